@@ -150,11 +150,18 @@ struct io_vtable {
     void (*destroy)(struct io *io);
 };
 
+typedef void io_woken_fn(void *context);
+
 /* The part of a backend that everyone may read. Embedded first in each backend's own struct. */
 struct io {
     const struct io_vtable *vtable;
-    uint64_t now_ns;  /* monotonic, read once a turn */
-    uint64_t wall_ms; /* milliseconds since the epoch, read once a turn */
+    uint64_t now_ns;      /* monotonic, read once a turn */
+    uint64_t wall_ms;     /* milliseconds since the epoch, read once a turn */
+    uint64_t completions; /* completion and event functions run so far */
+    uint64_t wakes;       /* sent by this core so far */
+    io_woken_fn *woken;   /* or NULL; the reactor's: called in each turn when the wait is over and the
+                             clock was read, before completion functions run */
+    void *woken_context;
 };
 
 /* Submits what was started, waits until something completes, a wake arrives or timeout_ns has passed
