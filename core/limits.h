@@ -44,3 +44,40 @@ static_assert(LIMIT_IO_COMPLETION_ENTRIES >= 2 * LIMIT_IO_QUEUE_ENTRIES,
 static_assert((LIMIT_IO_BUFFER_COUNT & (LIMIT_IO_BUFFER_COUNT - 1)) == 0 &&
                   LIMIT_IO_BUFFER_COUNT <= 32768,
               "what the kernel takes for a ring of buffers");
+
+// config --------------------------------------------------------------------------------------
+
+// Read once at start, from a file that a person wrote.
+enum {
+    LIMIT_CONFIG_BYTES = 64 * 1024, // a file with every key and comment has 6 KiB
+    LIMIT_CONFIG_ERROR_BYTES = 512, // one message: file, place, what, what was expected
+    LIMIT_CONFIG_HOST_BYTES = 256,  // RFC 1035: a name has at most 253 characters
+    LIMIT_CONFIG_LISTENERS = 8,     // of the client port; each costs every shard a socket
+    LIMIT_CONFIG_NAME_BYTES = 64,   // names of nodes, clusters, zones; in messages and metrics
+    LIMIT_CONFIG_PATH_BYTES = 1024, // leaves room under PATH_MAX (4096) for what is appended
+    LIMIT_CONFIG_SEEDS = 32,        // one that answers is enough
+};
+
+// cpu -----------------------------------------------------------------------------------------
+
+enum {
+    LIMIT_CPUS = 1024,               // CPU_SETSIZE: what a fixed cpu_set_t can say
+    LIMIT_PROC_FILE_BYTES = 1 << 20, // /proc/self/mountinfo with thousands of mounts
+    LIMIT_SHARDS = 128,              // queues between cores are shards squared; shard ports too
+};
+
+// http ----------------------------------------------------------------------------------------
+
+enum {
+    LIMIT_HTTP_CONNECTIONS = 32,          // scrapers and probes; each holds one parser
+    LIMIT_HTTP_REQUEST_BYTES = 8 * 1024,  // request line and fields, the customary bound
+    LIMIT_HTTP_RESPONSE_BYTES = 16 << 20, // a page of metrics of LIMIT_SHARDS shards
+};
+
+// log -----------------------------------------------------------------------------------------
+
+enum {
+    LIMIT_LOG_LINE_BYTES = 2048,
+};
+
+static_assert(LIMIT_LOG_LINE_BYTES <= 4096, "a pipe keeps lines up to PIPE_BUF (4096) whole");
