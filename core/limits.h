@@ -5,6 +5,13 @@
 
 #include <assert.h>
 
+// memory --------------------------------------------------------------------------------------
+
+enum {
+    // What cores pass between each other: data that two of them write lies at least this far apart.
+    LIMIT_CACHE_LINE_BYTES = 64,
+};
+
 // io ------------------------------------------------------------------------------------------
 
 enum {

@@ -1,0 +1,22 @@
+// Patterns of KEYS, SCAN MATCH and access rules, with the meaning that Redis 7.0 gives them.
+//
+//     *          any bytes, also none        [abc]  one of these      [a-c]  one of this range
+//     ?          any one byte                [^a]   any one but these \x     x itself
+//
+// Bytes, not characters. What is odd is kept: a class that is not closed ends with the pattern; in
+// "[a-]" the ']' is the end of the range, and the class goes on; bytes of 0x80 and up are below the
+// others in a range; a '\' at the end is itself; a pattern matches the empty text only when it is
+// empty itself. (KEYS answers * without asking.)
+//
+// A pattern is matched in at most pattern x text steps, whatever it is: every byte that is not
+// after the last '*' passed is decided once and for all. (A matcher that calls itself for each '*'
+// takes exponential time for some patterns.) Source of the behaviour: stringmatchlen() in
+// src/util.c of Redis 7.0.15.
+#pragma once
+
+#include "core/slice.h"
+
+#include <stdbool.h>
+
+// `ignore_case` ignores the case of ASCII letters, except after a '\' inside [].
+bool glob_match(struct slice pattern, struct slice text, bool ignore_case);
