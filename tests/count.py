@@ -2,11 +2,11 @@
 
     count.py SUITE LOG RESULTS
 
-LOG is meson's log, one JSON object a line and test. A program that counts by itself is counted by its
-own words: Criterion's `Synthesis: Tested: 3 | Passing: 3 | ...`, or the last line `3 passed, 0 failed`
-(`, 1 skipped` may follow). Any other is one check. A program that failed counts as one failure at least,
-whatever it printed. Prints what failed and the suite's count; appends `suite passed failed skipped`
-to RESULTS, separated by tabs.
+LOG is meson's log, one JSON object a line and test. A program that counts by itself is counted by
+its own words: Criterion's `Synthesis: Tested: 3 | Passing: 3 | ...`, or the last line `3 passed, 0
+failed` (`, 1 skipped` may follow). Any other is one check. A program that failed counts as one
+failure at least, whatever it printed. Prints what failed and the suite's count; appends `suite
+passed failed skipped` to RESULTS, separated by tabs.
 """
 
 import json
@@ -16,7 +16,9 @@ import sys
 
 OUTPUT_LINES_MAX = 200  # of one failed test: enough for a sanitizer's report
 
-SYNTHESIS = re.compile(r"Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)")
+SYNTHESIS = re.compile(
+    r"Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)"
+)
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
