@@ -15,11 +15,13 @@ enum {
 // io ------------------------------------------------------------------------------------------
 
 enum {
-    // Completion functions that one io_turn() runs. The rest waits for the next turn, so that timers
+    // Completion functions that one io_turn() runs. The rest waits for the next turn, so that
+    // timers
     // and other cores' messages are looked at in between: at 1 us each this is half a millisecond.
     LIMIT_IO_COMPLETIONS_A_TURN = 512,
 
-    // Parts of one io_send(). Linux copies up to 8 iovecs without allocating (UIO_FASTIOV) and takes
+    // Parts of one io_send(). Linux copies up to 8 iovecs without allocating (UIO_FASTIOV) and
+    // takes
     // up to 1024 (IOV_MAX); beyond some tens a copy into one buffer is cheaper.
     LIMIT_IO_SEND_PARTS = 64,
 
@@ -31,7 +33,8 @@ enum {
     // own, which costs an allocation each, and loses none.
     LIMIT_IO_COMPLETION_ENTRIES = 8192,
 
-    // Receive buffers of a core, and the bytes of one. A pipeline of 64 small requests fits into one
+    // Receive buffers of a core, and the bytes of one. A pipeline of 64 small requests fits into
+    // one
     // buffer; 16 MiB a core at most, touched only as load comes.
     LIMIT_IO_BUFFER_COUNT = 1024,
     LIMIT_IO_BUFFER_BYTES = 16384,

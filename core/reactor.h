@@ -8,17 +8,19 @@
 //      |   flush         sends, the log's frame, messages to other cores: published once a turn
 //      +-- wait          io_turn(): one system call submits all that was started, and waits
 //
-// The reactor knows none of that work: its owner registers a function for each phase. It decides one
-// thing, how long to wait: not at all when a phase said that it left work behind, else until the next
-// timer, else until something happens. An idle core makes no system call.
+// The reactor knows none of that work: its owner registers a function for each phase. It decides
+// one thing, how long to wait: not at all when a phase said that it left work behind, else until
+// the next timer, else until something happens. An idle core makes no system call.
 //
 // Before a wait that may block it follows the sleep protocol (core/sleep.h): announce, full fence,
-// look at the inboxes once more, wait; and it retracts the announcement as soon as the wait is over,
-// before completions run (io's `woken` hook), so that nobody pays for waking a core that is awake.
+// look at the inboxes once more, wait; and it retracts the announcement as soon as the wait is
+// over, before completions run (io's `woken` hook), so that nobody pays for waking a core that is
+// awake.
 //
-// Ownership: the reactor is embedded in its owner and used by one thread. It does not own io, timers
-// or sleep flag. In the simulator reactor_turn() is the step of a core: io_turn() at its end returns at
-// once there, and the world runs what would follow it (woken, completions) before the next step.
+// Ownership: the reactor is embedded in its owner and used by one thread. It does not own io,
+// timers or sleep flag. In the simulator reactor_turn() is the step of a core: io_turn() at its end
+// returns at once there, and the world runs what would follow it (woken, completions) before the
+// next step.
 #pragma once
 
 #include <stdbool.h>
@@ -53,15 +55,15 @@ struct reactor_metrics {
 
 struct reactor {
     struct io *io;
-    struct timers *timers;           // NULL: none
-    struct sleep_flag *sleep_flag;   // NULL: no other core sends messages
+    struct timers *timers;         // NULL: none
+    struct sleep_flag *sleep_flag; // NULL: no other core sends messages
     struct reactor_phases phases;
     uint64_t spin_ns; // how long to poll after the last work before sleeping; 0: not at all
     struct reactor_metrics metrics;
     // Below: the reactor's own.
-    uint64_t woken_ns;      // when the wait ended
-    uint64_t active_ns;     // when there was work last
-    uint64_t completions;   // io->completions when it was looked at last
+    uint64_t woken_ns;    // when the wait ended
+    uint64_t active_ns;   // when there was work last
+    uint64_t completions; // io->completions when it was looked at last
     bool announced;
     bool stopped;
 };
