@@ -1,0 +1,109 @@
+// What all verbs share: errors to the person, calls to the server, JSON out. Declared in verb.h.
+#include "cli/output.h"
+#include "cli/render.h"
+#include "cli/verb.h"
+#include "core/check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static void cli_complain(const struct cli *cli, const char *format, va_list arguments)
+{
+    struct text line = {0};
+
+    fflush(stdout);
+    output_color(&line, cli->color_errors, COLOR_RED, "rldb: ");
+    fputs(text_c(&line), stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    text_free(&line);
+}
+
+int cli_fail(const struct cli *cli, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    cli_complain(cli, format, arguments);
+    va_end(arguments);
+    return EXIT_FAILED;
+}
+
+int cli_misused(const struct cli *cli, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    cli_complain(cli, format, arguments);
+    va_end(arguments);
+    return EXIT_BAD_USAGE;
+}
+
+// What to do about an error of the server, where it does not say so itself.
+static const char *cli_advice(const char *error)
+{
+    if (strncmp(error, "NOAUTH", 6) == 0) {
+        return " (set RLDB_PASSWORD, or name a user with --user)";
+    }
+    if (strncmp(error, "CONTEXT", 7) == 0) {
+        return " (get the key again with --context, and pass what it prints unchanged)";
+    }
+    if (strncmp(error, "ERR unknown command 'RLDB.", 26) == 0) {
+        return " (is this an rldb server?)";
+    }
+    return "";
+}
+
+int cli_call(struct cli *cli, int count, const char *const *words, const size_t *sizes,
+             redisReply **ret_reply)
+{
+    redisReply *reply = NULL;
+
+    if (client_call(&cli->client, count, words, sizes, &reply) != 0) {
+        return cli_fail(cli, "%s", cli->client.error);
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        struct text error = {0};
+
+        output_printable(&error, reply->str, reply->len);
+        cli_fail(cli, "%s%s", text_c(&error), cli_advice(reply->str));
+        text_free(&error);
+        freeReplyObject(reply);
+        return EXIT_FAILED;
+    }
+    *ret_reply = reply;
+    return EXIT_DONE;
+}
+
+int cli_strange_reply(const struct cli *cli, const char *command, const redisReply *reply)
+{
+    struct text text = {0};
+
+    render_reply(reply, false, &text);
+    cli_fail(cli, "%s was answered with what this version of rldb does not understand: %.200s",
+             command, text_c(&text));
+    text_free(&text);
+    return EXIT_FAILED;
+}
+
+int cli_print_json(const struct cli *cli, json_t *document)
+{
+    const size_t flags = JSON_ENCODE_ANY | (cli->terminal ? JSON_INDENT(2) : JSON_COMPACT);
+    const int result = json_dumpf(document, stdout, flags);
+
+    json_decref(document);
+    fputc('\n', stdout);
+    return result == 0 ? EXIT_DONE : cli_fail(cli, "cannot write to standard output");
+}
+
+int cli_flush(const struct cli *cli, int code)
+{
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        clearerr(stdout);
+        return cli_fail(cli, "cannot write to standard output: %s",
+                        errno != 0 ? strerror(errno) : "an earlier write failed");
+    }
+    return code;
+}

@@ -1,0 +1,203 @@
+#include "cli/client.h"
+
+#include "core/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { CLIENT_PASSWORD_SIZE = 512 };
+
+void client_name(const struct client *client, char *name, size_t size)
+{
+    const struct target *const target = &client->target;
+
+    if (target->socket_path != NULL) {
+        snprintf(name, size, "unix:%s", target->socket_path);
+    } else {
+        snprintf(name, size, strchr(target->host, ':') != NULL ? "[%s]:%d" : "%s:%d", target->host,
+                 target->port);
+    }
+}
+
+static struct timeval client_timeval(double seconds)
+{
+    const long long microseconds = (long long)(seconds * 1e6);
+
+    return (struct timeval){.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000};
+}
+
+// Says why the context failed, closes it, and returns -errno.
+static int client_fail(struct client *client, const char *what, const char *advice)
+{
+    char name[128];
+    int error = EIO;
+
+    client_name(client, name, sizeof name);
+    if (client->context == NULL) {
+        snprintf(client->error, sizeof client->error, "%s %s: out of memory", what, name);
+        return -ENOMEM;
+    }
+    if (client->context->err == REDIS_ERR_IO && errno == EAGAIN) {
+        snprintf(client->error, sizeof client->error,
+                 "%s %s: no answer within %g s (see --timeout)", what, name,
+                 client->target.timeout_seconds);
+        error = ETIMEDOUT;
+    } else {
+        snprintf(client->error, sizeof client->error, "%s %s: %s%s", what, name,
+                 client->context->errstr, advice);
+    }
+    client_close(client);
+    return -error;
+}
+
+int client_ask_password(char *password, size_t size)
+{
+    static const char prompt[] = "Password: ";
+    const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    struct termios before;
+    size_t length = 0;
+    char byte = 0;
+
+    CHECK(size > 0);
+    if (terminal < 0 || tcgetattr(terminal, &before) != 0) {
+        if (terminal >= 0) {
+            close(terminal);
+        }
+        return -ENXIO;
+    }
+    struct termios silent = before;
+
+    silent.c_lflag &= (tcflag_t) ~(ECHO);
+    silent.c_lflag |= ECHONL;
+    tcsetattr(terminal, TCSAFLUSH, &silent);
+    ssize_t written = write(terminal, prompt, sizeof prompt - 1);
+
+    while (written > 0 && read(terminal, &byte, 1) == 1 && byte != '\n' && length + 1 < size) {
+        password[length++] = byte;
+    }
+    password[length] = '\0';
+    tcsetattr(terminal, TCSAFLUSH, &before);
+    close(terminal);
+    return 0;
+}
+
+// Sends AUTH when there is a password, asking for it when only a user is known.
+static int client_authenticate(struct client *client)
+{
+    const char *const user = client->target.user;
+    const char *password = getenv("RLDB_PASSWORD");
+    char typed[CLIENT_PASSWORD_SIZE];
+    redisReply *reply = NULL;
+    int error = 0;
+
+    if (password == NULL && user == NULL) {
+        return 0;
+    }
+    if (password == NULL) {
+        error = client_ask_password(typed, sizeof typed);
+        if (error != 0) {
+            snprintf(
+                client->error, sizeof client->error,
+                "no password for user %.64s: set RLDB_PASSWORD, there is no terminal to ask on",
+                user);
+            return error;
+        }
+        password = typed;
+    }
+    const char *words[3] = {"AUTH", user != NULL ? user : password, password};
+
+    reply = redisCommandArgv(client->context, user != NULL ? 3 : 2, words, NULL);
+    explicit_bzero(typed, sizeof typed);
+    if (reply == NULL) {
+        return client_fail(client, "lost", "");
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        snprintf(client->error, sizeof client->error, "not let in: %.200s", reply->str);
+        error = -EACCES;
+    }
+    freeReplyObject(reply);
+    return error;
+}
+
+int client_connect(struct client *client)
+{
+    const struct target *const target = &client->target;
+    const struct timeval timeout = client_timeval(target->timeout_seconds);
+    int error = 0;
+
+    if (client->context != NULL) {
+        return 0;
+    }
+    errno = 0;
+    if (target->socket_path != NULL) {
+        client->context = target->timeout_seconds > 0
+                              ? redisConnectUnixWithTimeout(target->socket_path, timeout)
+                              : redisConnectUnix(target->socket_path);
+    } else {
+        client->context = target->timeout_seconds > 0
+                              ? redisConnectWithTimeout(target->host, target->port, timeout)
+                              : redisConnect(target->host, target->port);
+    }
+    if (client->context == NULL || client->context->err != 0) {
+        return client_fail(client, "cannot connect to",
+                           ". Is rldbd running there? -h, -p and -s say where to look");
+    }
+    if (target->timeout_seconds > 0) {
+        redisSetTimeout(client->context, timeout);
+    }
+    error = client_authenticate(client);
+    if (error != 0) {
+        client_close(client);
+    }
+    return error;
+}
+
+int client_append(struct client *client, int count, const char *const *words, const size_t *sizes)
+{
+    const int error = client_connect(client);
+
+    CHECK(count > 0);
+    if (error != 0) {
+        return error;
+    }
+    // hiredis reads the words only; its prototype forgot to say so.
+    if (redisAppendCommandArgv(client->context, count, (const char **)words, sizes) != REDIS_OK) {
+        return client_fail(client, "cannot send to", "");
+    }
+    return 0;
+}
+
+int client_receive(struct client *client, redisReply **ret_reply)
+{
+    void *reply = NULL;
+
+    CHECK(client->context != NULL);
+    errno = 0;
+    if (redisGetReply(client->context, &reply) != REDIS_OK) {
+        return client_fail(client, "lost", "");
+    }
+    *ret_reply = reply;
+    return 0;
+}
+
+int client_call(struct client *client, int count, const char *const *words, const size_t *sizes,
+                redisReply **ret_reply)
+{
+    const int error = client_append(client, count, words, sizes);
+
+    return error != 0 ? error : client_receive(client, ret_reply);
+}
+
+void client_close(struct client *client)
+{
+    if (client->context != NULL) {
+        redisFree(client->context);
+        client->context = NULL;
+    }
+}

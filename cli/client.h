@@ -1,0 +1,53 @@
+// One blocking connection to a server, for every verb but bench: hiredis with what surrounds it,
+// that is where to connect, the password, and errors that say what to do.
+//
+// The connection is made by the first call. It speaks RESP2, since hiredis 0.14 knows no other, and
+// so maps arrive as flat arrays.
+#pragma once
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+    CLIENT_PORT_DEFAULT = 7379,
+    CLIENT_ERROR_SIZE = 512, // a path, a reason, an advice
+};
+
+struct target {
+    const char *host;
+    int port;
+    const char *socket_path; // NULL: host and port
+    const char *user;        // NULL: the default user
+    double timeout_seconds;  // to connect, and for each answer; 0: for ever
+};
+
+struct client {
+    struct target target;
+    redisContext *context;         // NULL while not connected
+    char error[CLIENT_ERROR_SIZE]; // why the last call failed
+};
+
+// "127.0.0.1:7379" or "unix:/run/rldb.sock", cut to `size`.
+void client_name(const struct client *client, char *name, size_t size);
+
+// Connects and authenticates; does nothing when connected. The password is the variable
+// RLDB_PASSWORD; without it, when a user is named, it is asked for on the terminal, without echo.
+// It is never an argument, which everyone on the machine could read. 0 or -errno.
+int client_connect(struct client *client);
+
+// Sends one command and waits for its reply, which the caller frees with freeReplyObject. `sizes`
+// may be NULL: all words are C strings then. An error reply of the server is a reply. 0, or -errno
+// when there is no reply: the connection is closed then, and the next call makes a new one.
+int client_call(struct client *client, int count, const char *const *words, const size_t *sizes,
+                redisReply **ret_reply);
+
+// The two halves of client_call, for pipelines: as many receives as appends.
+int client_append(struct client *client, int count, const char *const *words, const size_t *sizes);
+int client_receive(struct client *client, redisReply **ret_reply);
+
+void client_close(struct client *client);
+
+// Asks for a password on the terminal. 0, -ENXIO without a terminal, or -errno. The caller wipes
+// it.
+int client_ask_password(char *password, size_t size);

@@ -1,0 +1,210 @@
+#include "cli/help.h"
+
+#include "cli/output.h"
+#include "core/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HELP_COLUMNS = 80 };
+
+// Appends words, broken into lines that begin after `indent` spaces.
+static void help_wrapped(const char *words, size_t indent, struct text *ret_text)
+{
+    size_t column = 0;
+
+    for (const char *at = words; *at != '\0';) {
+        const size_t size = strcspn(at, " \n");
+
+        if (*at == '\n') {
+            text_append_char(ret_text, '\n');
+            column = 0;
+            at++;
+            continue;
+        }
+        if (column != 0 && column + 1 + size > HELP_COLUMNS) {
+            text_append_char(ret_text, '\n');
+            column = 0;
+        }
+        if (column == 0) {
+            text_append_repeated(ret_text, ' ', indent);
+            column = indent;
+        } else {
+            text_append_char(ret_text, ' ');
+            column++;
+        }
+        text_append(ret_text, at, size);
+        column += size;
+        at += size;
+        at += *at == ' ' ? 1 : 0;
+    }
+    text_append_char(ret_text, '\n');
+}
+
+static void help_options(const struct option *options, size_t count, bool colored,
+                         struct text *ret_text)
+{
+    struct table table;
+
+    table_start(&table, "ll");
+    for (size_t i = 0; i < count; i++) {
+        const struct option *const option = &options[i];
+        char letter[8] = "    ";
+
+        if (option->letter != 0) {
+            snprintf(letter, sizeof letter, "-%c, ", option->letter);
+        }
+        table_color(&table, COLOR_CYAN);
+        table_cellf(&table, "%s--%s%s%s", letter, option->name, option->argument != NULL ? " " : "",
+                    option->argument != NULL ? option->argument : "");
+        table_color(&table, COLOR_PLAIN);
+        table_cell(&table, option->help);
+    }
+    table_finish(&table, colored, 2, ret_text);
+}
+
+void help_program(bool colored, struct text *ret_text)
+{
+    size_t count = 0;
+    const struct verb *const *const verbs = verb_table(&count);
+    struct table table;
+
+    text_append_text(ret_text, "usage: rldb [-h HOST] [-p PORT] [--user U] [--json] VERB ...\n\n");
+    table_start(&table, "ll");
+    for (size_t i = 0; i < count; i++) {
+        table_color(&table, COLOR_CYAN);
+        table_cellf(&table, "%s%s%s", verbs[i]->name, verbs[i]->arguments[0] != '\0' ? " " : "",
+                    verbs[i]->arguments);
+        table_color(&table, COLOR_PLAIN);
+        table_cell(&table, verbs[i]->summary);
+    }
+    table_finish(&table, colored, 2, ret_text);
+    text_append_text(ret_text, "\nOptions, before or after the verb:\n");
+    help_options(verb_global_options(), GLOBAL_OPTIONS, colored, ret_text);
+    text_append_text(
+        ret_text,
+        "\n`rldb VERB --help` tells more. The password is taken from the variable RLDB_PASSWORD,\n"
+        "or asked for when --user is given. Exit status: 0 done, 1 not found, 2 wrong usage,\n"
+        "3 error.\n");
+}
+
+void help_verb(const struct verb *verb, bool colored, struct text *ret_text)
+{
+    text_appendf(ret_text, "usage: rldb %s%s%s%s\n\n", verb->name,
+                 verb->option_count != 0 ? " [options]" : "", verb->arguments[0] != '\0' ? " " : "",
+                 verb->arguments);
+    help_wrapped(verb->summary, 0, ret_text);
+    if (verb->details != NULL) {
+        text_append_char(ret_text, '\n');
+        help_wrapped(verb->details, 0, ret_text);
+    }
+    if (verb->option_count != 0) {
+        text_append_text(ret_text, "\nOptions:\n");
+        help_options(verb->options, verb->option_count, colored, ret_text);
+    }
+    text_append_text(ret_text, "\n`rldb --help` lists the options that every verb takes.\n");
+}
+
+static void help_option_words(const struct option *options, size_t count, struct text *ret_text)
+{
+    for (size_t i = 0; i < count; i++) {
+        text_appendf(ret_text, "--%s\n", options[i].name);
+    }
+}
+
+void help_words(const struct verb *verb, struct text *ret_text)
+{
+    size_t count = 0;
+    const struct verb *const *const verbs = verb_table(&count);
+
+    if (verb == NULL) {
+        for (size_t i = 0; i < count; i++) {
+            text_appendf(ret_text, "%s\n", verbs[i]->name);
+        }
+        help_option_words(verb_global_options(), GLOBAL_OPTIONS, ret_text);
+        return;
+    }
+    for (const char *at = verb->subwords; at != NULL && *at != '\0';) {
+        const size_t size = strcspn(at, " ");
+
+        text_appendf(ret_text, "%.*s\n", (int)size, at);
+        at += size + (at[size] == ' ' ? 1 : 0);
+    }
+    help_option_words(verb->options, verb->option_count, ret_text);
+    help_option_words(verb_global_options(), GLOBAL_OPTIONS, ret_text);
+}
+
+// A word or sentence for roff: backslashes and hyphens are written so that they print as
+// themselves, and a line never begins with a control character.
+static void help_mdoc_escaped(const char *words, struct text *ret_text)
+{
+    bool start = true;
+
+    for (; *words != '\0'; words++) {
+        if (start && (*words == '.' || *words == '\'')) {
+            text_append_text(ret_text, "\\&");
+        }
+        if (*words == '\\') {
+            text_append_text(ret_text, "\\e");
+        } else if (*words == '-') {
+            text_append_text(ret_text, "\\-");
+        } else if (*words == '\n') {
+            text_append_text(ret_text, "\n");
+        } else {
+            text_append_char(ret_text, *words);
+        }
+        start = *words == '\n';
+    }
+    text_append_char(ret_text, '\n');
+}
+
+static void help_mdoc_option(const struct option *option, struct text *ret_text)
+{
+    text_append_text(ret_text, ".It ");
+    if (option->letter != 0) {
+        text_appendf(ret_text, "Fl %c , ", option->letter);
+    }
+    text_appendf(ret_text, "Fl \\-%s", option->name);
+    if (option->argument != NULL) {
+        text_appendf(ret_text, " Ar %s", option->argument);
+    }
+    text_append_char(ret_text, '\n');
+    help_mdoc_escaped(option->help, ret_text);
+}
+
+static void help_mdoc_options(const struct option *options, size_t count, struct text *ret_text)
+{
+    text_append_text(ret_text, ".Bl -tag -width Ds -compact\n");
+    for (size_t i = 0; i < count; i++) {
+        help_mdoc_option(&options[i], ret_text);
+    }
+    text_append_text(ret_text, ".El\n");
+}
+
+void help_mdoc(struct text *ret_text)
+{
+    size_t count = 0;
+    const struct verb *const *const verbs = verb_table(&count);
+
+    text_append_text(ret_text, ".Sh OPTIONS\nThese stand before the verb, or after it.\n");
+    help_mdoc_options(verb_global_options(), GLOBAL_OPTIONS, ret_text);
+    text_append_text(ret_text, ".Sh VERBS\n.Bl -tag -width Ds\n");
+    for (size_t i = 0; i < count; i++) {
+        text_appendf(ret_text, ".It Ic %s", verbs[i]->name);
+        if (verbs[i]->arguments[0] != '\0') {
+            text_appendf(ret_text, " Li \"%s\"", verbs[i]->arguments);
+        }
+        text_append_char(ret_text, '\n');
+        text_append_text(ret_text, "\\&");
+        help_mdoc_escaped(verbs[i]->summary, ret_text);
+        if (verbs[i]->details != NULL) {
+            text_append_text(ret_text, ".Pp\n");
+            help_mdoc_escaped(verbs[i]->details, ret_text);
+        }
+        if (verbs[i]->option_count != 0) {
+            text_append_text(ret_text, ".Pp\n");
+            help_mdoc_options(verbs[i]->options, verbs[i]->option_count, ret_text);
+        }
+    }
+    text_append_text(ret_text, ".El\n");
+}
