@@ -91,3 +91,53 @@ enum {
 };
 
 static_assert(LIMIT_LOG_LINE_BYTES <= 4096, "a pipe keeps lines up to PIPE_BUF (4096) whole");
+
+// ring ----------------------------------------------------------------------------------------
+
+enum {
+    LIMIT_RING_MEMBERS = 1024,  // indexes are 16 bits; gossip and majorities are meant for hundreds
+    LIMIT_RING_REPLICAS = 7,    // survives three losses with a majority; each costs every write
+    LIMIT_RING_PREFERENCE = 16, // primaries and fallbacks of a partition: two spares a replica
+    LIMIT_RING_WEIGHT = 1000,   // a node's share relative to one of weight 1
+    LIMIT_RING_NAME_BYTES = LIMIT_CONFIG_NAME_BYTES,
+    LIMIT_RING_HOST_BYTES = LIMIT_CONFIG_HOST_BYTES,
+};
+
+static_assert(LIMIT_RING_PREFERENCE >= 2 * LIMIT_RING_REPLICAS,
+              "every primary may be replaced by a fallback");
+
+// objects -------------------------------------------------------------------------------------
+
+enum {
+    // Actors in the version vector of one object: coordinators that ever wrote it, a new one per
+    // incarnation. Bounds the heads that writers build.
+    LIMIT_OBJECT_VERSIONS = 256,
+
+    // Dots known beyond a version vector, in an object or in a context: one each time a client goes on,
+    // with siblings unread, to a replica that has not seen its last write. Older ones are left out of
+    // contexts, which may make a sibling and loses nothing.
+    LIMIT_HISTORY_DOTS = 16,
+
+    // Events (values, bases and sums of counters) that one object may hold: what merging may make of
+    // the siblings of several coordinators. Bounds the scratch space of a merge.
+    LIMIT_OBJECT_EVENTS = 1024,
+
+    // Values up to which RLDB.PUT without context adds a sibling. Binds only this: a merge may bring
+    // more.
+    LIMIT_SIBLINGS = 64,
+
+    // Actors in the table of one vnode: every coordinator and incarnation it ever met.
+    LIMIT_ACTORS = 65536,
+};
+
+// acl -----------------------------------------------------------------------------------------
+
+enum {
+    LIMIT_ACL_FILE_BYTES = 1 << 20,
+    LIMIT_ACL_USERS = 1024,      // looked through one by one at AUTH
+    LIMIT_ACL_PASSWORDS = 16,    // of one user: a rotation needs two
+    LIMIT_ACL_PATTERNS = 64,     // key patterns of one user; matched one by one with each key
+    LIMIT_ACL_NAME_BYTES = 256,  // of a user
+    LIMIT_ACL_COMMANDS = 256,    // commands and subcommands that a user's bits can tell apart
+    LIMIT_ACL_ERROR_BYTES = 512, // one message: file, line, what, what was expected
+};
