@@ -59,8 +59,8 @@ def main():
     if os.path.exists(log):
         with open(log, encoding="utf-8") as lines:
             entries = [json.loads(line) for line in lines]
-    else:
-        # No log: the build failed, or meson found no test of this suite. Neither is a success.
+    if not entries:
+        # The build failed, or meson found no test of this suite. Neither is a success.
         print(f"FAILED: suite {suite} did not run")
         total[1] = 1
     for entry in entries:

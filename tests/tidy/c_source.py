@@ -97,6 +97,7 @@ NOT_AN_OBJECT = re.compile(
 def declares_mutable(statement):
     """Whether a declaration (of static storage) declares an object that can be written."""
     text = re.sub(r"__attribute__\s*\(\(.*?\)\)\s*", "", statement)
+    text = re.sub(r"\b__extension__\s*", "", text)
     text = re.sub(r"\b(_Alignas|alignas)\s*\([^)]*\)\s*", "", text).strip()
     if NOT_AN_OBJECT.match(text):
         return False

@@ -87,10 +87,13 @@ def calls(source):
 def banned_calls(tree):
     """Outside effects only through core/io.h; no unbounded string function anywhere."""
     everywhere = banned_table(rules.BANNED_EVERYWHERE)
-    in_libraries = {**everywhere, **banned_table(rules.BANNED_IN_LIBRARIES)}
+    in_programs = {**everywhere, **banned_table(rules.BANNED_IN_PROGRAMS)}
+    in_libraries = {**in_programs, **banned_table(rules.BANNED_IN_LIBRARIES)}
+    tables = {"cli": in_programs, **{folder: in_libraries for folder in rules.LIBRARY_FOLDERS}}
     for path in tree.c_files():
-        library = path.split("/")[0] in rules.LIBRARY_FOLDERS and not path.startswith(rules.BACKEND)
-        table = in_libraries if library else everywhere
+        table = tables.get(path.split("/")[0], everywhere)
+        if path.startswith(rules.BACKEND):
+            table = everywhere
         for line, name in calls(tree.source(path)):
             if name in table:
                 yield path, line, name, f"{name}(): {table[name]}"

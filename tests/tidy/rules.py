@@ -32,7 +32,7 @@ HEADERS = {
     "criterion/criterion.h": ("tests/unit/",),
     "assert.h": ("",),
     "threads.h": (),
-    "stdatomic.h": ("core/spsc", BACKEND, "tests/threads/"),
+    "stdatomic.h": ("core/spsc", "core/sleep", BACKEND, "tests/", "perf/"),
 }
 
 # Calls banned in LIBRARY_FOLDERS outside the backend, each with what to do instead.
@@ -76,10 +76,22 @@ BANNED_IN_LIBRARIES = {
     "a node starts its cores' threads, nothing else starts any": "pthread_create thrd_create",
     "CHECK, which stays on in releases": "assert",
     "the process is not a library's to end": "exit _exit _Exit quick_exit abort",
-    "environment belongs to the programs, not to a node": "getenv secure_getenv setenv putenv",
+    "the environment and the locale are the programs'": """
+        getenv secure_getenv setenv putenv setlocale
+    """,
     "no process is started from here": """
         fork vfork execv execve execvp execl execlp popen posix_spawn
     """,
+}
+
+# Calls banned in cli/ as well as in LIBRARY_FOLDERS.
+BANNED_IN_PROGRAMS = {
+    "cannot report an error: use strtol, or core's parsers": "atoi atol atoll atof sscanf",
+    "keeps hidden state": """
+        strtok localtime gmtime ctime asctime getpwnam getpwuid inet_ntoa tmpnam tempnam mktemp
+        readdir_r
+    """,
+    "jumps over what has to be released": "setjmp longjmp sigsetjmp siglongjmp",
 }
 
 # Calls banned everywhere, tests included.
@@ -88,14 +100,8 @@ BANNED_EVERYWHERE = {
         strcpy strcat sprintf vsprintf gets stpcpy
     """,
     "pads and forgets the NUL: use memcpy with a size": "strncpy strncat",
-    "cannot report an error: use strtol, or core's parsers": "atoi atol atoll atof sscanf",
-    "keeps hidden state": """
-        strtok localtime gmtime ctime asctime getpwnam getpwuid inet_ntoa setlocale tmpnam tempnam
-        mktemp readdir_r
-    """,
     "grows the stack by what a stranger says": "alloca",
     "runs a shell": "system",
-    "jumps over what has to be released": "setjmp longjmp sigsetjmp siglongjmp",
 }
 
 LINE_COLUMNS_MAX = 100

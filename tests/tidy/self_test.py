@@ -55,7 +55,8 @@ BAD = [
         "lock()",
     ),
     ("banned_calls", "cli/planted.c", "void f(void)\n{\n    strcpy(a, b);\n}\n", "strcpy()"),
-    ("banned_calls", "tests/unit/planted.c", "void f(void)\n{\n    atoi(a);\n}\n", "atoi()"),
+    ("banned_calls", "cli/planted.c", "void f(void)\n{\n    atoi(a);\n}\n", "atoi()"),
+    ("banned_calls", "tests/unit/planted.c", "void f(void)\n{\n    sprintf(a);\n}\n", "sprintf()"),
     ("lengths", "core/planted.c", "// " + "x" * 98 + "\n", "101 columns"),
     ("lengths", "tests/planted.py", "# " + "x" * 99 + "\n", "101 columns"),
     (
