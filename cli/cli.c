@@ -8,7 +8,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-static void cli_complain(const struct cli *cli, const char *format, va_list arguments)
+static __attribute__((format(printf, 2, 0))) void
+cli_complain(const struct cli *cli, const char *format, va_list arguments)
 {
     struct text line = {0};
 
