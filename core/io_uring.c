@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
@@ -291,12 +292,13 @@ static const struct io_vtable uring_vtable = {
 static int uring_check_kernel(char *error)
 {
     struct utsname name;
-    int major = 0;
-    int minor = 0;
+    char *end = NULL;
 
     CHECK(uname(&name) == 0);
-    if (sscanf(name.release, "%d.%d", &major, &minor) != 2 || major > KERNEL_MAJOR_MIN ||
-        (major == KERNEL_MAJOR_MIN && minor >= KERNEL_MINOR_MIN)) {
+    const long major = strtol(name.release, &end, 10);
+    const long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+
+    if (major > KERNEL_MAJOR_MIN || (major == KERNEL_MAJOR_MIN && minor >= KERNEL_MINOR_MIN)) {
         return 0;
     }
     snprintf(error, IO_ERROR_TEXT_MAX,

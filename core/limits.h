@@ -16,13 +16,12 @@ enum {
 
 enum {
     // Completion functions that one io_turn() runs. The rest waits for the next turn, so that
-    // timers
-    // and other cores' messages are looked at in between: at 1 us each this is half a millisecond.
+    // timers and other cores' messages are looked at in between: at 1 us each this is half a
+    // millisecond.
     LIMIT_IO_COMPLETIONS_A_TURN = 512,
 
     // Parts of one io_send(). Linux copies up to 8 iovecs without allocating (UIO_FASTIOV) and
-    // takes
-    // up to 1024 (IOV_MAX); beyond some tens a copy into one buffer is cheaper.
+    // takes up to 1024 (IOV_MAX); beyond some tens a copy into one buffer is cheaper.
     LIMIT_IO_SEND_PARTS = 64,
 
     // Entries of a core's submission queue. Not a bound on what is in flight: a full queue is
@@ -34,8 +33,7 @@ enum {
     LIMIT_IO_COMPLETION_ENTRIES = 8192,
 
     // Receive buffers of a core, and the bytes of one. A pipeline of 64 small requests fits into
-    // one
-    // buffer; 16 MiB a core at most, touched only as load comes.
+    // one buffer; 16 MiB a core at most, touched only as load comes.
     LIMIT_IO_BUFFER_COUNT = 1024,
     LIMIT_IO_BUFFER_BYTES = 16384,
 
@@ -46,6 +44,16 @@ enum {
     // ns. After accept failed for want of descriptors or memory, how long until it is tried again:
     // long enough not to burn a core, short enough that a client's connect does not time out.
     LIMIT_IO_ACCEPT_PAUSE_NS = 100 * 1000 * 1000,
+};
+
+// reactor -------------------------------------------------------------------------------------
+
+enum {
+    // Steps of the timers that one turn takes (firing or moving one is a step): some tens of ns
+    // each
+    // for the wheel, so that ten thousand idle connections timing out at once do not hold up a
+    // turn.
+    LIMIT_REACTOR_TIMER_STEPS = 512,
 };
 
 static_assert((LIMIT_IO_QUEUE_ENTRIES & (LIMIT_IO_QUEUE_ENTRIES - 1)) == 0, "a power of two");

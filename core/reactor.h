@@ -12,15 +12,14 @@
 // one thing, how long to wait: not at all when a phase said that it left work behind, else until
 // the next timer, else until something happens. An idle core makes no system call.
 //
-// Before a wait that may block it follows the sleep protocol (core/sleep.h): announce, full fence,
-// look at the inboxes once more, wait; and it retracts the announcement as soon as the wait is
-// over, before completions run (io's `woken` hook), so that nobody pays for waking a core that is
-// awake.
+// Before a wait that may block it follows the sleep protocol (core/sleep.h): announce, fence, look
+// at the inboxes once more, wait. It retracts the announcement as soon as the wait is over, before
+// completions run (by io's `woken` hook), so that nobody pays for waking a core that is awake.
 //
 // Ownership: the reactor is embedded in its owner and used by one thread. It does not own io,
 // timers or sleep flag. In the simulator reactor_turn() is the step of a core: io_turn() at its end
-// returns at once there, and the world runs what would follow it (woken, completions) before the
-// next step.
+// returns at once there, and the world runs what follows (woken, completions) before the next step.
+// So nothing may come after io_turn() in a turn.
 #pragma once
 
 #include <stdbool.h>
@@ -35,7 +34,8 @@ struct reactor_phases {
     void *context;
     // Drains the inboxes, within the owner's bound. True if it took anything.
     bool (*inbox)(void *context);
-    // Looks without taking: whether inbox() would find something. Called after sleep was announced.
+    // Looks without taking: whether inbox() would find something. Asked after sleep was announced.
+    // Needed with a sleep flag.
     bool (*inbox_ready)(void *context);
     // Processes what became ready. True if it left ready work behind (its bound was reached).
     bool (*execute)(void *context);
@@ -45,38 +45,41 @@ struct reactor_phases {
     void (*flush)(void *context);
 };
 
-// Read by anyone on the reactor's thread; written by the reactor. Counted since reactor_init().
+// Written by the reactor, read on its thread. Counted since reactor_init(). Wakes sent and
+// completions are counted in struct io.
 struct reactor_metrics {
     uint64_t turns;
     uint64_t sleeps;      // waits that could block
-    uint64_t busy_ns;     // not waiting
-    uint64_t turn_ns_max; // the longest time between two waits
+    uint64_t busy_ns;     // all time but that of the sleeps
+    uint64_t turn_ns_max; // the longest time from the end of one wait to the begin of the next
 };
 
 struct reactor {
     struct io *io;
-    struct timers *timers;         // NULL: none
-    struct sleep_flag *sleep_flag; // NULL: no other core sends messages
+    struct timers *timers;
+    struct sleep_flag *sleep_flag;
     struct reactor_phases phases;
-    uint64_t spin_ns; // how long to poll after the last work before sleeping; 0: not at all
     struct reactor_metrics metrics;
+    uint64_t spin_ns; // the owner's: how long after the last work it polls instead of sleeping
     // Below: the reactor's own.
-    uint64_t woken_ns;    // when the wait ended
+    uint64_t woken_ns;    // when the last wait ended
     uint64_t active_ns;   // when there was work last
     uint64_t completions; // io->completions when it was looked at last
-    bool announced;
+    bool asleep;          // in a wait that may block
     bool stopped;
 };
 
-// `timers` and `sleep_flag` may be NULL. Takes io's `woken` hook.
+// `timers` and `sleep_flag` may be NULL (the latter where no other core sends messages). Takes io's
+// `woken` hook. spin_ns is 0 after it.
 void reactor_init(struct reactor *reactor, struct io *io, struct timers *timers,
                   struct sleep_flag *sleep_flag, const struct reactor_phases *phases);
 
 // Exactly one turn: inbox, timers, execute, background, flush, wait and completions.
 void reactor_turn(struct reactor *reactor);
 
-// Turns until reactor_stop() was called.
+// Turns until reactor_stop().
 void reactor_run(struct reactor *reactor);
 
-// From a phase or completion function: reactor_run() returns after this turn, which does not wait.
+// From a phase or a completion function: reactor_run() returns after this turn, which does not
+// block.
 void reactor_stop(struct reactor *reactor);

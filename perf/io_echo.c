@@ -184,18 +184,18 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s PORT THREADS [VALUE_BYTES]\n", argv[0]);
         return 2;
     }
-    const int threads = atoi(argv[2]);
-    const int value_bytes = argc > 3 ? atoi(argv[3]) : 3;
+    const long threads = strtol(argv[2], NULL, 10);
+    const long value_bytes = argc > 3 ? strtol(argv[3], NULL, 10) : 3;
     pthread_t last;
 
-    for (int i = 0; i < threads; i++) {
+    for (long i = 0; i < threads; i++) {
         struct server *const server = calloc(1, sizeof *server);
 
         CHECK(server != NULL && value_bytes >= 0 && value_bytes < REPLY_BYTES_MAX - 32);
-        server->port = (uint16_t)atoi(argv[1]);
-        server->cpu = getenv("PIN") != NULL ? i : -1;
+        server->port = (uint16_t)strtoul(argv[1], NULL, 10);
+        server->cpu = getenv("PIN") != NULL ? (int)i : -1;
         server->reply_size =
-            (size_t)snprintf(server->reply, REPLY_BYTES_MAX, "$%d\r\n", value_bytes);
+            (size_t)snprintf(server->reply, REPLY_BYTES_MAX, "$%ld\r\n", value_bytes);
         memset(server->reply + server->reply_size, 'x', (size_t)value_bytes);
         server->reply_size += (size_t)value_bytes;
         memcpy(server->reply + server->reply_size, "\r\n", 2);
