@@ -18,7 +18,7 @@ enum {
 };
 
 // "00" to "99".
-extern const char number_digit_pairs[200];
+extern const char number_digit_pairs[201];
 
 uint8_t *number_write_u64_slowly(uint8_t *at, uint64_t value);
 
