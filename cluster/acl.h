@@ -10,7 +10,7 @@
 //     nopass, resetpass          any password will do; none of those before
 //     >text, #hex                a password, or its SHA-256 in 64 lower-case hex digits
 //     <text, !hex                takes a password back
-//     ~pattern                   keys it may use (cluster/glob.h)
+//     ~pattern                   keys it may use (core/glob.h)
 //     %R~pattern, %W~, %RW~      keys it may read, write, both
 //     allkeys, resetkeys         ~*; none
 //     +name, -name               a command, with all its subcommands

@@ -20,3 +20,9 @@
 
 // `ignore_case` ignores the case of ASCII letters, except after a '\' inside [].
 bool glob_match(struct slice pattern, struct slice text, bool ignore_case);
+
+// Whether the pattern is "*", for which KEYS and access rules ask no further.
+static inline bool glob_matches_all(struct slice pattern)
+{
+    return pattern.size == 1 && pattern.bytes[0] == '*';
+}

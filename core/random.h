@@ -57,24 +57,32 @@ static inline uint64_t random_u64(struct random *random)
     return result;
 }
 
-// Twice 64 bits. ISO C has no such type; gcc and clang do.
-__extension__ typedef unsigned __int128 random_u128;
+// The low half of a * b; the high half goes to *ret_high.
+static inline uint64_t random_multiply(uint64_t a, uint64_t b, uint64_t *ret_high)
+{
+    __extension__ const unsigned __int128 product = (unsigned __int128)a * b;
+
+    *ret_high = (uint64_t)(product >> 64);
+    return (uint64_t)product;
+}
 
 // Every number of [0, bound) with the same probability; bound > 0.
 static inline uint64_t random_below(struct random *random, uint64_t bound)
 {
+    uint64_t high = 0;
+
     CHECK(bound > 0);
-    random_u128 product = (random_u128)random_u64(random) * bound;
+    uint64_t low = random_multiply(random_u64(random), bound, &high);
 
     // The low half tells which of the 2^64 mod bound surplus values to reject.
-    if ((uint64_t)product < bound) {
+    if (low < bound) {
         const uint64_t surplus = (0 - bound) % bound;
 
-        while ((uint64_t)product < surplus) {
-            product = (random_u128)random_u64(random) * bound;
+        while (low < surplus) {
+            low = random_multiply(random_u64(random), bound, &high);
         }
     }
-    return (uint64_t)(product >> 64);
+    return high;
 }
 
 static inline void random_bytes(struct random *random, void *bytes, size_t size)
