@@ -3,10 +3,12 @@
     count.py SUITE LOG RESULTS
 
 LOG is meson's log, one JSON object a line and test. A program that counts by itself is counted by
-its own words: Criterion's `Synthesis: Tested: 3 | Passing: 3 | ...`, or the last line `3 passed, 0
-failed` (`, 1 skipped` may follow). Any other is one check. A program that failed counts as one
-failure at least, whatever it printed. Prints what failed and the suite's count; appends `suite
-passed failed skipped` to RESULTS, separated by tabs.
+its own words: Criterion's `Synthesis: Tested: 3 | Passing: 3 | ...`, or the last line of the form
+`3 passed, 0 failed` (`, 1 skipped` may follow). Any other is one check. A program that failed, or
+in which a sanitizer objected, counts as one failure at least, whatever it printed.
+
+Prints what failed and the suite's count; appends `suite passed failed skipped` to RESULTS, with
+tabs between.
 """
 
 import json
@@ -20,6 +22,7 @@ SYNTHESIS = re.compile(
     r"Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) \| Crashing: (\d+)"
 )
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MULTILINE)
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: ")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -28,7 +31,7 @@ def count_test(entry):
     output = COLOUR.sub("", entry.get("stdout", "") + "\n" + entry.get("stderr", ""))
     synthesis = SYNTHESIS.search(output)
     counts = COUNT.findall(output)
-    result = entry["result"]
+    result = "FAIL" if SANITIZER.search(output) else entry["result"]
     if result == "SKIP":
         return 0, 0, 1
     if synthesis:

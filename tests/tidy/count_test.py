@@ -29,6 +29,8 @@ CASES = [
         "FAIL",
         (2, 1, 0),
     ),
+    ("", "==1==ERROR: LeakSanitizer: x\n" + SYNTHESIS.format(3, 3, 0, 0), "OK", (3, 1, 0)),
+    ("x.c:1:2: runtime error: x\n", "", "OK", (0, 1, 0)),
     ("12 passed, 0 failed\n", "", "OK", (12, 0, 0)),
     ("1 passed, 0 failed\nsum: 12 passed, 3 failed, 4 skipped\n", "", "FAIL", (12, 3, 4)),
     ("12 passed, 0 failed\n", "", "TIMEOUT", (12, 1, 0)),
