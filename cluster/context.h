@@ -9,12 +9,16 @@
 // Format, little-endian, then base64url without padding (RFC 4648, section 5):
 //
 //     u8      version, 1
-//     varint  versions, at most LIMIT_OBJECT_VERSIONS; then each: u64 vnode id, u32 incarnation,
-//     u64 hlc varint  dots, at most LIMIT_HISTORY_DOTS; then each alike 16      MAC: BLAKE2b-128
-//     keyed (libsodium's crypto_generichash) over a domain name, the cluster id, the
-//             size of the key, the key, and all bytes before
+//     varint  versions, at most LIMIT_OBJECT_VERSIONS; then each:
+//       u64     id of the vnode
+//       u32     incarnation
+//       u64     hlc
+//     varint  dots, at most LIMIT_HISTORY_DOTS; then each alike
+//     16      MAC: BLAKE2b-128, keyed, over a domain name, the cluster id, the size of the key
+//     (u32),
+//             the key, and all bytes before
 //
-// Source of the primitive: RFC 7693.
+// Source of the MAC: RFC 7693 (libsodium: crypto_generichash).
 #pragma once
 
 #include "cluster/actor.h"

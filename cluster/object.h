@@ -107,6 +107,7 @@
 
 #include "cluster/actor.h"
 #include "cluster/history.h"
+#include "core/number.h"
 #include "core/slice.h"
 
 #include <stdbool.h>
@@ -124,8 +125,7 @@ enum object_form {
 };
 
 enum {
-    OBJECT_INTEGER_TEXT_MAX = 20, // "-9223372036854775808"
-    OBJECT_HEAD_SMALL = 96,       // object_head_bound() of no object, and of forms 1 to 4
+    OBJECT_HEAD_SMALL = 96, // object_head_bound() of no object, and of forms 1 to 4
 };
 
 // One value of an object.
@@ -221,7 +221,7 @@ static inline uint64_t object_expire_ms(const struct object_view *view)
 }
 
 // The winner's bytes as clients see them: a register's in place, a counter's rendered in decimal
-// into text[OBJECT_INTEGER_TEXT_MAX]. Empty for a tombstone.
+// into text[NUMBER_I64_BYTES_MAX]. Empty for a tombstone.
 struct slice object_value_bytes(const struct object_value *value, char *text);
 
 // Values, newest first. Dead ones (tombstones, expired) are shown too.
@@ -246,12 +246,6 @@ void object_history(const struct object_view *view, struct history *ret_history)
 // incarnation).
 uint64_t object_newest(const struct object_view *view, uint32_t actor);
 
-// Integers as Redis takes them: decimal, in int64, no sign but '-', no leading zeros, no "-0".
-bool object_integer_parse(struct slice text, int64_t *ret_integer);
-
-// Writes it (not terminated) and returns its length.
-size_t object_integer_format(int64_t integer, char text[OBJECT_INTEGER_TEXT_MAX]);
-
 // Writing, allocation-free. -----------------------------------------------------------------------
 //
 // `old` is what the key has, or NULL. `dot` is the new event's: fresh from the vnode's clock, with
@@ -272,8 +266,8 @@ int object_write_tombstone(uint8_t *head, size_t capacity, const struct object_v
                            struct dot dot, size_t *ret_head_size);
 
 // INCRBY: the head is the object. Nothing there, dead winner: counts from 0, without expiry.
-// Register with an integer: counts from it. Keeps the expiry. -EINVAL: the winner is no integer.
-// -ERANGE: the total would leave int64.
+// Register with an integer (number_parse_i64): counts from it. Keeps the expiry. -EINVAL: the
+// winner is no integer. -ERANGE: the total would leave int64.
 int object_write_counter(uint8_t *head, size_t capacity, const struct object_view *old,
                          struct dot dot, int64_t delta, uint64_t now_ms, int64_t *ret_total,
                          size_t *ret_head_size);
