@@ -121,17 +121,17 @@ enum {
     // incarnation. Bounds the heads that writers build.
     LIMIT_OBJECT_VERSIONS = 256,
 
-    // Dots known beyond a version vector, in an object or in a context: one each time a client goes on,
-    // with siblings unread, to a replica that has not seen its last write. Older ones are left out of
-    // contexts, which may make a sibling and loses nothing.
+    // Dots known beyond a version vector, in an object or in a context: one each time a client goes
+    // on, with siblings unread, to a replica that has not seen its last write. Older ones are
+    // forgotten, which may make a sibling and loses nothing.
     LIMIT_HISTORY_DOTS = 16,
 
-    // Events (values, bases and sums of counters) that one object may hold: what merging may make of
-    // the siblings of several coordinators. Bounds the scratch space of a merge.
+    // Events (values, bases and sums of counters) that one object may hold: what merging may make
+    // of the siblings of several coordinators. Bounds the scratch space of a merge.
     LIMIT_OBJECT_EVENTS = 1024,
 
-    // Values up to which RLDB.PUT without context adds a sibling. Binds only this: a merge may bring
-    // more.
+    // Values up to which RLDB.PUT without context adds a sibling. Binds only this: a merge may
+    // bring more.
     LIMIT_SIBLINGS = 64,
 
     // Actors in the table of one vnode: every coordinator and incarnation it ever met.

@@ -8,7 +8,7 @@
 //
 // CRC16 is CRC-16/XMODEM: polynomial 0x1021, initial value 0, bits not reflected, nothing xored at
 // the end; "123456789" gives 0x31c3. Eight bytes are folded in at a time with eight tables of 256
-// entries (4 KiB), which are made at build time by ring/slot_table_generate.c.
+// entries (4 KiB).
 //
 // Sources: "Redis cluster specification", sections "Key distribution model" and "Hash tags";
 // Kounavis and Berry, "A systematic approach to building high performance software-based CRC
