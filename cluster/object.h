@@ -75,11 +75,13 @@
 //     varint  versions, 1..LIMIT_OBJECT_VERSIONS; then as many dots, ascending by actor
 //     varint  dots, 0..LIMIT_HISTORY_DOTS; then as many, ascending by actor, then hlc
 //     varint  values, >= 1; then each, newest first:
-//       u8      flags: bits 0..1 kind (enum object_kind); bit 4 (counter) the base is stored;
-//               bits 2 and 3 about the expiry of the event, or of the stored base
+//       u8      flags: bits 0..1 kind (enum object_kind)
+//               bits 2 and 3 about the expiry of the register or of the stored base
+//               bit 4 (counter) the base is stored
+//               bit 5 (register) the last one: its bytes go to the end
 //       dot     of the event; counter: of the base id, maybe null (0, 0)
 //       register, or counter with its base: expiry
-//       register:
+//       register without bit 5:
 //         varint  size of its bytes
 //       counter:
 //         i64     integer of the base id
@@ -90,7 +92,7 @@
 //           expiry
 //     bytes   of the registers, in the order of the values
 //   expiry, by the flags of its event: nothing without bit 2
-//     u64     expire_ms
+//     u64     expire_ms; not 0 with bit 3
 //     dot     its stamp; not with bit 3: the stamp is the event's dot
 //
 // A register without expiry costs 10 bytes with an actor below 128: the size of the value is that
@@ -107,6 +109,7 @@
 
 #include "cluster/actor.h"
 #include "cluster/history.h"
+#include "core/codec.h"
 #include "core/number.h"
 #include "core/slice.h"
 
@@ -230,8 +233,8 @@ struct slice object_value_bytes(const struct object_value *value, char *text);
 //     while (object_next(&iterator, &value)) ...
 struct object_iterator {
     const struct object_view *view;
-    const uint8_t *at;   // the next value's head
-    const uint8_t *tail; // the next register's bytes
+    struct codec_reader heads; // at the next value's head
+    struct codec_reader tail;  // at the next register's bytes
     uint32_t left;
 };
 
@@ -268,9 +271,9 @@ int object_write_tombstone(uint8_t *head, size_t capacity, const struct object_v
 // INCRBY: the head is the object. Nothing there, dead winner: counts from 0, without expiry.
 // Register with an integer (number_parse_i64): counts from it. Keeps the expiry. -EINVAL: the
 // winner is no integer. -ERANGE: the total would leave int64.
-int object_write_counter(uint8_t *head, size_t capacity, const struct object_view *old,
-                         struct dot dot, int64_t delta, uint64_t now_ms, int64_t *ret_total,
-                         size_t *ret_head_size);
+int object_write_counter(uint8_t *head, size_t capacity, const struct actor_table *actors,
+                         const struct object_view *old, struct dot dot, int64_t delta,
+                         uint64_t now_ms, int64_t *ret_total, size_t *ret_head_size);
 
 // EXPIRE, PERSIST (expire_ms 0): the object is the head, then object_tail(old), unchanged (copied
 // by the caller if it lies in the engine). All values get the expiry, siblings stay; tombstones
@@ -286,15 +289,9 @@ static inline struct slice object_tail(const struct object_view *view)
 
 // General operations, into a buffer that takes the whole object. ----------------------------------
 //
-// `scratch` is working space, some 100 KiB; its content means nothing between calls. One a shard.
+// They use up to 150 KiB of stack, as the writers above do for objects in form 0.
 // -EOVERFLOW: more versions or events than an object may have; nothing is dropped, the caller keeps
-// what it has.
-
-struct object_event;
-struct object_scratch;
-
-struct object_scratch *object_scratch_create(void); // NULL: no memory
-void object_scratch_destroy(struct object_scratch *scratch);
+// what it has. -ENOBUFS: the capacity is below the bound.
 
 // Room in bytes for the merge of two objects (either may be NULL), or for an object of `old` and a
 // new value.
@@ -303,9 +300,8 @@ size_t object_put_bound(const struct object_view *old, const struct history *con
                         size_t value_size);
 
 // What both know; see the top. The result does not depend on the order of a and b.
-int object_merge(struct object_scratch *scratch, const struct actor_table *actors,
-                 const struct object_view *a, const struct object_view *b, uint8_t *out,
-                 size_t capacity, size_t *ret_size);
+int object_merge(const struct actor_table *actors, const struct object_view *a,
+                 const struct object_view *b, uint8_t *out, size_t capacity, size_t *ret_size);
 
 struct object_put {
     const struct object_view *old; // or NULL
@@ -317,16 +313,15 @@ struct object_put {
 };
 
 // RLDB.PUT: replaces what the context covers, and dead values; leaves the other siblings and adds
-// the value. -EMLINK: without context (or with one that covers nothing there), and LIMIT_SIBLINGS
-// are there already. -ESTALE as above. ret_context: what the client has read or replaced now; its
-// next PUT with it replaces its own value and nothing that it has not read.
-int object_put_with_context(struct object_scratch *scratch, const struct actor_table *actors,
-                            const struct object_put *put, uint8_t *out, size_t capacity,
-                            size_t *ret_size, struct history *ret_context);
+// the value. -EMLINK when LIMIT_SIBLINGS others would stay. -ESTALE as above. ret_context: what the
+// client has read or replaced now; its next PUT with it replaces its own value and nothing that it
+// has not read.
+int object_put_with_context(const struct actor_table *actors, const struct object_put *put,
+                            uint8_t *out, size_t capacity, size_t *ret_size,
+                            struct history *ret_context);
 
-// RLDB.DEL: removes what the context covers (NULL: everything). When no live value is left, a
-// tombstone with the dot is; else the survivors, and the dot is not used. put->value and
+// RLDB.DEL: removes what the context covers (NULL: everything), and dead values. When nothing is
+// left, a tombstone with the dot is; else the survivors, and the dot is not used. put->value and
 // put->expire_ms are not looked at. ret_removed: whether a live value went.
-int object_delete_with_context(struct object_scratch *scratch, const struct actor_table *actors,
-                               const struct object_put *put, uint8_t *out, size_t capacity,
-                               size_t *ret_size, bool *ret_removed);
+int object_delete_with_context(const struct actor_table *actors, const struct object_put *put,
+                               uint8_t *out, size_t capacity, size_t *ret_size, bool *ret_removed);

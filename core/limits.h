@@ -127,8 +127,8 @@ enum {
     LIMIT_HISTORY_DOTS = 16,
 
     // Events (values, bases and sums of counters) that one object may hold: what merging may make
-    // of the siblings of several coordinators. Bounds the scratch space of a merge.
-    LIMIT_OBJECT_EVENTS = 1024,
+    // of the siblings of several coordinators. Bounds the stack of a merge.
+    LIMIT_OBJECT_EVENTS = 512,
 
     // Values up to which RLDB.PUT without context adds a sibling. Binds only this: a merge may
     // bring more.
