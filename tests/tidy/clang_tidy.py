@@ -2,8 +2,8 @@
 
     clang_tidy.py BUILD_FOLDER [PART-OF-A-PATH]
 
-Takes what to compile, and how, from the build folder's compile_commands.json. Prints what clang-tidy
-says; the last line counts files. Exits 77, a skip, where clang-tidy is not installed.
+Takes what to compile, and how, from the build folder's compile_commands.json. Prints what
+clang-tidy says; the last line counts files. Exits 77, a skip, where clang-tidy is not installed.
 """
 
 import concurrent.futures
