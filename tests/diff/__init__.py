@@ -1,0 +1,1 @@
+"""The differential test: see README.md."""

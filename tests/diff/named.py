@@ -1,0 +1,272 @@
+"""The cases that are the same in every run: exhaustive sets, frames, expiry by real time."""
+
+import itertools
+import time
+
+from harness.resp import Connection, encode
+
+from . import cluster, exhaustive, frames, generate, users
+from .runner import Finding, Session
+
+BATCH = 500
+
+
+def as_bytes(request):
+    return [word.encode() if isinstance(word, str) else word for word in request]
+
+
+def ask_both(servers, probe):
+    """The raw replies of both servers to the last request of a sequence, on an empty database."""
+    session = Session(servers)
+    try:
+        for request in probe:
+            answers = session.pairs[0].ask(as_bytes(request))
+    finally:
+        session.close()
+    return answers
+
+
+def play(servers, requests, link):
+    """Sends all requests over one link in batches; raises AssertionError with the first finding.
+    Returns how many there were."""
+    requests = iter(requests)
+    count = 0
+    session = Session(servers)
+    try:
+        while True:
+            some = list(itertools.islice(requests, BATCH))
+            if not some:
+                return count
+            units = [
+                generate.Unit(generate.PLAIN, link, [(generate.encode(args), args)]) for args in some
+            ]
+            try:
+                session.play([generate.Batch(units)])
+            except Finding as finding:
+                context = [
+                    " ".join(repr(word)[2:-1][:60] for word in request)
+                    for request in some[max(0, finding.unit - 4) : finding.unit + 1]
+                ]
+                raise AssertionError(
+                    "\n".join(
+                        [f"request {count + finding.unit} of {generate.LINKS[link]}; lately sent:"]
+                        + ["  " + line for line in context]
+                        + finding.lines()
+                    )
+                ) from None
+            count += len(some)
+    finally:
+        session.close()
+
+
+def _exhaustive(report, targets):
+    for name, requests in exhaustive.cases():
+        if not report.wants(name):
+            continue
+        requests = list(requests)
+        with report.case(name):
+            for link in (0, 1):
+                count = play(targets.main(), requests, link)
+            report.note(f"{count} requests in RESP2 and RESP3")
+
+
+class Timed:
+    """Both servers asked in step, with time passing in between."""
+
+    def __init__(self, servers):
+        self.session = Session(servers)
+        self.pair = self.session.pairs[0]
+
+    def ask(self, *words):
+        request = as_bytes(words)
+        theirs, ours = self.pair.ask(request)
+        if not self.session._same(request, theirs, ours):  # pylint: disable=protected-access
+            raise AssertionError("\n".join(Finding(0, request, theirs, ours).lines()))
+        return theirs
+
+    def close(self):
+        self.session.close()
+
+
+# What is asked of a key that has just expired, and what it was before.
+ON_EXPIRED = [
+    ["GET", "k"],
+    ["EXISTS", "k"],
+    ["TYPE", "k"],
+    ["TTL", "k"],
+    ["PTTL", "k"],
+    ["EXPIRETIME", "k"],
+    ["STRLEN", "k"],
+    ["GETRANGE", "k", "0", "-1"],
+    ["MGET", "k", "other"],
+    ["TOUCH", "k"],
+    ["DEL", "k"],
+    ["UNLINK", "k", "other"],
+    ["PERSIST", "k"],
+    ["EXPIRE", "k", "1000"],
+    ["EXPIRE", "k", "1000", "GT"],
+    ["EXPIRE", "k", "1000", "NX"],
+    ["INCR", "k"],
+    ["DECRBY", "k", "5"],
+    ["INCRBYFLOAT", "k", "1.5"],
+    ["APPEND", "k", "tail"],
+    ["SETRANGE", "k", "3", "x"],
+    ["SETNX", "k", "new"],
+    ["MSETNX", "k", "new", "other2", "x"],
+    ["SET", "k", "new", "KEEPTTL"],
+    ["SET", "k", "new", "XX"],
+    ["SET", "k", "new", "NX", "GET"],
+    ["SET", "k", "new", "GET"],
+    ["GETSET", "k", "new"],
+    ["GETDEL", "k"],
+    ["GETEX", "k", "PERSIST"],
+    ["RENAME", "k", "l"],
+    ["RENAME", "other", "k"],
+    ["RENAMENX", "other", "k"],
+    ["COPY", "k", "l"],
+    ["COPY", "other", "k"],
+    ["OBJECT", "ENCODING", "k"],
+    ["KEYS", "*"],
+    ["SCAN", "0", "COUNT", "1000"],
+    ["MEMORY", "USAGE", "k"],
+]
+
+
+def expired_keys(targets):
+    """Each look at an expired key, all on keys of their own, so that the time passes once."""
+    timed = Timed(targets.main())
+    try:
+        renamed = []
+        for number, request in enumerate(ON_EXPIRED):
+            own = {word: f"{word}{number}" for word in ("k", "l", "other", "other2")}
+            renamed.append((own, [own.get(word, word) for word in request]))
+            timed.ask("SET", own["k"], "41", "PX", "60")
+            timed.ask("SET", own["other"], "o")
+        time.sleep(0.25)
+        for own, request in renamed:
+            timed.ask(*request)
+            for key in own.values():
+                timed.ask("GET", key)
+                timed.ask("TTL", key)
+        timed.ask("DBSIZE")
+    finally:
+        timed.close()
+
+
+def _expiry_moves(targets):
+    """A time to live that is moved, kept, taken off or carried over, seen by what is left later."""
+    timed = Timed(targets.main())
+    try:
+        for key in ("kept", "cleared", "longer", "renamed", "copied", "incremented", "gone", "at"):
+            timed.ask("SET", key, "1", "PX", "150")
+        timed.ask("SET", "kept", "2", "KEEPTTL")
+        timed.ask("SET", "cleared", "2")
+        timed.ask("PEXPIRE", "longer", "100000")
+        timed.ask("RENAME", "renamed", "renamed2")
+        timed.ask("COPY", "copied", "copied2")
+        timed.ask("INCR", "incremented")
+        timed.ask("APPEND", "gone", "x")
+        now_ms = int(time.time() * 1000)
+        timed.ask("PEXPIREAT", "at", str(now_ms + 200))
+        timed.ask("SET", "past", "v", "PXAT", str(now_ms - 1))
+        timed.ask("GET", "past")
+        timed.ask("DBSIZE")
+        time.sleep(0.45)
+        for key in ("kept", "cleared", "longer", "renamed2", "copied", "copied2", "incremented", "gone", "at"):
+            timed.ask("GET", key)
+            timed.ask("PTTL", key)
+        timed.ask("DBSIZE")
+        # Swept without being looked at: both count down to what is left.
+        for number in range(200):
+            timed.ask("SET", f"swept{number}", "v", "PX", "30")
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            sizes = timed.pair.ask([b"DBSIZE"])
+            if sizes == [b":2\r\n", b":2\r\n"]:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"expired keys are still counted after 20 s: {sizes}")
+    finally:
+        timed.close()
+
+
+def _paused(server):
+    """Whether CLIENT PAUSE in its forms holds a request of another client back, by request."""
+    facts = []
+    with Connection(server.port) as boss, Connection(server.port) as other:
+        boss.cmd("SET", "k", "v")
+        for pause, request in (
+            (["400"], ["GET", "k"]),
+            (["400", "ALL"], ["SET", "k", "w"]),
+            (["400", "WRITE"], ["SET", "k", "w"]),
+            (["2000", "WRITE"], ["GET", "k"]),
+            (["0"], ["GET", "k"]),
+        ):
+            reply = boss.cmd("CLIENT", "PAUSE", *pause)
+            start = time.monotonic()
+            answer = other.cmd(*request)
+            held = time.monotonic() - start > 0.3
+            facts.append((pause, request, reply, answer, "held" if held else "at once"))
+            # A client that pauses all is paused too: this waits for the end of it.
+            boss.cmd("CLIENT", "UNPAUSE")
+        # An UNPAUSE that was sent with the PAUSE ends it early only for WRITE.
+        boss.cmd("CLIENT", "PAUSE", "30000", "WRITE")
+        other.send(encode("SET", "k", "x"))
+        time.sleep(0.2)
+        facts.append(boss.cmd("GET", "k"))
+        boss.cmd("CLIENT", "UNPAUSE")
+        facts.append(other.read())
+    return facts
+
+
+def _kills(server):
+    """What CLIENT KILL answers by form, and whether it closed whom it names."""
+    facts = []
+    with Connection(server.port) as boss:
+        for form in ("ID", "ADDR", "LADDR", "old", "TYPE", "other user", "me", "me, skipped"):
+            with Connection(server.port) as victim:
+                number = victim.cmd("CLIENT", "ID")
+                address = f"127.0.0.1:{victim.socket.getsockname()[1]}"
+                request = {
+                    "ID": ["ID", number],
+                    "ADDR": ["ADDR", address],
+                    "LADDR": ["LADDR", f"127.0.0.1:{server.port}", "ID", number],
+                    "old": [address],
+                    "TYPE": ["ID", number, "SKIPME", "yes", "TYPE", "normal"],
+                    "other user": ["ID", number, "USER", "nosuch"],
+                    "me": ["ID", number, "SKIPME", "no"],
+                    "me, skipped": ["ID", number],
+                }[form]
+                killer = victim if form.startswith("me") else boss
+                answer = killer.cmd("CLIENT", "KILL", *request)
+                found = answer in (1, "OK")
+                facts.append((form, answer, victim.is_closed(10 if found else 0.2)))
+    return facts
+
+
+def _of_both(facts):
+    """A case that compares what a function finds out about each server."""
+
+    def case(targets):
+        theirs, ours = (facts(server) for server in targets.main())
+        for a, b in zip(theirs, ours):
+            if a != b:
+                raise AssertionError(f"redis: {a}\nrldb:  {b}")
+
+    return case
+
+
+def run(report, targets):
+    _exhaustive(report, targets)
+    frames.run(report, targets)
+    report.run(
+        [
+            ("keys that have expired", expired_keys),
+            ("times to live that move", _expiry_moves),
+            ("CLIENT PAUSE and UNPAUSE", _of_both(_paused)),
+            ("CLIENT KILL", _of_both(_kills)),
+        ],
+        targets,
+    )
+    users.run(report, targets)
+    cluster.run(report, targets)
