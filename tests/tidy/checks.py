@@ -162,10 +162,18 @@ def style(tree):
             )
 
 
+IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+(?:[^\n(]*\([^)]*\)|[^\n(]*)", re.MULTILINE)
+
+
 def dead_files(tree):
     """Every source is built or run by something, every header included."""
     lists = "".join(tree.text(path) for path in tree.ending("meson.build") + tree.scripts())
-    imports = "".join(tree.text(path) for path in tree.ending(".py"))
+    imported = {
+        word
+        for path in tree.ending(".py")
+        for statement in IMPORT.findall(tree.text(path))
+        for word in re.findall(r"\w+", statement)
+    }
     included = {
         name for path in tree.c_files() for _, name, quoted in includes(tree, path) if quoted
     }
@@ -179,9 +187,8 @@ def dead_files(tree):
             listed = tree.text(beside) if tree.exists(beside) else ""
             alive = re.search(rf"'{re.escape(name)}'|'{re.escape(stem)}'", listed) is not None
         else:
-            imported = rf"^\s*(from|import) {re.escape(stem)}\b"
             listed = re.search(rf"'{re.escape(stem)}'|\b{re.escape(name)}\b", lists)
-            alive = listed is not None or re.search(imported, imports, re.MULTILINE) is not None
+            alive = listed is not None or stem in imported or stem == "__init__"
         if not alive:
             yield path, 1, "dead", "nothing builds, runs or includes this file"
 
