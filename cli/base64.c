@@ -1,7 +1,8 @@
 #include "cli/base64.h"
 
-#include <assert.h>
+#include "cli/output.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 
@@ -64,18 +65,18 @@ int base64_decode(const char *encoded, size_t size, struct text *ret_text)
             const int value = j < letters ? base64_value(encoded[i + j]) : 0;
 
             if (value < 0) {
-                ret_text->size = before;
+                text_cut(ret_text, before);
                 return -EINVAL;
             }
             group = group << 6 | (uint32_t)value;
         }
         if ((letters == 2 && (group & 0xffff) != 0) || (letters == 3 && (group & 0xff) != 0)) {
-            ret_text->size = before;
+            text_cut(ret_text, before);
             return -EINVAL;
         }
         const uint8_t bytes[3] = {(uint8_t)(group >> 16), (uint8_t)(group >> 8), (uint8_t)group};
 
         text_append(ret_text, bytes, letters - 1);
     }
-    return 0;
+    return text_error(ret_text);
 }

@@ -2,7 +2,7 @@
 // hold.
 #pragma once
 
-#include "cli/text.h"
+#include "core/text.h"
 
 #include <stddef.h>
 

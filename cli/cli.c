@@ -11,7 +11,7 @@
 static __attribute__((format(printf, 2, 0))) void
 cli_complain(const struct cli *cli, const char *format, va_list arguments)
 {
-    struct text line = {0};
+    struct text line = output_text();
 
     fflush(stdout);
     output_color(&line, cli->color_errors, COLOR_RED, "rldb: ");
@@ -65,7 +65,7 @@ int cli_call(struct cli *cli, int count, const char *const *words, const size_t 
         return cli_fail(cli, "%s", cli->client.error);
     }
     if (reply->type == REDIS_REPLY_ERROR) {
-        struct text error = {0};
+        struct text error = output_text();
 
         output_printable(&error, reply->str, reply->len);
         cli_fail(cli, "%s%s", text_c(&error), cli_advice(reply->str));
@@ -79,13 +79,23 @@ int cli_call(struct cli *cli, int count, const char *const *words, const size_t 
 
 int cli_strange_reply(const struct cli *cli, const char *command, const redisReply *reply)
 {
-    struct text text = {0};
+    struct text text = output_text();
 
     render_reply(reply, false, &text);
     cli_fail(cli, "%s was answered with what this version of rldb does not understand: %.200s",
              command, text_c(&text));
     text_free(&text);
     return EXIT_FAILED;
+}
+
+int cli_print_text(const struct cli *cli, struct text *text)
+{
+    const int error = text_error(text);
+
+    fwrite(text_c(text), 1, text->size, stdout);
+    text_free(text);
+    return error == 0 ? EXIT_DONE
+                      : cli_fail(cli, "the output is too long for memory: %s", strerror(-error));
 }
 
 int cli_print_json(const struct cli *cli, json_t *document)

@@ -17,16 +17,16 @@ static void document_list(const json_t *list, struct text *ret_text)
 
     for (size_t i = 0; i < count; i++) {
         if (count > DOCUMENT_LIST_MAX && i == DOCUMENT_LIST_ENDS) {
-            text_appendf(ret_text, ", ... %zu in all ...", count);
+            text_printf(ret_text, ", ... %zu in all ...", count);
             i = count - DOCUMENT_LIST_ENDS;
         }
         if (i != 0) {
-            text_append_text(ret_text, ", ");
+            text_string(ret_text, ", ");
         }
         document_value(json_array_get(list, i), ret_text);
     }
     if (count == 0) {
-        text_append_char(ret_text, '-');
+        output_char(ret_text, '-');
     }
 }
 
@@ -38,19 +38,19 @@ static void document_value(const json_t *value, struct text *ret_text)
         output_printable(ret_text, json_string_value(value), json_string_length(value));
         break;
     case JSON_INTEGER:
-        text_appendf(ret_text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        text_printf(ret_text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         break;
     case JSON_REAL:
-        text_appendf(ret_text, "%g", json_real_value(value));
+        text_printf(ret_text, "%g", json_real_value(value));
         break;
     case JSON_TRUE:
-        text_append_text(ret_text, "yes");
+        text_string(ret_text, "yes");
         break;
     case JSON_FALSE:
-        text_append_text(ret_text, "no");
+        text_string(ret_text, "no");
         break;
     case JSON_NULL:
-        text_append_char(ret_text, '-');
+        output_char(ret_text, '-');
         break;
     case JSON_ARRAY:
         document_list(value, ret_text);
@@ -62,7 +62,7 @@ static void document_value(const json_t *value, struct text *ret_text)
 
         json_object_foreach((json_t *)value, name, member)
         {
-            text_appendf(ret_text, "%s%s=", separator, name);
+            text_printf(ret_text, "%s%s=", separator, name);
             document_value(member, ret_text);
             separator = " ";
         }
@@ -104,7 +104,7 @@ static void document_table(const json_t *rows, bool colored, size_t indent, stru
     char alignment[TABLE_COLUMNS_MAX + 1];
     size_t columns = 0;
     struct table table;
-    struct text cell = {0};
+    struct text cell = output_text();
     const char *name = NULL;
     json_t *member = NULL;
 
@@ -146,7 +146,7 @@ static void document_object(json_t *object, bool colored, size_t indent, struct 
     const char *name = NULL;
     json_t *member = NULL;
     struct table table;
-    struct text cell = {0};
+    struct text cell = output_text();
 
     table_start(&table, "ll");
     json_object_foreach(object, name, member)
@@ -165,10 +165,10 @@ static void document_object(json_t *object, bool colored, size_t indent, struct 
     json_object_foreach(object, name, member)
     {
         if (document_is_block(member)) {
-            text_append_char(ret_text, '\n');
-            text_append_repeated(ret_text, ' ', indent);
+            output_char(ret_text, '\n');
+            output_repeat(ret_text, ' ', indent);
             output_color(ret_text, colored, COLOR_BOLD, name);
-            text_append_char(ret_text, '\n');
+            output_char(ret_text, '\n');
             document_nested(member, colored, indent + 2, ret_text);
         }
     }
@@ -185,9 +185,9 @@ static void document_nested(const json_t *value, bool colored, size_t indent, st
             document_nested(json_array_get(value, i), colored, indent, ret_text);
         }
     } else {
-        text_append_repeated(ret_text, ' ', indent);
+        output_repeat(ret_text, ' ', indent);
         document_value(value, ret_text);
-        text_append_char(ret_text, '\n');
+        output_char(ret_text, '\n');
     }
 }
 

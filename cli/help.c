@@ -17,20 +17,20 @@ static void help_wrapped(const char *words, size_t indent, struct text *ret_text
         const size_t size = strcspn(at, " \n");
 
         if (*at == '\n') {
-            text_append_char(ret_text, '\n');
+            output_char(ret_text, '\n');
             column = 0;
             at++;
             continue;
         }
         if (column != 0 && column + 1 + size > HELP_COLUMNS) {
-            text_append_char(ret_text, '\n');
+            output_char(ret_text, '\n');
             column = 0;
         }
         if (column == 0) {
-            text_append_repeated(ret_text, ' ', indent);
+            output_repeat(ret_text, ' ', indent);
             column = indent;
         } else {
-            text_append_char(ret_text, ' ');
+            output_char(ret_text, ' ');
             column++;
         }
         text_append(ret_text, at, size);
@@ -38,7 +38,7 @@ static void help_wrapped(const char *words, size_t indent, struct text *ret_text
         at += size;
         at += *at == ' ' ? 1 : 0;
     }
-    text_append_char(ret_text, '\n');
+    output_char(ret_text, '\n');
 }
 
 static void help_options(const struct option *options, size_t count, bool colored,
@@ -69,7 +69,7 @@ void help_program(bool colored, struct text *ret_text)
     const struct verb *const *const verbs = verb_table(&count);
     struct table table;
 
-    text_append_text(ret_text, "usage: rldb [-h HOST] [-p PORT] [--user U] [--json] VERB ...\n\n");
+    text_string(ret_text, "usage: rldb [-h HOST] [-p PORT] [--user U] [--json] VERB ...\n\n");
     table_start(&table, "ll");
     for (size_t i = 0; i < count; i++) {
         table_color(&table, COLOR_CYAN);
@@ -79,9 +79,9 @@ void help_program(bool colored, struct text *ret_text)
         table_cell(&table, verbs[i]->summary);
     }
     table_finish(&table, colored, 2, ret_text);
-    text_append_text(ret_text, "\nOptions, before or after the verb:\n");
+    text_string(ret_text, "\nOptions, before or after the verb:\n");
     help_options(verb_global_options(), GLOBAL_OPTIONS, colored, ret_text);
-    text_append_text(
+    text_string(
         ret_text,
         "\n`rldb VERB --help` tells more. The password is taken from the variable RLDB_PASSWORD,\n"
         "or asked for when --user is given. Exit status: 0 done, 1 not found, 2 wrong usage,\n"
@@ -90,25 +90,25 @@ void help_program(bool colored, struct text *ret_text)
 
 void help_verb(const struct verb *verb, bool colored, struct text *ret_text)
 {
-    text_appendf(ret_text, "usage: rldb %s%s%s%s\n\n", verb->name,
-                 verb->option_count != 0 ? " [options]" : "", verb->arguments[0] != '\0' ? " " : "",
-                 verb->arguments);
+    text_printf(ret_text, "usage: rldb %s%s%s%s\n\n", verb->name,
+                verb->option_count != 0 ? " [options]" : "", verb->arguments[0] != '\0' ? " " : "",
+                verb->arguments);
     help_wrapped(verb->summary, 0, ret_text);
     if (verb->details != NULL) {
-        text_append_char(ret_text, '\n');
+        output_char(ret_text, '\n');
         help_wrapped(verb->details, 0, ret_text);
     }
     if (verb->option_count != 0) {
-        text_append_text(ret_text, "\nOptions:\n");
+        text_string(ret_text, "\nOptions:\n");
         help_options(verb->options, verb->option_count, colored, ret_text);
     }
-    text_append_text(ret_text, "\n`rldb --help` lists the options that every verb takes.\n");
+    text_string(ret_text, "\n`rldb --help` lists the options that every verb takes.\n");
 }
 
 static void help_option_words(const struct option *options, size_t count, struct text *ret_text)
 {
     for (size_t i = 0; i < count; i++) {
-        text_appendf(ret_text, "--%s\n", options[i].name);
+        text_printf(ret_text, "--%s\n", options[i].name);
     }
 }
 
@@ -119,7 +119,7 @@ void help_words(const struct verb *verb, struct text *ret_text)
 
     if (verb == NULL) {
         for (size_t i = 0; i < count; i++) {
-            text_appendf(ret_text, "%s\n", verbs[i]->name);
+            text_printf(ret_text, "%s\n", verbs[i]->name);
         }
         help_option_words(verb_global_options(), GLOBAL_OPTIONS, ret_text);
         return;
@@ -127,7 +127,7 @@ void help_words(const struct verb *verb, struct text *ret_text)
     for (const char *at = verb->subwords; at != NULL && *at != '\0';) {
         const size_t size = strcspn(at, " ");
 
-        text_appendf(ret_text, "%.*s\n", (int)size, at);
+        text_printf(ret_text, "%.*s\n", (int)size, at);
         at += size + (at[size] == ' ' ? 1 : 0);
     }
     help_option_words(verb->options, verb->option_count, ret_text);
@@ -142,43 +142,43 @@ static void help_mdoc_escaped(const char *words, struct text *ret_text)
 
     for (; *words != '\0'; words++) {
         if (start && (*words == '.' || *words == '\'')) {
-            text_append_text(ret_text, "\\&");
+            text_string(ret_text, "\\&");
         }
         if (*words == '\\') {
-            text_append_text(ret_text, "\\e");
+            text_string(ret_text, "\\e");
         } else if (*words == '-') {
-            text_append_text(ret_text, "\\-");
+            text_string(ret_text, "\\-");
         } else if (*words == '\n') {
-            text_append_text(ret_text, "\n");
+            text_string(ret_text, "\n");
         } else {
-            text_append_char(ret_text, *words);
+            output_char(ret_text, *words);
         }
         start = *words == '\n';
     }
-    text_append_char(ret_text, '\n');
+    output_char(ret_text, '\n');
 }
 
 static void help_mdoc_option(const struct option *option, struct text *ret_text)
 {
-    text_append_text(ret_text, ".It ");
+    text_string(ret_text, ".It ");
     if (option->letter != 0) {
-        text_appendf(ret_text, "Fl %c , ", option->letter);
+        text_printf(ret_text, "Fl %c , ", option->letter);
     }
-    text_appendf(ret_text, "Fl \\-%s", option->name);
+    text_printf(ret_text, "Fl \\-%s", option->name);
     if (option->argument != NULL) {
-        text_appendf(ret_text, " Ar %s", option->argument);
+        text_printf(ret_text, " Ar %s", option->argument);
     }
-    text_append_char(ret_text, '\n');
+    output_char(ret_text, '\n');
     help_mdoc_escaped(option->help, ret_text);
 }
 
 static void help_mdoc_options(const struct option *options, size_t count, struct text *ret_text)
 {
-    text_append_text(ret_text, ".Bl -tag -width Ds -compact\n");
+    text_string(ret_text, ".Bl -tag -width Ds -compact\n");
     for (size_t i = 0; i < count; i++) {
         help_mdoc_option(&options[i], ret_text);
     }
-    text_append_text(ret_text, ".El\n");
+    text_string(ret_text, ".El\n");
 }
 
 void help_mdoc(struct text *ret_text)
@@ -186,25 +186,25 @@ void help_mdoc(struct text *ret_text)
     size_t count = 0;
     const struct verb *const *const verbs = verb_table(&count);
 
-    text_append_text(ret_text, ".Sh OPTIONS\nThese stand before the verb, or after it.\n");
+    text_string(ret_text, ".Sh OPTIONS\nThese stand before the verb, or after it.\n");
     help_mdoc_options(verb_global_options(), GLOBAL_OPTIONS, ret_text);
-    text_append_text(ret_text, ".Sh VERBS\n.Bl -tag -width Ds\n");
+    text_string(ret_text, ".Sh VERBS\n.Bl -tag -width Ds\n");
     for (size_t i = 0; i < count; i++) {
-        text_appendf(ret_text, ".It Ic %s", verbs[i]->name);
+        text_printf(ret_text, ".It Ic %s", verbs[i]->name);
         if (verbs[i]->arguments[0] != '\0') {
-            text_appendf(ret_text, " Li \"%s\"", verbs[i]->arguments);
+            text_printf(ret_text, " Li \"%s\"", verbs[i]->arguments);
         }
-        text_append_char(ret_text, '\n');
-        text_append_text(ret_text, "\\&");
+        output_char(ret_text, '\n');
+        text_string(ret_text, "\\&");
         help_mdoc_escaped(verbs[i]->summary, ret_text);
         if (verbs[i]->details != NULL) {
-            text_append_text(ret_text, ".Pp\n");
+            text_string(ret_text, ".Pp\n");
             help_mdoc_escaped(verbs[i]->details, ret_text);
         }
         if (verbs[i]->option_count != 0) {
-            text_append_text(ret_text, ".Pp\n");
+            text_string(ret_text, ".Pp\n");
             help_mdoc_options(verbs[i]->options, verbs[i]->option_count, ret_text);
         }
     }
-    text_append_text(ret_text, ".El\n");
+    text_string(ret_text, ".El\n");
 }

@@ -2,8 +2,8 @@
 // table of verbs.
 #pragma once
 
-#include "cli/text.h"
 #include "cli/verb.h"
+#include "core/text.h"
 
 // All verbs in lines, and the global options.
 void help_program(bool colored, struct text *ret_text);

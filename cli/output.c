@@ -8,6 +8,30 @@
 #include <string.h>
 #include <unistd.h>
 
+enum {
+    OUTPUT_BYTES_MAX = 1 << 30
+}; // a reply can be half of that, and its quoted form four times as long
+
+struct text output_text(void)
+{
+    struct text text;
+
+    text_init(&text, OUTPUT_BYTES_MAX);
+    return text;
+}
+
+void output_char(struct text *text, char appended)
+{
+    text_append(text, &appended, 1);
+}
+
+void output_repeat(struct text *text, char appended, size_t count)
+{
+    for (; count != 0; count--) {
+        output_char(text, appended);
+    }
+}
+
 bool output_colored(const FILE *file)
 {
     const char *const no_color = getenv("NO_COLOR");
@@ -30,36 +54,36 @@ void output_color(struct text *text, bool colored, enum color color, const char 
     };
 
     if (!colored || color == COLOR_PLAIN) {
-        text_append_text(text, word);
+        text_string(text, word);
     } else {
-        text_appendf(text, "\033[%sm%s\033[0m", codes[color], word);
+        text_printf(text, "\033[%sm%s\033[0m", codes[color], word);
     }
 }
 
 static void output_hex(struct text *text, uint8_t byte)
 {
-    text_appendf(text, "\\x%02x", byte);
+    text_printf(text, "\\x%02x", byte);
 }
 
 void output_quoted(struct text *text, const void *bytes, size_t size)
 {
     const uint8_t *const from = bytes;
 
-    text_append_char(text, '"');
+    output_char(text, '"');
     for (size_t i = 0; i < size; i++) {
         const char *const letters = "\"\\\n\r\t\a\b";
         const char *const found = from[i] != 0 ? strchr(letters, from[i]) : NULL;
 
         if (found != NULL) {
-            text_append_char(text, '\\');
-            text_append_char(text, "\"\\nrtab"[found - letters]);
+            output_char(text, '\\');
+            output_char(text, "\"\\nrtab"[found - letters]);
         } else if (from[i] >= 0x20 && from[i] < 0x7f) {
-            text_append_char(text, (char)from[i]);
+            output_char(text, (char)from[i]);
         } else {
             output_hex(text, from[i]);
         }
     }
-    text_append_char(text, '"');
+    output_char(text, '"');
 }
 
 // The length of the UTF-8 sequence at `bytes`, 0 when there is none: RFC 3629, section 4.
@@ -136,7 +160,7 @@ static void output_significant(struct text *text, double number, const char *uni
 {
     const int decimals = number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2;
 
-    text_appendf(text, "%.*f%s", decimals, number, unit);
+    text_printf(text, "%.*f%s", decimals, number, unit);
 }
 
 void output_bytes(struct text *text, double bytes)
@@ -145,7 +169,7 @@ void output_bytes(struct text *text, double bytes)
     size_t unit = 0;
 
     if (bytes < 1024) {
-        text_appendf(text, "%.0f B", bytes);
+        text_printf(text, "%.0f B", bytes);
         return;
     }
     for (bytes /= 1024; bytes >= 1024 && unit + 1 < sizeof units / sizeof units[0]; unit++) {
@@ -157,7 +181,7 @@ void output_bytes(struct text *text, double bytes)
 void output_count(struct text *text, double count)
 {
     if (count < 1000) {
-        text_appendf(text, "%.*f", count == floor(count) || count >= 100 ? 0 : 1, count);
+        text_printf(text, "%.*f", count == floor(count) || count >= 100 ? 0 : 1, count);
     } else if (count < 999.5e3) {
         output_significant(text, count / 1e3, "k");
     } else if (count < 999.5e6) {
@@ -170,11 +194,11 @@ void output_count(struct text *text, double count)
 void output_duration(struct text *text, double seconds)
 {
     if (seconds < 0) {
-        text_append_char(text, '-');
+        output_char(text, '-');
         seconds = -seconds;
     }
     if (seconds < 999.5e-9) {
-        text_appendf(text, "%.0f ns", seconds * 1e9);
+        text_printf(text, "%.0f ns", seconds * 1e9);
     } else if (seconds < 999.5e-6) {
         output_significant(text, seconds * 1e6, " us");
     } else if (seconds < 0.9995) {
@@ -185,12 +209,12 @@ void output_duration(struct text *text, double seconds)
         const uint64_t whole = (uint64_t)seconds;
 
         if (whole < 3600) {
-            text_appendf(text, "%um %02us", (unsigned)(whole / 60), (unsigned)(whole % 60));
+            text_printf(text, "%um %02us", (unsigned)(whole / 60), (unsigned)(whole % 60));
         } else if (whole < 86400) {
-            text_appendf(text, "%uh %02um", (unsigned)(whole / 3600), (unsigned)(whole / 60 % 60));
+            text_printf(text, "%uh %02um", (unsigned)(whole / 3600), (unsigned)(whole / 60 % 60));
         } else {
-            text_appendf(text, "%llud %02uh", (unsigned long long)(whole / 86400),
-                         (unsigned)(whole / 3600 % 24));
+            text_printf(text, "%llud %02uh", (unsigned long long)(whole / 86400),
+                        (unsigned)(whole / 3600 % 24));
         }
     }
 }

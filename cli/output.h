@@ -5,7 +5,7 @@
 // output can be tested without a terminal.
 #pragma once
 
-#include "cli/text.h"
+#include "core/text.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +21,12 @@ enum color {
     COLOR_RED,    // bad
     COLOR_CYAN,   // names
 };
+
+// An empty text for output: its bound is only there to stop what went wrong.
+struct text output_text(void);
+
+void output_char(struct text *text, char appended);
+void output_repeat(struct text *text, char appended, size_t count);
 
 // Whether what is written to `file` may be coloured.
 bool output_colored(const FILE *file);

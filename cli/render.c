@@ -45,7 +45,7 @@ static void render_indented(const redisReply *reply, bool colored, size_t indent
         output_quoted(ret_text, reply->str, reply->len);
         break;
     }
-    text_append_char(ret_text, '\n');
+    output_char(ret_text, '\n');
 }
 
 static void render_array(const redisReply *reply, bool colored, size_t indent,
@@ -56,12 +56,12 @@ static void render_array(const redisReply *reply, bool colored, size_t indent,
 
     if (reply->elements == 0) {
         output_color(ret_text, colored, COLOR_DIM, "(empty array)");
-        text_append_char(ret_text, '\n');
+        output_char(ret_text, '\n');
         return;
     }
     for (size_t i = 0; i < reply->elements; i++) {
         if (i != 0) {
-            text_append_repeated(ret_text, ' ', indent);
+            output_repeat(ret_text, ' ', indent);
         }
         snprintf(label, sizeof label, "%*zu) ", width, i + 1);
         output_color(ret_text, colored, COLOR_DIM, label);
@@ -79,7 +79,7 @@ json_t *render_bytes(const void *bytes, size_t size)
     if (output_is_utf8(bytes, size)) {
         return json_stringn_nocheck(size != 0 ? bytes : "", size);
     }
-    struct text encoded = {0};
+    struct text encoded = output_text();
 
     base64_encode(bytes, size, &encoded);
     json_t *const object = json_pack("{s:s}", "base64", text_c(&encoded));

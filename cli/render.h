@@ -8,7 +8,7 @@
 // a list.
 #pragma once
 
-#include "cli/text.h"
+#include "core/text.h"
 
 #include <hiredis/hiredis.h>
 #include <jansson.h>

@@ -13,14 +13,12 @@ enum { TIMEOUT_SECONDS_DEFAULT = 30 };
 
 static int print_text(const struct cli *cli, struct text *text)
 {
-    fwrite(text->bytes, 1, text->size, stdout);
-    text_free(text);
-    return cli_flush(cli, EXIT_DONE);
+    return cli_flush(cli, cli_print_text(cli, text));
 }
 
 static int print_help(const struct cli *cli)
 {
-    struct text text = {0};
+    struct text text = output_text();
 
     help_program(cli->color, &text);
     return print_text(cli, &text);
@@ -29,7 +27,7 @@ static int print_help(const struct cli *cli)
 // The hidden words that the build and the completion use: --words [VERB] and --mdoc.
 static int print_hidden(const struct cli *cli, int argc, char **argv)
 {
-    struct text text = {0};
+    struct text text = output_text();
 
     if (strcmp(argv[1], "--mdoc") == 0) {
         help_mdoc(&text);

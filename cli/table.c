@@ -9,7 +9,8 @@
 
 void table_start(struct table *table, const char *alignment)
 {
-    *table = (struct table){.columns = strlen(alignment)};
+    *table = (struct table){
+        .columns = strlen(alignment), .text = output_text(), .colors = output_text()};
     CHECK(table->columns > 0 && table->columns <= TABLE_COLUMNS_MAX);
     for (size_t i = 0; i < table->columns; i++) {
         CHECK(alignment[i] == 'l' || alignment[i] == 'r');
@@ -25,7 +26,7 @@ void table_color(struct table *table, enum color color)
 void table_cell(struct table *table, const char *cell)
 {
     text_append(&table->text, cell, strlen(cell) + 1);
-    text_append_char(&table->colors, (char)table->color_of_row_next);
+    output_char(&table->colors, (char)table->color_of_row_next);
     table->cells++;
 }
 
@@ -83,14 +84,14 @@ static void table_line(const struct table *table, size_t row, const char *cell,
         const enum color color = (enum color)(uint8_t)table->colors.bytes[row * table->columns + i];
 
         if (cell[0] != '\0') {
-            text_append_repeated(ret_text, ' ', padding + (table->right[i] ? room : 0));
+            output_repeat(ret_text, ' ', padding + (table->right[i] ? room : 0));
             output_color(ret_text, colored, color, cell);
             padding = table->right[i] ? 2 : room + 2;
         } else {
             padding += widths[i] + 2;
         }
     }
-    text_append_char(ret_text, '\n');
+    output_char(ret_text, '\n');
 }
 
 void table_finish(struct table *table, bool colored, size_t indent, struct text *ret_text)
@@ -107,7 +108,7 @@ void table_finish(struct table *table, bool colored, size_t indent, struct text 
     }
     cell = text_c(&table->text);
     for (size_t row = 0; row < table->cells / table->columns; row++) {
-        text_append_repeated(ret_text, ' ', indent);
+        output_repeat(ret_text, ' ', indent);
         table_line(table, row, cell, widths, colored, ret_text);
         for (size_t i = 0; i < table->columns; i++) {
             cell += strlen(cell) + 1;

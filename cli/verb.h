@@ -4,6 +4,7 @@
 
 #include "cli/client.h"
 #include "cli/options.h"
+#include "core/text.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -84,6 +85,9 @@ int cli_call(struct cli *cli, int count, const char *const *words, const size_t 
 
 // Says that an answer had another shape than it should, and returns EXIT_FAILED.
 int cli_strange_reply(const struct cli *cli, const char *command, const redisReply *reply);
+
+// Prints the text to standard output, and frees it.
+int cli_print_text(const struct cli *cli, struct text *text);
 
 // Prints the document on a line of its own (indented on a terminal), and frees it.
 int cli_print_json(const struct cli *cli, json_t *document);

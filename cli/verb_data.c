@@ -1,9 +1,9 @@
 // get, put, del, exists, ttl: one key.
 #include "cli/output.h"
 #include "cli/render.h"
-#include "cli/text.h"
 #include "cli/verb.h"
 #include "core/check.h"
+#include "core/text.h"
 
 #include <errno.h>
 #include <string.h>
@@ -132,14 +132,16 @@ static const struct option PUT_TABLE[PUT_OPTIONS] = {
 
 static int put_read_input(const struct cli *cli, struct text *ret_value)
 {
-    size_t size = 1;
+    char chunk[READ_BYTES];
+    size_t size = 0;
 
-    while (size != 0) {
-        size = fread(text_reserve(ret_value, READ_BYTES), 1, READ_BYTES, stdin);
-        ret_value->size += size;
-        if (ret_value->size > VALUE_BYTES_MAX) {
-            return cli_fail(cli, "the value on standard input is over %d bytes", VALUE_BYTES_MAX);
-        }
+    do {
+        size = fread(chunk, 1, sizeof chunk, stdin);
+        text_append(ret_value, chunk, size);
+    } while (size != 0 && text_error(ret_value) == 0);
+    if (text_error(ret_value) != 0) {
+        return cli_fail(cli, "the value on standard input is over %d bytes, or over the memory",
+                        VALUE_BYTES_MAX);
     }
     if (ferror(stdin)) {
         return cli_fail(cli, "cannot read standard input: %s", strerror(errno));
@@ -190,7 +192,7 @@ static int put_send(struct cli *cli, const char *key, const char *value, size_t 
 static int put_run(struct cli *cli, const struct verb_input *input)
 {
     const bool from_input = strcmp(input->words[1], "-") == 0;
-    struct text read = {0};
+    struct text read;
     char ttl_ms[32];
     double seconds = 0;
     int code = EXIT_DONE;
@@ -202,6 +204,7 @@ static int put_run(struct cli *cli, const struct verb_input *input)
         }
         snprintf(ttl_ms, sizeof ttl_ms, "%.0f", seconds * 1e3);
     }
+    text_init(&read, VALUE_BYTES_MAX);
     if (from_input) {
         code = put_read_input(cli, &read);
     }
@@ -327,7 +330,7 @@ const struct verb verb_exists = {
 static int ttl_run(struct cli *cli, const struct verb_input *input)
 {
     const char *const words[] = {"PTTL", input->words[0]};
-    struct text word = {0};
+    struct text word = output_text();
     long long ttl_ms = 0;
     int code = data_integer(cli, 2, words, &ttl_ms);
 
@@ -335,15 +338,15 @@ static int ttl_run(struct cli *cli, const struct verb_input *input)
         return code;
     }
     if (ttl_ms == -2) {
-        text_append_text(&word, "no such key");
+        text_string(&word, "no such key");
     } else if (ttl_ms < 0) {
-        text_append_text(&word, cli->terminal ? "-1 (does not expire)" : "-1");
+        text_string(&word, cli->terminal ? "-1 (does not expire)" : "-1");
     } else {
-        text_appendf(&word, "%lld", (ttl_ms + 500) / 1000);
+        text_printf(&word, "%lld", (ttl_ms + 500) / 1000);
         if (cli->terminal) {
-            text_append_text(&word, " (");
+            text_string(&word, " (");
             output_duration(&word, (double)ttl_ms / 1e3);
-            text_append_text(&word, ")");
+            text_string(&word, ")");
         }
     }
     code = data_answer(cli, input->words[0], "ttl_ms",

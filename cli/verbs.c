@@ -1,7 +1,8 @@
 #include "cli/help.h"
-#include "cli/text.h"
+#include "cli/output.h"
 #include "cli/verb.h"
 #include "core/check.h"
+#include "core/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,12 +82,10 @@ int verb_apply_globals(struct cli *cli, const char *const *values)
 
 static int verb_help(const struct cli *cli, const struct verb *verb)
 {
-    struct text text = {0};
+    struct text text = output_text();
 
     help_verb(verb, cli->color, &text);
-    fwrite(text.bytes, 1, text.size, stdout);
-    text_free(&text);
-    return cli_flush(cli, EXIT_DONE);
+    return cli_flush(cli, cli_print_text(cli, &text));
 }
 
 int verb_run(struct cli *cli, const struct verb *verb, int argc, char **argv)

@@ -19,13 +19,13 @@
 // [::1]:7379, localhost:7379 (127.0.0.1) or unix:PATH.
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "core/cpu.h"
 #include "core/limits.h"
 #include "core/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum config_engine { CONFIG_ENGINE_MEMORY, CONFIG_ENGINE_LOG, CONFIG_ENGINE_LSM };
 enum config_sync { CONFIG_SYNC_ALWAYS, CONFIG_SYNC_INTERVAL, CONFIG_SYNC_NEVER };

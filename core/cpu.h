@@ -16,11 +16,11 @@
 // nodes with two shards each on one machine would all take the same two CPUs.
 #pragma once
 
+#include "core/limits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "core/limits.h"
 
 enum { CPU_NONE = UINT16_MAX }; // a shard that is not pinned
 

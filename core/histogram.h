@@ -4,9 +4,9 @@
 // of two. With b = sub_bits, values below 2^b have a bucket each; above, each octave [2^k, 2^(k+1))
 // is cut in 2^b equal buckets, so that a bucket is at most 1/2^b of its values wide:
 //
-//     values   0 .. 2^b-1 | 2^b .. 2^(b+1)-1 | 2^(b+1) .. 2^(b+2)-1 | ...      (b = 4:
-// 0..15 16..31 32..63) width            1  |        1         |          2           | 4 8 ...
-//     buckets        2^b  |       2^b        |         2^b          | 2^b each
+//     values    0 .. 2^b-1 | 2^b .. 2^(b+1)-1 | 2^(b+1) .. 2^(b+2)-1 | ...
+//     width              1 |                1 |                    2 | 4, 8 ...
+//     buckets          2^b |              2^b |                  2^b | 2^b each
 //
 // The unit is the caller's (the tree uses ns). Values of 2^value_bits and more are counted in the
 // last bucket; sum and max stay exact. sub_bits 4 (6% wide buckets, reported by their highest

@@ -16,13 +16,13 @@
 // What is refused is answered with the status in the event, and the connection is closed after it.
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "core/limits.h"
 #include "core/slice.h"
 #include "core/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum http_method { HTTP_GET, HTTP_HEAD };
 
@@ -45,6 +45,7 @@ struct http_parser {
     uint16_t status; // of HTTP_REFUSED: 400, 405, 413, 431, 501 or 505
     uint16_t size;   // bytes in `bytes`
     uint8_t matched; // how much of CR LF CR LF the last bytes are
+    bool skipped;    // an empty line was dropped before this request
     bool complete;   // the last feed gave a request: the next begins anew
     char bytes[LIMIT_HTTP_REQUEST_BYTES];
 };

@@ -12,8 +12,7 @@
 //     log_end(&line);
 //
 //     text:  2026-01-31T12:00:00.123Z info    shard started shard=1 listen=127.0.0.1:7381
-//     json:  {"time":"2026-01-31T12:00:00.123Z","level":"info","message":"shard
-// started","shard":1,...}
+//     json:  {"time":"2026-01-31T12:00:00.123Z","level":"info","message":"shard started","shard":1}
 //
 // Values with blanks, quotes, '=' or control bytes are quoted in the text form; quotes, backslashes
 // and control bytes are escaped (\n, \x1b), bytes that are not UTF-8 as \xNN (text) or U+FFFD
@@ -21,12 +20,12 @@
 // LIMIT_LOG_LINE_BYTES loses its last fields and says so with truncated=true.
 #pragma once
 
+#include "core/limits.h"
+#include "core/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "core/limits.h"
-#include "core/text.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };

@@ -2,14 +2,14 @@
 //
 // One write(2) a line on a descriptor opened with O_APPEND: the kernel keeps lines of several
 // threads whole on files, and up to PIPE_BUF on pipes. Called by cli/, which owns it and gives it
-// to every shard's struct log. A line that cannot be written (disk full) is dropped and counted,
-// never waited for.
+// to every shard's struct log. A line that cannot be written (disk full) is dropped, never
+// waited for.
 #pragma once
+
+#include "core/log.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-#include "core/log.h"
 
 struct log_file {
     int fd;

@@ -20,12 +20,12 @@
 // Durations are kept in ns. Format: Prometheus "Exposition formats", version 0.0.4.
 #pragma once
 
+#include "core/histogram.h"
+#include "core/text.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "core/histogram.h"
-#include "core/text.h"
 
 enum metric_kind {
     METRIC_COUNTER,   // only grows; a uint64_t

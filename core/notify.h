@@ -4,7 +4,7 @@
 // cli/ only.
 #pragma once
 
-// Sends `state`, such as "READY=1" or "STOPPING=1", to `socket`, the value of $NOTIFY_SOCKET. 0
-// also when socket is NULL or empty: nobody asked. -EINVAL for a name that is neither absolute nor
-// abstract, or too long; -errno.
-int notify_send(const char *socket, const char *state);
+// Sends `state`, such as "READY=1" or "STOPPING=1", to `socket_name`, the value of $NOTIFY_SOCKET.
+// 0 also when socket_name is NULL or empty: nobody asked. -EINVAL for a name that is neither
+// absolute nor abstract, or too long; -errno.
+int notify_send(const char *socket_name, const char *state);

@@ -15,12 +15,12 @@
 //     text_free(&text);
 #pragma once
 
+#include "core/slice.h"
+
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "core/slice.h"
 
 struct text {
     char *bytes;     // NULL until the first append of a text that grows; else terminated

@@ -1,4 +1,5 @@
 #include "cli/base64.h"
+#include "cli/output.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -21,8 +22,8 @@ static const struct {
 Test(cli_base64, vectors_both_ways)
 {
     for (size_t i = 0; i < sizeof VECTORS / sizeof VECTORS[0]; i++) {
-        struct text encoded = {0};
-        struct text decoded = {0};
+        struct text encoded = output_text();
+        struct text decoded = output_text();
 
         base64_encode(VECTORS[i].plain, strlen(VECTORS[i].plain), &encoded);
         cr_assert_str_eq(text_c(&encoded), VECTORS[i].encoded);
@@ -39,8 +40,8 @@ Test(cli_base64, all_lengths_of_all_bytes_come_back)
         bytes[i] = (unsigned char)(i * 167 + 13);
     }
     for (size_t size = 0; size <= sizeof bytes; size++) {
-        struct text encoded = {0};
-        struct text decoded = {0};
+        struct text encoded = output_text();
+        struct text decoded = output_text();
 
         base64_encode(bytes, size, &encoded);
         cr_assert_eq(encoded.size, (size + 2) / 3 * 4);
@@ -58,9 +59,9 @@ Test(cli_base64, what_is_not_strict_is_refused_and_leaves_the_output)
                                         "Zh==", "Zm9=", "Zm 9v",    "Zm-_", "Zm9vZ", "Zg==x"};
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        struct text decoded = {0};
+        struct text decoded = output_text();
 
-        text_append_text(&decoded, "kept");
+        text_string(&decoded, "kept");
         cr_assert_eq(base64_decode(wrong[i], strlen(wrong[i]), &decoded), -EINVAL, "%s", wrong[i]);
         cr_assert_eq(decoded.size, 4);
         text_free(&decoded);

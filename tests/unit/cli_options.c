@@ -24,11 +24,12 @@ struct parsed {
 static void parse(struct parsed *parsed, const char *line, bool stop)
 {
     static char copy[256];
+    char *rest = NULL;
     int argc = 0;
 
     *parsed = (struct parsed){.result = 0};
     snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest)) {
         parsed->argv[argc++] = word;
     }
     const struct option_group group = {TABLE, COUNT, parsed->values};

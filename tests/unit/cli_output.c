@@ -10,7 +10,7 @@
 
 Test(cli_output, quoted_bytes_read_back_in_the_shell)
 {
-    struct text text = {0};
+    struct text text = output_text();
 
     output_quoted(&text, "a\"\\\n\r\t\a\b\0\x7f\xff z", 13);
     ASSERT_TEXT(text, "\"a\\\"\\\\\\n\\r\\t\\a\\b\\x00\\x7f\\xff z\"");
@@ -20,7 +20,7 @@ Test(cli_output, quoted_bytes_read_back_in_the_shell)
 
 Test(cli_output, printable_keeps_utf8_and_hides_control_characters)
 {
-    struct text text = {0};
+    struct text text = output_text();
 
     output_printable(&text, "gr\xc3\xbc\xc3\x9f\x1b[2J\x00\xff", 12);
     ASSERT_TEXT(text, "gr\xc3\xbc\xc3\x9f\\x1b[2J\\x00\\xff");
@@ -63,7 +63,7 @@ Test(cli_output, utf8_is_checked_as_the_rfc_says)
 
 Test(cli_output, sizes_counts_and_durations_are_short)
 {
-    struct text text = {0};
+    struct text text = output_text();
 
     output_bytes(&text, 17);
     ASSERT_TEXT(text, "17 B");
@@ -94,7 +94,7 @@ Test(cli_output, sizes_counts_and_durations_are_short)
 Test(cli_output, a_table_is_aligned_and_ends_no_line_in_spaces)
 {
     struct table table;
-    struct text text = {0};
+    struct text text = output_text();
 
     table_start(&table, "lrl");
     table_headings(&table, "name keys -");
@@ -113,7 +113,7 @@ Test(cli_output, a_table_is_aligned_and_ends_no_line_in_spaces)
 Test(cli_output, colour_does_not_change_the_alignment)
 {
     struct table table;
-    struct text text = {0};
+    struct text text = output_text();
 
     table_start(&table, "lr");
     table_color(&table, COLOR_RED);
@@ -124,20 +124,4 @@ Test(cli_output, colour_does_not_change_the_alignment)
     table_cell(&table, "22");
     table_finish(&table, true, 0, &text);
     ASSERT_TEXT(text, "\033[31ma\033[0m     1\nbbb  22\n");
-}
-
-Test(cli_output, a_text_grows_and_keeps_its_terminator)
-{
-    struct text text = {0};
-
-    cr_assert_str_eq(text_c(&text), "");
-    for (int i = 0; i < 1000; i++) {
-        text_appendf(&text, "%d,", i);
-    }
-    cr_assert_eq(text.size, 10 * 2 + 90 * 3 + 900 * 4);
-    cr_assert_eq(strlen(text_c(&text)), text.size);
-    text_append(&text, "\0x", 2);
-    cr_assert_eq(text.bytes[text.size], '\0');
-    text_free(&text);
-    cr_assert_str_eq(text_c(&text), "");
 }

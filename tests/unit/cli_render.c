@@ -1,3 +1,4 @@
+#include "cli/output.h"
 #include "cli/render.h"
 
 #include <criterion/criterion.h>
@@ -18,7 +19,7 @@ static redisReply *reply_of(const char *resp, size_t size)
 static void assert_rendered(const char *resp, const char *expected)
 {
     redisReply *const reply = reply_of(resp, strlen(resp));
-    struct text text = {0};
+    struct text text = output_text();
 
     render_reply(reply, false, &text);
     cr_assert_str_eq(text_c(&text), expected);
@@ -125,7 +126,7 @@ Test(cli_render, documents_for_people)
         " \"nodes\": [{\"name\": \"n1\", \"keys\": 5}, {\"name\": \"other\", \"keys\": 1234}],"
         " \"load\": {\"cpu\": 0.5, \"cores\": [0, 1]}}",
         0, NULL);
-    struct text text = {0};
+    struct text text = output_text();
 
     render_document(document, false, &text);
     cr_assert_str_eq(text_c(&text), "name        n1\n"
@@ -148,7 +149,7 @@ Test(cli_render, documents_for_people)
 Test(cli_render, a_long_list_shows_its_ends)
 {
     json_t *const list = json_array();
-    struct text text = {0};
+    struct text text = output_text();
 
     for (int i = 0; i < 100; i++) {
         json_array_append_new(list, json_integer(i));
