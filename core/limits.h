@@ -149,3 +149,62 @@ enum {
     LIMIT_ACL_COMMANDS = 256,    // commands and subcommands that a user's bits can tell apart
     LIMIT_ACL_ERROR_BYTES = 512, // one message: file, line, what, what was expected
 };
+
+// cluster: one shard --------------------------------------------------------------------------
+
+enum {
+    LIMIT_KEY_BYTES = 65535, // what 16 bits of length hold
+
+    // Requests that are parsed, prefetched and run together. Memory latency is hidden from 16 on; the
+    // structs of 64 requests (some 30 KiB) stay in the second-level cache.
+    LIMIT_BATCH = 64,
+
+    // Requests of a turn, so that completions and timers are looked at in between: about 1 ms of work.
+    LIMIT_REQUESTS_A_TURN = 4096,
+
+    // Arguments of a request, the name included: Redis's own bound.
+    LIMIT_REQUEST_ARGUMENTS = 1024 * 1024,
+
+    // Of the first block for a request that came in pieces.
+    LIMIT_GATHER_BYTES_MIN = 4096,
+
+    // A request whose rest is announced to be at most this long gets one block of its size; a longer one
+    // grows as its bytes come, so that an announcement alone takes no memory.
+    LIMIT_GATHER_STEP_BYTES = 256 * 1024,
+
+    // A request that is not whole yet and no longer than this is parsed anew when more has come.
+    LIMIT_REPARSE_BYTES = 4096,
+
+    // Input of a connection that waits (for a command over several cores, for CLIENT UNPAUSE) past which
+    // receiving stops until it is worked off.
+    LIMIT_CLIENT_BACKLOG_BYTES = 1024 * 1024,
+
+    // Connections beyond clients.max that can be told so at a time.
+    LIMIT_CLIENTS_REFUSED = 64,
+
+    // Gates taken at a time in a shard: an MSET of so many keys of one core. 40 bytes each, touched only when used.
+    LIMIT_GATES = 128 * 1024,
+
+    // Commands over several keys that a shard coordinates at a time.
+    LIMIT_MULTIS = 1024,
+
+    // Pointers in a queue between two cores; hops of one core that may be under way to one other. The queue carries
+    // these, as many returning ones of the other side, and the parts and sockets of both.
+    LIMIT_MESSAGES_QUEUE = 8192,
+    LIMIT_MESSAGES_OUT = 2048,
+
+    // Hops of a shard to all cores and behind its own gates.
+    LIMIT_HOPS = 64 * 1024,
+
+    // Free chunks of output kept in a shard: 512 KiB of small, 4 MiB of large ones.
+    LIMIT_OUTBUF_SMALL_FREE = 1024,
+    LIMIT_OUTBUF_LARGE_FREE = 256,
+
+    // Records' bytes that a slice of the engine's background work looks at: about 100 us.
+    LIMIT_BACKGROUND_BYTES = 64 * 1024,
+
+    LIMIT_SLOWLOG_ENTRIES = 1024, // of a shard; slowlog-max-len cannot ask for more
+};
+
+static_assert(2 * (LIMIT_MESSAGES_OUT + LIMIT_MULTIS) <= LIMIT_MESSAGES_QUEUE,
+              "a queue takes all that may be under way in both directions, and sockets");

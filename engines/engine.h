@@ -1,25 +1,24 @@
 /* What every storage engine offers to the shard above it.
  *
- * One instance per core holds all vnodes of that core. It stores (key, encoded object) and never looks
- * inside an object: what it must know of it (tombstone, expiry) the caller says beside it.
+ * One instance per core holds all vnodes of that core. It stores (key, encoded object) and never
+ * looks inside an object: what it must know of it (tombstone, expiry) the caller says beside it.
  *
- * Calls take batches of caller-owned ops and take effect in their order. An op that needs the disk (log
- * engine) is ENGINE_PENDING and calls its `done` later from io_turn(); the memory engine never
+ * Calls take batches of caller-owned ops and take effect in their order. An op that needs the disk
+ * (log engine) is ENGINE_PENDING and calls its `done` later from io_turn(); the memory engine never
  * pends. The caller serialises ops on one key while one of them is pending (key gates).
  *
- *     prepare(ops, n)   announces ops that will run soon, in this order: memory is prefetched in two
- *                       waves (index lines, then records), cold records are read together. Optional; changes
- *                       nothing that can be observed.
- *     get(ops, n)       finds the records. Results point into the engine: they stay valid until the next call
- *                       of put, delete or step on this engine, or until the turn ends.
+ *     prepare(ops, n)   announces ops that will run soon, in this order: memory is prefetched in
+ * two waves (index lines, then records), cold records are read together. Optional; changes nothing
+ * that can be observed. get(ops, n)       finds the records. Results point into the engine: they
+ * stay valid until the next call of put, delete or step on this engine, or until the turn ends.
  *     put(ops, n)       stores or replaces; delete(ops, n) removes.
  *
- * A put or delete right after a get of the same op (nothing else changed in between, or other keys only)
- * reuses the position that the get found. So read-modify-write costs one probe.
+ * A put or delete right after a get of the same op (nothing else changed in between, or other keys
+ * only) reuses the position that the get found. So read-modify-write costs one probe.
  *
- * Scans: by cursor in hash order, as Redis' SCAN promises (what is there from start to end is returned at
- * least once; growth and shrinking in between lose nothing). Snapshots: a scan that shows one
- * instant, while writers go on.
+ * Scans: by cursor in hash order, as Redis' SCAN promises (what is there from start to end is
+ * returned at least once; growth and shrinking in between lose nothing). Snapshots: a scan that
+ * shows one instant, while writers go on.
  */
 #pragma once
 
@@ -34,12 +33,12 @@ struct engine_op;
 struct io;
 
 enum engine_status {
-    ENGINE_OK,       /* get: found. put: stored. delete: there was one */
-    ENGINE_MISS,     /* get, delete: no record */
-    ENGINE_PENDING,  /* `done` will be called */
-    ENGINE_FULL,     /* put: no room and nothing may be evicted; what was there is untouched */
-    ENGINE_TOO_LARGE,/* put: beyond what a record may hold */
-    ENGINE_ERROR,    /* op->error is -errno: a read error is never a miss */
+    ENGINE_OK,        /* get: found. put: stored. delete: there was one */
+    ENGINE_MISS,      /* get, delete: no record */
+    ENGINE_PENDING,   /* `done` will be called */
+    ENGINE_FULL,      /* put: no room and nothing may be evicted; what was there is untouched */
+    ENGINE_TOO_LARGE, /* put: beyond what a record may hold */
+    ENGINE_ERROR,     /* op->error is -errno: a read error is never a miss */
 };
 
 enum engine_flags {
@@ -50,16 +49,16 @@ typedef void engine_done_fn(struct engine_op *op);
 
 struct engine_op {
     /* set by the caller */
-    uint64_t hash;        /* hash_key(engine's seed, key) */
-    struct slice key;     /* 0..65,535 bytes; stays valid until the op is done */
-    uint32_t vnode;       /* index of the vnode inside this engine, < engine_options.vnodes */
-    uint32_t flags;       /* put: enum engine_flags. get: of the record found */
-    uint64_t expire_ms;   /* put: wall time of expiry, 0 for never. get: of the record found */
-    struct slice parts[2];/* put: the object is parts[0] followed by parts[1]; none may point into the
-                             engine's own memory */
-    engine_done_fn *done; /* for ENGINE_PENDING */
+    uint64_t hash;         /* hash_key(engine's seed, key) */
+    struct slice key;      /* 0..65,535 bytes; stays valid until the op is done */
+    uint32_t vnode;        /* index of the vnode inside this engine, < engine_options.vnodes */
+    uint32_t flags;        /* put: enum engine_flags. get: of the record found */
+    uint64_t expire_ms;    /* put: wall time of expiry, 0 for never. get: of the record found */
+    struct slice parts[2]; /* put: the object is parts[0] followed by parts[1]; none may point into
+                              the engine's own memory */
+    engine_done_fn *done;  /* for ENGINE_PENDING */
     /* set by the engine */
-    struct slice object;  /* get: the object, in place */
+    struct slice object; /* get: the object, in place */
     enum engine_status status;
     int error;
     uint64_t position[2]; /* where get found the key or its free place; the engine's own */
@@ -67,21 +66,21 @@ struct engine_op {
 
 enum engine_eviction { EVICTION_REFUSE, EVICTION_LRU, EVICTION_RANDOM, EVICTION_TTL };
 
-/* Told of each record that the engine removes by itself: expired ones and evicted ones. Called from any
- * call that may write and from step(). The key is valid during the call. */
+/* Told of each record that the engine removes by itself: expired ones and evicted ones. Called from
+ * any call that may write and from step(). The key is valid during the call. */
 enum engine_removal { ENGINE_REMOVED_EXPIRED, ENGINE_REMOVED_EVICTED };
 typedef void engine_removed_fn(void *context, uint32_t vnode, struct slice key,
                                enum engine_removal why);
 
 struct engine_options {
-    struct io *io;            /* time (wall_ms), entropy, files */
-    const char *directory;    /* NULL for the memory engine */
-    uint64_t hash_seed;       /* of hash_key(); the log engine keeps its own in its manifest */
-    uint64_t random_seed;     /* sampling */
-    uint32_t vnodes;          /* number of vnodes this engine holds */
-    uint64_t memory_max_bytes;/* index and records together; 0: no limit */
+    struct io *io;             /* time (wall_ms), entropy, files */
+    const char *directory;     /* NULL for the memory engine */
+    uint64_t hash_seed;        /* of hash_key(); the log engine keeps its own in its manifest */
+    uint64_t random_seed;      /* sampling */
+    uint32_t vnodes;           /* number of vnodes this engine holds */
+    uint64_t memory_max_bytes; /* index and records together; 0: no limit */
     enum engine_eviction eviction;
-    uint64_t record_max_bytes;/* key and object together */
+    uint64_t record_max_bytes; /* key and object together */
     engine_removed_fn *removed;
     void *removed_context;
 };
@@ -102,19 +101,19 @@ typedef bool engine_scan_fn(void *context, const struct engine_record *record);
 typedef uint64_t engine_cursor;
 
 struct engine_stats {
-    uint64_t records;          /* tombstones and expired ones that are not yet reaped included */
+    uint64_t records; /* tombstones and expired ones that are not yet reaped included */
     uint64_t tombstones;
     uint64_t with_expiry;
-    uint64_t index_bytes;      /* allocated for the index, directories included */
-    uint64_t data_bytes;       /* allocated for records */
-    uint64_t live_bytes;       /* of records that are reachable, headers included */
+    uint64_t index_bytes; /* allocated for the index, directories included */
+    uint64_t data_bytes;  /* allocated for records */
+    uint64_t live_bytes;  /* of records that are reachable, headers included */
     uint64_t memory_max_bytes;
-    uint64_t evicted;          /* since open */
-    uint64_t expired;          /* reaped since open */
-    uint64_t refused;          /* puts answered ENGINE_FULL */
-    uint64_t compacted_bytes;  /* moved since open */
+    uint64_t evicted;         /* since open */
+    uint64_t expired;         /* reaped since open */
+    uint64_t refused;         /* puts answered ENGINE_FULL */
+    uint64_t compacted_bytes; /* moved since open */
     uint64_t index_overflow_lines;
-    uint64_t snapshots;        /* open now */
+    uint64_t snapshots; /* open now */
 };
 
 struct engine_vtable {
@@ -163,25 +162,25 @@ static inline void engine_remove(struct engine *engine, struct engine_op *const 
     engine->vtable->remove(engine, ops, count);
 }
 
-/* Visits whole buckets, at most buckets_max of them, and returns the cursor to go on with: 0 at the end. Shows
- * records as they are, tombstones and expired ones included. */
+/* Visits whole buckets, at most buckets_max of them, and returns the cursor to go on with: 0 at the
+ * end. Shows records as they are, tombstones and expired ones included. */
 static inline engine_cursor engine_scan(struct engine *engine, uint32_t vnode, engine_cursor cursor,
                                         size_t buckets_max, engine_scan_fn *each, void *context)
 {
     return engine->vtable->scan(engine, vnode, cursor, buckets_max, each, context);
 }
 
-/* A frozen view of one vnode, for scans only. Writers are never stopped: what they replace stays until the
- * snapshot has passed it. -EMFILE when LIMIT_ENGINE_SNAPSHOTS are open. */
+/* A frozen view of one vnode, for scans only. Writers are never stopped: what they replace stays
+ * until the snapshot has passed it. -EMFILE when LIMIT_ENGINE_SNAPSHOTS are open. */
 static inline int engine_snapshot_open(struct engine *engine, uint32_t vnode,
                                        uint32_t *ret_snapshot)
 {
     return engine->vtable->snapshot_open(engine, vnode, ret_snapshot);
 }
 
-/* Goes on with the snapshot, at most buckets_max buckets: 1 when there is more, 0 at its end, -ENOBUFS when
- * more was replaced under it than LIMIT_ENGINE_SNAPSHOT_KEPT (close it and begin anew), -ESTALE when its
- * vnode was dropped. Each record of the instant is shown exactly once. */
+/* Goes on with the snapshot, at most buckets_max buckets: 1 when there is more, 0 at its end,
+ * -ENOBUFS when more was replaced under it than LIMIT_ENGINE_SNAPSHOT_KEPT (close it and begin
+ * anew), -ESTALE when its vnode was dropped. Each record of the instant is shown exactly once. */
 static inline int engine_snapshot_scan(struct engine *engine, uint32_t snapshot, size_t buckets_max,
                                        engine_scan_fn *each, void *context)
 {
@@ -193,7 +192,7 @@ static inline void engine_snapshot_close(struct engine *engine, uint32_t snapsho
     engine->vtable->snapshot_close(engine, snapshot);
 }
 
-enum { ENGINE_ALL_VNODES = 0xffffffff };
+#define ENGINE_ALL_VNODES UINT32_MAX
 
 /* Empties a vnode (or all): effective at once for readers; memory comes back in steps. */
 static inline void engine_drop(struct engine *engine, uint32_t vnode)
@@ -207,16 +206,17 @@ static inline uint64_t engine_count(struct engine *engine, uint32_t vnode)
     return engine->vtable->count(engine, vnode);
 }
 
-/* A record picked about evenly by `random`; false when the pick met nothing (try another number; an engine
- * that has any record answers within a few tries on average). */
+/* A record picked about evenly by `random`; false when the pick met nothing (try another number; an
+ * engine that has any record answers within a few tries on average). */
 static inline bool engine_sample(struct engine *engine, uint64_t random,
                                  struct engine_record *ret_record)
 {
     return engine->vtable->sample(engine, random, ret_record);
 }
 
-/* A slice of background work (cleaning, reaping, shrinking, freeing) of about budget_bytes of records looked
- * at. True when there is more to do now; false when the engine is content until something changes. */
+/* A slice of background work (cleaning, reaping, shrinking, freeing) of about budget_bytes of
+ * records looked at. True when there is more to do now; false when the engine is content until
+ * something changes. */
 static inline bool engine_step(struct engine *engine, uint32_t budget_bytes)
 {
     return engine->vtable->step(engine, budget_bytes);

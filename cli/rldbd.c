@@ -1,0 +1,324 @@
+// rldbd: the daemon. Reads the configuration, starts a thread for each shard, waits for a signal,
+// stops them.
+#include "cluster/node.h"
+#include "cluster/shard.h"
+#include "core/check.h"
+#include "core/config.h"
+#include "core/cpu.h"
+#include "core/io.h"
+#include "core/limits.h"
+#include "core/log_file.h"
+#include "core/memory.h"
+#include "core/notify.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, EXIT_FAILED = 3 };
+
+static const char USAGE[] =
+    "usage: rldbd --config FILE [--check]\n"
+    "       rldbd --version | --help\n"
+    "\n"
+    "Starts a node of rldb, a key/value database that speaks the Redis protocol.\n"
+    "\n"
+    "  --config FILE   the configuration, YAML (conf/full.yaml shows every key); an empty file\n"
+    "                  is a valid standalone node\n"
+    "  --check         read and check the configuration, say what is wrong with it, and exit\n"
+    "  --version       print the version and exit\n"
+    "  --help          print this and exit\n"
+    "\n"
+    "It prints one line, \"ready: ...\", when it serves, logs to standard error (or log.file),\n"
+    "and ends on SIGTERM or SIGINT when it has answered what it took.\n"
+    "\n"
+    "exit: 0 stopped as asked or configuration valid, 2 wrong usage or configuration, 3 failed\n";
+
+// One shard's thread. The steps are taken together: all open, then all listen, then all run.
+enum step { STEP_OPEN, STEP_LISTEN, STEP_RUN, STEP_STOP };
+
+struct daemon {
+    struct config config;
+    struct cpu_facts facts;
+    struct node *node;
+    struct io *io; // the main thread's, to wake shards with
+    uint32_t shards;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    enum step step;   // what the threads shall do next
+    uint32_t waiting; // threads that are done with the step before
+    bool failed;
+    char error[NODE_ERROR_BYTES];
+};
+
+struct thread {
+    struct daemon *daemon;
+    uint32_t index;
+    uint16_t cpu;
+    bool started;
+    pthread_t id;
+    struct io *io;
+    struct shard *shard;
+};
+
+// Says what became of the last step, and waits for the next.
+static enum step thread_next(struct thread *thread, const char *error)
+{
+    struct daemon *daemon = thread->daemon;
+    (void)pthread_mutex_lock(&daemon->mutex);
+    if (error != NULL && !daemon->failed) {
+        daemon->failed = true;
+        (void)snprintf(daemon->error, sizeof daemon->error, "%s", error);
+    }
+    enum step before = daemon->step;
+    daemon->waiting++;
+    (void)pthread_cond_broadcast(&daemon->changed);
+    while (daemon->step == before) {
+        (void)pthread_cond_wait(&daemon->changed, &daemon->mutex);
+    }
+    enum step step = daemon->step;
+    (void)pthread_mutex_unlock(&daemon->mutex);
+    return step;
+}
+
+static int thread_open(struct thread *thread, char *ret_error)
+{
+    struct daemon *daemon = thread->daemon;
+    const struct io_uring_options options = {
+        .queue_entries = LIMIT_IO_QUEUE_ENTRIES,
+        .buffer_count = LIMIT_IO_BUFFER_COUNT,
+        .buffer_bytes = LIMIT_IO_BUFFER_BYTES,
+    };
+    int error = cpu_pin_thread(thread->cpu);
+    if (error < 0) {
+        (void)snprintf(ret_error, NODE_ERROR_BYTES, "cannot run shard %u on CPU %u: %s",
+                       thread->index, thread->cpu, strerror(-error));
+        return error;
+    }
+    char text[IO_ERROR_TEXT_MAX];
+    error = io_uring_open(&options, &thread->io, text);
+    if (error < 0) {
+        (void)snprintf(ret_error, NODE_ERROR_BYTES, "%s", text);
+        return error;
+    }
+    return shard_open(daemon->node, thread->index, thread->io, &thread->shard, ret_error);
+}
+
+static void *thread_main(void *argument)
+{
+    struct thread *thread = argument;
+    char error[NODE_ERROR_BYTES];
+    bool failed = thread_open(thread, error) < 0;
+    enum step step = thread_next(thread, failed ? error : NULL);
+    if (step == STEP_LISTEN) {
+        failed = shard_listen(thread->shard, error) < 0;
+        step = thread_next(thread, failed ? error : NULL);
+    }
+    if (step == STEP_RUN) {
+        reactor_run(&thread->shard->reactor);
+        shard_close_listeners(thread->shard);
+        step = thread_next(thread, NULL);
+    }
+    CHECK(step == STEP_STOP);
+    if (!thread->daemon->failed) {
+        shard_close(thread->shard);
+        io_destroy(thread->io);
+    }
+    return NULL;
+}
+
+// Lets all threads take a step, and waits until they have.
+static bool daemon_step(struct daemon *daemon, enum step step)
+{
+    (void)pthread_mutex_lock(&daemon->mutex);
+    daemon->step = step;
+    daemon->waiting = 0;
+    (void)pthread_cond_broadcast(&daemon->changed);
+    while (step != STEP_STOP && step != STEP_RUN && daemon->waiting < daemon->shards) {
+        (void)pthread_cond_wait(&daemon->changed, &daemon->mutex);
+    }
+    bool ok = !daemon->failed;
+    (void)pthread_mutex_unlock(&daemon->mutex);
+    return ok;
+}
+
+static void daemon_wait_until_run(struct daemon *daemon)
+{
+    (void)pthread_mutex_lock(&daemon->mutex);
+    while (daemon->waiting < daemon->shards) {
+        (void)pthread_cond_wait(&daemon->changed, &daemon->mutex);
+    }
+    (void)pthread_mutex_unlock(&daemon->mutex);
+}
+
+static bool daemon_start_threads(struct daemon *daemon, struct thread *threads)
+{
+    uint16_t cpus[LIMIT_SHARDS];
+    const struct config_shards *told = &daemon->config.node.shards;
+    cpu_plan(&daemon->facts, daemon->shards, told->listed ? &told->cpus : NULL, cpus);
+    for (uint32_t i = 0; i < daemon->shards; i++) {
+        threads[i] = (struct thread){.daemon = daemon, .index = i, .cpu = cpus[i]};
+        int error = pthread_create(&threads[i].id, NULL, thread_main, &threads[i]);
+        if (error != 0) {
+            (void)fprintf(stderr, "rldbd: cannot start a thread: %s\n", strerror(error));
+            exit(EXIT_FAILED); // nothing was opened that needs closing
+        }
+    }
+    (void)pthread_mutex_lock(&daemon->mutex);
+    while (daemon->waiting < daemon->shards) {
+        (void)pthread_cond_wait(&daemon->changed, &daemon->mutex);
+    }
+    bool ok = !daemon->failed;
+    (void)pthread_mutex_unlock(&daemon->mutex);
+    return ok;
+}
+
+static void daemon_request_stop(void *context)
+{
+    (void)context;
+    (void)kill(getpid(), SIGTERM);
+}
+
+static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
+{
+    struct thread threads[LIMIT_SHARDS];
+    char text[NODE_ERROR_BYTES];
+    if (!daemon_start_threads(daemon, threads) || !daemon_step(daemon, STEP_LISTEN)) {
+        (void)fprintf(stderr, "rldbd: %s\n", daemon->error);
+        return EXIT_FAILED;
+    }
+    node_describe(daemon->node, text, sizeof text);
+    (void)printf("ready: %s\n", text);
+    (void)fflush(stdout);
+    (void)daemon_step(daemon, STEP_RUN);
+    (void)notify_send(getenv("NOTIFY_SOCKET"), "READY=1");
+    int signal = 0;
+    (void)sigwait(signals, &signal);
+    (void)notify_send(getenv("NOTIFY_SOCKET"), "STOPPING=1");
+    node_stop(daemon->node, daemon->io);
+    daemon_wait_until_run(daemon);
+    (void)daemon_step(daemon, STEP_STOP);
+    for (uint32_t i = 0; i < daemon->shards; i++) {
+        (void)pthread_join(threads[i].id, NULL);
+    }
+    return EXIT_SUCCESS;
+}
+
+// As many descriptors as clients may need: raised as far as the system lets us.
+static void daemon_raise_descriptors(const struct config *config)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        rlim_t wanted = (rlim_t)config->clients.max + 1024;
+        if (limit.rlim_cur < wanted) {
+            limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+            (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+    }
+}
+
+static int daemon_run(struct daemon *daemon, struct log_file *log)
+{
+    char text[NODE_ERROR_BYTES];
+    sigset_t signals;
+    const struct io_uring_options options = {
+        .queue_entries = 8, .buffer_count = 1, .buffer_bytes = 4096};
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    daemon_raise_descriptors(&daemon->config);
+    if (io_uring_open(&options, &daemon->io, text) < 0 ||
+        node_open(&daemon->config, &daemon->facts, daemon->shards, daemon->io, &daemon->node,
+                  text) < 0) {
+        (void)fprintf(stderr, "rldbd: %s\n", text);
+        return EXIT_FAILED;
+    }
+    daemon->node->log_sink = log_file_write;
+    daemon->node->log_context = log;
+    daemon->node->request_stop = daemon_request_stop;
+    int status = daemon_serve(daemon, &signals);
+    if (status == EXIT_SUCCESS) {
+        node_close(daemon->node);
+        io_destroy(daemon->io);
+    }
+    return status;
+}
+
+static int daemon_configure(struct daemon *daemon, const char *path, bool check)
+{
+    struct config_error error;
+    if (config_load(path, &daemon->config, &error) < 0) {
+        (void)fprintf(stderr, "rldbd: %s\n", error.text);
+        return EXIT_USAGE;
+    }
+    int result = cpu_facts_read("", &daemon->facts);
+    if (result < 0) {
+        (void)fprintf(stderr, "rldbd: cannot tell what this machine grants: %s\n",
+                      strerror(-result));
+        return EXIT_FAILED;
+    }
+    if (config_check(&daemon->config, &daemon->facts, &error) < 0) {
+        (void)fprintf(stderr, "rldbd: %s\n", error.text);
+        return EXIT_USAGE;
+    }
+    daemon->shards = config_shard_count(&daemon->config, &daemon->facts);
+    if (check) {
+        (void)printf("%s: valid\n", path);
+    }
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = NULL;
+    bool check = false;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+            path = argv[++i];
+        } else if (strncmp(argv[i], "--config=", 9) == 0) {
+            path = argv[i] + 9;
+        } else if (strcmp(argv[i], "--check") == 0) {
+            check = true;
+        } else if (strcmp(argv[i], "--version") == 0) {
+            (void)printf("rldbd %s\n", RLDB_VERSION);
+            return EXIT_SUCCESS;
+        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            (void)fputs(USAGE, stdout);
+            return EXIT_SUCCESS;
+        } else {
+            (void)fprintf(stderr, "rldbd: unknown argument '%s'\n\n%s", argv[i], USAGE);
+            return EXIT_USAGE;
+        }
+    }
+    if (path == NULL) {
+        (void)fprintf(stderr, "rldbd: --config FILE is missing\n\n%s", USAGE);
+        return EXIT_USAGE;
+    }
+    struct daemon *daemon = memory_allocate_zeroed(sizeof *daemon);
+    struct log_file log;
+    CHECK(daemon != NULL);
+    (void)pthread_mutex_init(&daemon->mutex, NULL);
+    (void)pthread_cond_init(&daemon->changed, NULL);
+    int status = daemon_configure(daemon, path, check);
+    if (status != EXIT_SUCCESS || check) {
+        return status;
+    }
+    int error = log_file_open(&log, daemon->config.log.file);
+    if (error < 0) {
+        (void)fprintf(stderr, "rldbd: cannot write the log to %s: %s\n", daemon->config.log.file,
+                      strerror(-error));
+        return EXIT_FAILED;
+    }
+    status = daemon_run(daemon, &log);
+    log_file_close(&log);
+    return status;
+}

@@ -1,0 +1,119 @@
+// Whether a request may run: the checks that come before every command, in Redis's order and words.
+#include "cluster/acl.h"
+#include "cluster/client.h"
+#include "cluster/command.h"
+#include "cluster/request.h"
+#include "cluster/shard.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { UNKNOWN_ARGUMENT_BYTES = 128 }; // as much of unknown names and arguments as Redis repeats
+
+static bool admit_known(struct exec *x)
+{
+    const struct command *command = x->command;
+    if (command != NULL && command->subcommand_count != 0 && x->argc > 1) {
+        char upper[32];
+        size_t length = strlen(command->name);
+        for (size_t i = 0; i <= length && i < sizeof upper; i++) {
+            char c = command->name[i];
+            upper[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+        }
+        exec_errorf(x, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                    (int)(x->argv[1].size < UNKNOWN_ARGUMENT_BYTES ? x->argv[1].size
+                                                                   : UNKNOWN_ARGUMENT_BYTES),
+                    (const char *)x->argv[1].bytes, upper);
+        return false;
+    }
+    if (command != NULL) {
+        return true;
+    }
+    char text[2 * UNKNOWN_ARGUMENT_BYTES + 64];
+    size_t size = 0;
+    text[0] = '\0';
+    for (uint32_t i = 1; i < x->argc && size < UNKNOWN_ARGUMENT_BYTES; i++) {
+        int room = (int)(UNKNOWN_ARGUMENT_BYTES - size);
+        int length = (int)(x->argv[i].size < (size_t)room ? x->argv[i].size : (size_t)room);
+        int wrote = snprintf(text + size, sizeof text - size, "'%.*s' ", length,
+                             (const char *)x->argv[i].bytes);
+        size += wrote > 0 ? (size_t)wrote : 0;
+    }
+    exec_errorf(
+        x, "ERR unknown command '%.*s', with args beginning with: %s",
+        (int)(x->argv[0].size < UNKNOWN_ARGUMENT_BYTES ? x->argv[0].size : UNKNOWN_ARGUMENT_BYTES),
+        (const char *)x->argv[0].bytes, text);
+    return false;
+}
+
+static bool admit_keys(struct exec *x)
+{
+    uint32_t first, end, step;
+    if (!command_keys(x->command, x->argc, &first, &end, &step)) {
+        return true;
+    }
+    uint32_t access = x->command->flags & COMMAND_WRITE ? ACL_ACCESS_WRITE : ACL_ACCESS_READ;
+    if (x->command->flags & COMMAND_READS_AND_WRITES) {
+        access = ACL_ACCESS_READ | ACL_ACCESS_WRITE;
+    }
+    for (uint32_t i = first; i < end; i += step) {
+        if (!acl_check_key(x->client->user, x->argv[i], access)) {
+            exec_error(x, ACL_ERROR_KEY);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool admit_user(struct exec *x)
+{
+    const struct client *client = x->client;
+    if ((client->flags & CLIENT_AUTHENTICATED) == 0) {
+        if (x->command->flags & COMMAND_NO_AUTH) {
+            return true;
+        }
+        exec_error(x, ACL_ERROR_NOAUTH);
+        return false;
+    }
+    if (acl_user_is_unlimited(client->user)) {
+        return true;
+    }
+    if (!acl_check_command(client->user, x->command->index)) {
+        char name[64];
+        command_full_name(x->command, name, sizeof name);
+        exec_errorf(x, ACL_ERROR_COMMAND_FORMAT, (int)strlen(name), name);
+        return false;
+    }
+    return admit_keys(x);
+}
+
+// Keys are at most 65,535 bytes: the engines' records have 16 bits for them.
+static bool admit_key_sizes(struct exec *x)
+{
+    uint32_t first, end, step;
+    if (!command_keys(x->command, x->argc, &first, &end, &step)) {
+        return true;
+    }
+    for (uint32_t i = first; i < end; i += step) {
+        if (x->argv[i].size > LIMIT_KEY_BYTES) {
+            exec_errorf(x, "TOOLARGE a key may have up to %d bytes, this one has %zu",
+                        LIMIT_KEY_BYTES, x->argv[i].size);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool request_admit(struct exec *x)
+{
+    bool admitted = admit_known(x);
+    if (admitted && !command_arity_ok(x->command, x->argc)) {
+        exec_error_arity(x);
+        admitted = false;
+    }
+    admitted = admitted && admit_user(x) && admit_key_sizes(x);
+    if (!admitted && x->command != NULL) {
+        x->shard->stats.of[x->command->index].rejected++;
+    }
+    return admitted;
+}

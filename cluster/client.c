@@ -1,0 +1,710 @@
+#include "cluster/client.h"
+
+#include "cluster/hop.h"
+#include "cluster/multi.h"
+#include "cluster/shard.h"
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/memory.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CLIENT_SEND_PARTS = 16 };
+
+static void client_finish_close(struct client *client);
+
+static struct client *client_of_recv(struct io_stream *stream)
+{
+    return (struct client *)((uint8_t *)stream - offsetof(struct client, recv));
+}
+
+static struct client *client_of_send(struct io_op *op)
+{
+    return (struct client *)((uint8_t *)op - offsetof(struct client, send_op));
+}
+
+static struct client *client_of_close(struct io_op *op)
+{
+    return (struct client *)((uint8_t *)op - offsetof(struct client, close_op));
+}
+
+// Input --------------------------------------------------------------------------------------
+
+static void gather_release(struct shard *shard, struct gather *gather)
+{
+    if (--gather->references == 0) {
+        shard->stats.input_gathered_bytes -= gather->capacity;
+        memory_free(gather);
+    }
+}
+
+static struct gather *gather_allocate(struct shard *shard, size_t capacity)
+{
+    struct gather *gather = memory_allocate(sizeof *gather + capacity);
+    if (gather != NULL) {
+        *gather = (struct gather){.references = 1, .capacity = capacity};
+        shard->stats.input_gathered_bytes += capacity;
+    }
+    return gather;
+}
+
+// Room for `more` bytes behind what the client has gathered. What is known of the request under way
+// decides the size, up to a step: a length that was announced takes memory only as its bytes come.
+static bool gather_reserve(struct client *client, size_t more)
+{
+    struct gather *old = client->gather;
+    size_t rest = old == NULL ? 0 : old->size - old->at;
+    if (old != NULL && old->capacity - old->size >= more) {
+        return true;
+    }
+    size_t needed = rest + more;
+    size_t announced = client->parser.need;
+    size_t capacity =
+        needed < LIMIT_GATHER_BYTES_MIN ? LIMIT_GATHER_BYTES_MIN : needed + needed / 2;
+    if (announced > needed && announced - needed <= LIMIT_GATHER_STEP_BYTES) {
+        capacity = announced;
+    } else if (announced > needed && capacity > announced) {
+        capacity = announced;
+    }
+    struct gather *gather = gather_allocate(client->shard, capacity);
+    if (gather == NULL) {
+        return false;
+    }
+    if (old != NULL) {
+        memcpy(gather->bytes, old->bytes + old->at, rest);
+        gather->size = rest;
+        gather_release(client->shard, old);
+    }
+    client->gather = gather;
+    return true;
+}
+
+static void client_buffer_drop(struct client *client)
+{
+    io_buffer_release(client->shard->io, client->buffer);
+    client->buffer = NULL;
+    client->buffer_at = 0;
+}
+
+// Moves what is left of the leased buffer behind what is gathered. False without memory.
+static bool client_buffer_gather(struct client *client)
+{
+    size_t rest = client->buffer->size - client->buffer_at;
+    if (rest != 0) {
+        if (!gather_reserve(client, rest)) {
+            return false;
+        }
+        struct gather *gather = client->gather;
+        memcpy(gather->bytes + gather->size, client->buffer->bytes + client->buffer_at, rest);
+        gather->size += rest;
+    }
+    client_buffer_drop(client);
+    return true;
+}
+
+static void client_partial_drop(struct client *client)
+{
+    if (client->partial != NULL) {
+        resp_args_clear(&client->partial->args);
+        memory_free(client->partial);
+        client->partial = NULL;
+    }
+}
+
+static void client_input_drop(struct client *client)
+{
+    client_partial_drop(client);
+    if (client->buffer != NULL) {
+        client_buffer_drop(client);
+    }
+    if (client->gather != NULL) {
+        gather_release(client->shard, client->gather);
+        client->gather = NULL;
+    }
+}
+
+// A request that is long and not whole yet keeps the spans found so far, so that they are not
+// looked for again; a short one is parsed anew when more of it has come.
+static bool client_partial_keep(struct client *client, struct resp_args *args, size_t size)
+{
+    if (client->partial != NULL) {
+        return true;
+    }
+    if (size <= LIMIT_REPARSE_BYTES) {
+        uint32_t need = client->parser.need;
+        resp_args_clear(args);
+        client->parser = (struct resp_parser){.need = need};
+        return true;
+    }
+    struct client_partial *partial = memory_allocate(sizeof *partial);
+    if (partial == NULL) {
+        return false;
+    }
+    resp_args_init(&partial->args, partial->spans, CLIENT_PARTIAL_SPANS);
+    if (!resp_args_move(&partial->args, args)) {
+        memory_free(partial);
+        return false;
+    }
+    client->partial = partial;
+    return true;
+}
+
+static bool client_input_window(struct client *client, const uint8_t **ret_bytes, size_t *ret_size)
+{
+    if (client->gather != NULL) {
+        *ret_bytes = client->gather->bytes + client->gather->at;
+        *ret_size = client->gather->size - client->gather->at;
+    } else if (client->buffer != NULL) {
+        *ret_bytes = client->buffer->bytes + client->buffer_at;
+        *ret_size = client->buffer->size - client->buffer_at;
+    } else {
+        return false;
+    }
+    return *ret_size != 0;
+}
+
+enum resp_status client_parse(struct client *client, const struct resp_limits *limits,
+                              struct resp_args *scratch, struct resp_args **ret_args)
+{
+    const uint8_t *bytes;
+    size_t size;
+    while (client_input_window(client, &bytes, &size)) {
+        struct resp_args *args = client->partial != NULL ? &client->partial->args : scratch;
+        enum resp_status status = resp_parse(&client->parser, limits, bytes, size, args);
+        switch (status) {
+        case RESP_EMPTY:
+            client_parse_accept(client);
+            client_partial_drop(client);
+            continue;
+        case RESP_MORE:
+            if (!client_partial_keep(client, args, size)) {
+                client_close(client);
+            }
+            return RESP_MORE;
+        case RESP_COMMAND:
+        case RESP_ERROR:
+            *ret_args = args;
+            return status;
+        }
+    }
+    return RESP_MORE;
+}
+
+void client_parse_accept(struct client *client)
+{
+    size_t consumed = client->parser.consumed;
+    if (client->gather != NULL) {
+        client->gather->at += consumed;
+    } else {
+        client->buffer_at += (uint32_t)consumed;
+    }
+    client->parser = (struct resp_parser){0};
+}
+
+void client_parse_undo(struct client *client)
+{
+    client_partial_drop(client);
+    client->parser = (struct resp_parser){0};
+}
+
+void client_args_done(struct client *client, struct resp_args *scratch)
+{
+    resp_args_clear(scratch);
+    client_partial_drop(client);
+}
+
+bool client_input_settle(struct client *client, bool partial)
+{
+    CHECK(client->in_batch == 0);
+    struct gather *gather = client->gather;
+    if (gather != NULL && gather->at == gather->size) {
+        gather_release(client->shard, gather);
+        client->gather = NULL;
+        gather = NULL;
+        partial = false; // said of the gather; what the buffer holds was not looked at
+    } else if (gather != NULL && client->buffer == NULL) {
+        return !partial;
+    }
+    if (client->buffer == NULL) {
+        return false;
+    }
+    if (client->buffer_at == client->buffer->size) {
+        client_buffer_drop(client);
+        return gather != NULL && !partial;
+    }
+    if (!partial) {
+        return true;
+    }
+    if (!client_buffer_gather(client)) {
+        client_close(client);
+        return false;
+    }
+    return gather != NULL; // the joined bytes may make a whole request
+}
+
+static size_t client_backlog_bytes(const struct client *client)
+{
+    return client->gather == NULL ? 0 : client->gather->size - client->gather->at;
+}
+
+bool client_blocked(const struct client *client)
+{
+    return (client->flags & (CLIENT_BARRIER | CLIENT_STARVED | CLIENT_PAUSED)) != 0;
+}
+
+static void client_received(struct io_stream *stream, struct io_buffer *buffer, int32_t result)
+{
+    struct client *client = client_of_recv(stream);
+    if (client->flags & CLIENT_CLOSING) {
+        if (result > 0) {
+            io_buffer_release(client->shard->io, buffer);
+        }
+        client_finish_close(client);
+        return;
+    }
+    if (result == -ECANCELED && (client->flags & (CLIENT_READ_PAUSED | CLIENT_READ_ENDED))) {
+        client_mark_ready(client);
+        return;
+    }
+    if (result <= 0) {
+        // The peer sends nothing more: what it asked is still answered, as it may read on.
+        client->flags |= CLIENT_READ_ENDED;
+        if (result < 0) {
+            client_close(client);
+        } else {
+            client_mark_ready(client);
+        }
+        return;
+    }
+    client->input_bytes_total += (uint32_t)result;
+    client->shard->stats.net_input_bytes += (uint32_t)result;
+    if (client->flags & CLIENT_CLOSE_AFTER_REPLY) {
+        io_buffer_release(client->shard->io, buffer);
+        return;
+    }
+    if (client->buffer != NULL && !client_buffer_gather(client)) {
+        io_buffer_release(client->shard->io, buffer);
+        client_close(client);
+        return;
+    }
+    client->buffer = buffer;
+    client->buffer_at = 0;
+    if (client_blocked(client)) {
+        // Leases are short: what cannot be parsed now is copied out.
+        if (!client_buffer_gather(client)) {
+            client_close(client);
+        } else if (client_backlog_bytes(client) > LIMIT_CLIENT_BACKLOG_BYTES &&
+                   !(client->flags & CLIENT_READ_PAUSED)) {
+            client->flags |= CLIENT_READ_PAUSED;
+            io_stream_stop(client->shard->io, &client->recv);
+        }
+        return;
+    }
+    client_mark_ready(client);
+}
+
+void client_read_resume(struct client *client)
+{
+    if ((client->flags & CLIENT_READ_PAUSED) && !client->recv.active &&
+        (client->flags & (CLIENT_CLOSING | CLIENT_READ_ENDED)) == 0 &&
+        client_backlog_bytes(client) <= LIMIT_CLIENT_BACKLOG_BYTES / 2) {
+        client->flags &= ~(uint32_t)CLIENT_READ_PAUSED;
+        io_recv_start(client->shard->io, &client->recv, client->fd);
+    }
+}
+
+struct client_lease client_lease_hold(struct client *client)
+{
+    struct client_lease lease = {0};
+    if (client->gather != NULL) {
+        client->gather->references++;
+        lease.gather = client->gather;
+    } else if (client->buffer != NULL) {
+        io_buffer_hold(client->buffer);
+        lease.buffer = client->buffer;
+    }
+    return lease;
+}
+
+void client_lease_release(struct shard *shard, struct client_lease *lease)
+{
+    if (lease->gather != NULL) {
+        gather_release(shard, lease->gather);
+        lease->gather = NULL;
+    }
+    if (lease->buffer != NULL) {
+        io_buffer_release(shard->io, lease->buffer);
+        lease->buffer = NULL;
+    }
+}
+
+// Lists --------------------------------------------------------------------------------------
+
+void client_mark_ready(struct client *client)
+{
+    struct shard *shard = client->shard;
+    if (client->flags & (CLIENT_IN_READY | CLIENT_CLOSING)) {
+        return;
+    }
+    client->flags |= CLIENT_IN_READY;
+    client->next_ready = NULL;
+    if (shard->ready_last != NULL) {
+        shard->ready_last->next_ready = client;
+    } else {
+        shard->ready_first = client;
+    }
+    shard->ready_last = client;
+}
+
+void client_mark_flush(struct client *client)
+{
+    if ((client->flags & CLIENT_IN_FLUSH) == 0) {
+        client->flags |= CLIENT_IN_FLUSH;
+        client->next_flush = client->shard->flush_first;
+        client->shard->flush_first = client;
+    }
+}
+
+// Output -------------------------------------------------------------------------------------
+
+struct outbuf *client_out(struct client *client)
+{
+    if (client->pending_first == NULL) {
+        return &client->out;
+    }
+    struct pending *last = client->pending_last;
+    if (last->kind == PENDING_TEXT) {
+        return &last->out;
+    }
+    struct pending *text = memory_allocate(sizeof *text);
+    if (text == NULL) {
+        client_close(client);
+        return &client->shard->discarded;
+    }
+    *text = (struct pending){0};
+    client_pending_add(client, text, PENDING_TEXT);
+    text->done = true;
+    return &text->out;
+}
+
+void client_pending_add(struct client *client, struct pending *pending, enum pending_kind kind)
+{
+    pending->next = NULL;
+    pending->client = client;
+    pending->kind = (uint8_t)kind;
+    pending->done = false;
+    pending->discard = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
+    if (client->pending_last != NULL) {
+        client->pending_last->next = pending;
+    } else {
+        client->pending_first = pending;
+    }
+    client->pending_last = pending;
+    client->pending_count++;
+}
+
+static void client_pending_free(struct client *client, struct pending *pending)
+{
+    struct shard *shard = client->shard;
+    outbuf_clear(&pending->out, &shard->outbufs);
+    switch ((enum pending_kind)pending->kind) {
+    case PENDING_TEXT:
+    case PENDING_LATER:
+        memory_free(pending);
+        break;
+    case PENDING_HOP:
+        hop_free(shard, pending);
+        break;
+    case PENDING_MULTI:
+        multi_free(shard, pending);
+        break;
+    }
+}
+
+void client_pending_done(struct pending *pending)
+{
+    struct client *client = pending->client;
+    struct shard *shard = client->shard;
+    pending->done = true;
+    if (pending->discard) {
+        outbuf_clear(&pending->out, &shard->outbufs);
+    }
+    while (client->pending_first != NULL && client->pending_first->done) {
+        struct pending *first = client->pending_first;
+        client->pending_first = first->next;
+        if (client->pending_first == NULL) {
+            client->pending_last = NULL;
+        }
+        client->pending_count--;
+        if ((client->flags & CLIENT_CLOSING) == 0) {
+            outbuf_splice(&client->out, &first->out, &shard->outbufs);
+            client_mark_flush(client);
+        }
+        client_pending_free(client, first);
+    }
+    if (client->flags & CLIENT_CLOSING) {
+        client_finish_close(client);
+    } else if (client->pending_first == NULL) {
+        client_mark_ready(client); // a command over several cores may have waited for this
+    }
+}
+
+static void client_sent(struct io_op *op, int32_t result)
+{
+    struct client *client = client_of_send(op);
+    memory_free(client->send_parts);
+    client->send_parts = NULL;
+    if (client->flags & CLIENT_CLOSING) {
+        client_finish_close(client);
+        return;
+    }
+    if (result < 0) {
+        client_close(client);
+        return;
+    }
+    struct shard *shard = client->shard;
+    outbuf_consume(&client->out, &shard->outbufs, (size_t)result);
+    client->output_bytes_total += (uint32_t)result;
+    shard->stats.net_output_bytes += (uint32_t)result;
+    if (client->out.bytes != 0) {
+        client_mark_flush(client);
+    } else if (client->flags & CLIENT_CLOSE_AFTER_REPLY && client->pending_first == NULL) {
+        client_close(client);
+    }
+}
+
+static bool client_output_exceeded(struct client *client)
+{
+    struct shard *shard = client->shard;
+    if (client->out.bytes <= shard->config.clients.output_max_bytes && !client->out.failed) {
+        return false;
+    }
+    struct log_line line;
+    log_begin(&line, &shard->log, LOG_LEVEL_WARNING,
+              "closed a client that does not read its replies (clients.output_max)");
+    log_u64(&line, "client", client->id);
+    log_u64(&line, "pending_bytes", client->out.bytes);
+    log_end(&line);
+    shard->stats.output_limit_disconnections++;
+    client_close(client);
+    return true;
+}
+
+void client_flush(struct client *client)
+{
+    if ((client->flags & CLIENT_CLOSING) || client_output_exceeded(client)) {
+        return;
+    }
+    if (client->send_op.pending) {
+        return;
+    }
+    if (client->out.bytes == 0) {
+        if (client->flags & CLIENT_CLOSE_AFTER_REPLY && client->pending_first == NULL) {
+            client_close(client);
+        }
+        return;
+    }
+    struct iovec parts[CLIENT_SEND_PARTS];
+    unsigned count = outbuf_iov(&client->out, parts, CLIENT_SEND_PARTS);
+    const struct iovec *stable = parts;
+    if (count > 1) {
+        client->send_parts = memory_allocate(count * sizeof *parts);
+        if (client->send_parts == NULL) {
+            count = 1;
+        } else {
+            memcpy(client->send_parts, parts, count * sizeof *parts);
+            stable = client->send_parts;
+        }
+    }
+    io_send(client->shard->io, &client->send_op, client->fd, stable, count);
+}
+
+// Life ---------------------------------------------------------------------------------------
+
+static void client_closed(struct io_op *op, int32_t result)
+{
+    (void)result; // the descriptor is gone whatever close(2) says
+    struct client *client = client_of_close(op);
+    client->flags |= CLIENT_CLOSED;
+    client_finish_close(client);
+}
+
+static void client_free(struct client *client)
+{
+    struct shard *shard = client->shard;
+    if (client->previous != NULL) {
+        client->previous->next = client->next;
+    } else {
+        shard->clients = client->next;
+    }
+    if (client->next != NULL) {
+        client->next->previous = client->previous;
+    }
+    shard->client_count--;
+    node_client_count(shard->node, shard->index, shard->client_count);
+    memory_free(client->name);
+    memory_free(client->library);
+    memory_free(client->library_version);
+    pool_give(&shard->clients_pool, client);
+}
+
+// Steps of an end: completions of streams and sends, then the descriptor, then the last pending
+// reply.
+static void client_finish_close(struct client *client)
+{
+    if (client->recv.active || client->send_op.pending || client->close_op.pending) {
+        return;
+    }
+    if ((client->flags & CLIENT_CLOSED) == 0) {
+        io_close(client->shard->io, &client->close_op, client->fd);
+        return;
+    }
+    if (client->pending_first != NULL ||
+        (client->flags & (CLIENT_IN_READY | CLIENT_IN_FLUSH | CLIENT_STARVED)) ||
+        client->in_batch != 0) {
+        return;
+    }
+    client_free(client);
+}
+
+void client_release_from_list(struct client *client)
+{
+    if (client->flags & CLIENT_CLOSING) {
+        client_finish_close(client);
+    }
+}
+
+void client_close(struct client *client)
+{
+    if (client->flags & CLIENT_CLOSING) {
+        return;
+    }
+    struct shard *shard = client->shard;
+    client->flags |= CLIENT_CLOSING;
+    timer_cancel(&shard->timers, &client->idle_timer);
+    // Requests of this turn's batch may still look at the input: it goes when they are through.
+    if (client->in_batch == 0) {
+        client_input_drop(client);
+    }
+    io_shutdown(shard->io, client->fd);
+    io_stream_stop(shard->io, &client->recv);
+    if (!client->send_op.pending) {
+        outbuf_clear(&client->out, &shard->outbufs);
+    }
+    // Places that are done but not at the head have nobody to wait for any more.
+    client_finish_close(client);
+}
+
+void client_batch_done(struct client *client)
+{
+    CHECK(client->in_batch > 0);
+    client->in_batch = 0;
+    if (client->flags & CLIENT_CLOSING) {
+        client_input_drop(client);
+    }
+}
+
+void client_drain(struct client *client)
+{
+    if (client->flags & CLIENT_CLOSING) {
+        return;
+    }
+    client->flags |= CLIENT_READ_ENDED;
+    io_stream_stop(client->shard->io, &client->recv);
+    client_mark_ready(client);
+}
+
+void client_close_after_reply(struct client *client)
+{
+    if ((client->flags & CLIENT_CLOSE_AFTER_REPLY) == 0) {
+        client->flags |= CLIENT_CLOSE_AFTER_REPLY;
+        client_mark_flush(client);
+    }
+}
+
+static void client_idle(struct timer *timer)
+{
+    struct client *client =
+        (struct client *)((uint8_t *)timer - offsetof(struct client, idle_timer));
+    struct shard *shard = client->shard;
+    uint64_t timeout_ns = shard->config.clients.idle_timeout_ns;
+    if (timeout_ns == 0) {
+        return;
+    }
+    uint64_t deadline_ns = client->active_ns + timeout_ns;
+    if (client->pending_first != NULL || deadline_ns > shard->io->now_ns) {
+        timer_arm(&shard->timers, timer,
+                  deadline_ns > shard->io->now_ns ? deadline_ns : shard->io->now_ns + timeout_ns);
+        return;
+    }
+    client_close(client);
+}
+
+void client_idle_arm(struct client *client)
+{
+    uint64_t timeout_ns = client->shard->config.clients.idle_timeout_ns;
+    if (timeout_ns != 0) {
+        timer_arm(&client->shard->timers, &client->idle_timer, client->active_ns + timeout_ns);
+    }
+}
+
+int client_open(struct shard *shard, int fd, uint32_t flags, struct client **ret_client)
+{
+    struct client *client = pool_take(&shard->clients_pool);
+    if (client == NULL) {
+        return -ENOMEM;
+    }
+    *client = (struct client){
+        .recv = {.event = client_received},
+        .send_op = {.done = client_sent},
+        .close_op = {.done = client_closed},
+        .shard = shard,
+        .fd = fd,
+        .flags = flags,
+        .protocol = 2,
+        .id = shard_client_id(shard),
+        .created_ms = shard->io->wall_ms,
+        .active_ns = shard->io->now_ns,
+        .idle_timer = {.fire = client_idle},
+        .next = shard->clients,
+    };
+    client->user = acl_initial_user(shard->node->acl);
+    if (client->user != NULL) {
+        client->flags |= CLIENT_AUTHENTICATED;
+    }
+    if (shard->clients != NULL) {
+        shard->clients->previous = client;
+    }
+    shard->clients = client;
+    shard->client_count++;
+    shard->stats.connections_received++;
+    client_idle_arm(client);
+    io_recv_start(shard->io, &client->recv, fd);
+    *ret_client = client;
+    return 0;
+}
+
+void client_address(const struct client *client, bool peer, char *text, size_t size)
+{
+    if (client->flags & CLIENT_UNIX) {
+        const struct config_listeners *listeners = &client->shard->node->config.listen.client;
+        for (uint32_t i = 0; i < listeners->count; i++) {
+            if (listeners->at[i].port == 0) {
+                (void)snprintf(text, size, "%s:0", listeners->at[i].text + strlen("unix:"));
+                return;
+            }
+        }
+    }
+    struct io_address address;
+    char form[IO_ADDRESS_TEXT_MAX];
+    if (io_socket_name(client->shard->io, client->fd, peer, &address) < 0) {
+        (void)snprintf(text, size, "?:0");
+        return;
+    }
+    io_address_format(&address, form);
+    (void)snprintf(text, size, "%s", form);
+}

@@ -1,0 +1,198 @@
+// A client: one connection on the client port or a shard port, from accept to close.
+//
+//     received buffer --> (gather: a request cut over several buffers) --> parser --> request.c
+//     replies --> out --> one send in flight --> socket
+//
+// Order of replies: while nothing of this connection is under way elsewhere, a reply is written
+// straight into `out`. A request that has to wait (another core, a gate, a command over several
+// cores) takes a place in the FIFO of `pending`; the replies to what comes after it collect in a
+// place behind it.
+//
+//     out <- [hop to core 1, under way] <- [text: replies to 3 local requests] <- [hop, done]
+//
+// Ownership: made by client_open() from the shard's pool, freed by itself when the socket is closed
+// and the last pending place has come back. All fields belong to the shard's thread.
+#pragma once
+
+#include "core/io.h"
+#include "core/outbuf.h"
+#include "core/resp.h"
+#include "core/timer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct acl_user;
+struct client;
+struct exec;
+struct shard;
+
+// Input that did not come in one piece: bytes copied together until they hold a whole request.
+// References: the client's own, and one for each request under way whose arguments lie in it.
+struct gather {
+    uint32_t references;
+    size_t capacity;
+    size_t size;
+    size_t at; // parsed up to here
+    uint8_t bytes[];
+};
+
+// A place in the order of replies.
+enum pending_kind {
+    PENDING_TEXT,  // replies that were ready at once, behind one that was not
+    PENDING_HOP,   // hop.h
+    PENDING_MULTI, // multi.h
+    PENDING_LATER, // a timer's: DEBUG SLEEP
+};
+
+struct pending {
+    struct pending *next;
+    struct client *client;
+    struct outbuf out; // the reply
+    uint8_t kind;      // enum pending_kind
+    bool done;
+    bool discard; // CLIENT REPLY OFF or SKIP: the reply is dropped when it comes
+};
+
+enum client_flags {
+    CLIENT_UNIX = 1 << 0,
+    CLIENT_SHARD_PORT = 1 << 1,
+    CLIENT_AUTHENTICATED = 1 << 2,
+    CLIENT_NO_EVICT = 1 << 3,
+    CLIENT_NO_TOUCH = 1 << 4,
+    CLIENT_REPLY_OFF = 1 << 5,
+    CLIENT_REPLY_SKIP_NEXT = 1 << 6,
+    CLIENT_REPLY_SKIP = 1 << 7,
+    CLIENT_READONLY_MODE = 1 << 8,
+    CLIENT_CLOSE_AFTER_REPLY = 1 << 9, // no more requests; close when all replies are sent
+    CLIENT_CLOSING = 1 << 10,          // shut down; waits for completions
+    CLIENT_READ_ENDED = 1 << 11,       // the peer sends nothing more
+    CLIENT_IN_READY = 1 << 12,         // in the shard's list of clients with input
+    CLIENT_IN_FLUSH = 1 << 13,         // in the shard's list of clients with output
+    CLIENT_BARRIER = 1 << 14,     // a command over several cores is under way: parse no further
+    CLIENT_STARVED = 1 << 15,     // waits for credit towards another core
+    CLIENT_CLOSED = 1 << 16,      // the descriptor is gone
+    CLIENT_READ_PAUSED = 1 << 17, // receiving is stopped until the backlog is worked off
+    CLIENT_PAUSED = 1 << 18,      // CLIENT PAUSE holds its next request
+};
+
+enum { CLIENT_PARTIAL_SPANS = 64 };
+
+struct client_partial {
+    struct resp_args args;
+    struct resp_span spans[CLIENT_PARTIAL_SPANS];
+};
+
+struct client {
+    struct io_stream recv;
+    struct io_op send_op;
+    struct io_op close_op;
+    struct shard *shard;
+    struct client *next_ready;
+    struct client *next_flush;
+    struct client *next_starved;
+    struct client *previous, *next; // all clients of the shard
+    int fd;
+    uint32_t flags; // enum client_flags
+    uint8_t protocol;
+    uint16_t in_batch; // its requests in the batch under way: the input stays where it is meanwhile
+    uint32_t pending_count;
+    uint64_t id;
+    // input
+    struct io_buffer *buffer;
+    uint32_t buffer_at;
+    struct gather *gather;
+    struct resp_parser parser;
+    struct client_partial *partial; // of a long request that is not whole yet; else NULL
+    // output
+    struct outbuf out;
+    struct pending *pending_first;
+    struct pending *pending_last;
+    struct iovec *send_parts; // while a send of several parts is in flight
+    // who and what, for CLIENT LIST and the rules
+    const struct acl_user *user;
+    char *name;    // NULL: none
+    char *library; // CLIENT SETINFO
+    char *library_version;
+    uint64_t created_ms; // wall time
+    uint64_t active_ns;  // last request, monotonic
+    uint64_t commands;
+    uint64_t input_bytes_total;
+    uint64_t output_bytes_total;
+    const struct command *last_command;
+    struct timer idle_timer;
+};
+
+// Takes over an accepted socket. -ENOMEM closes it at once.
+int client_open(struct shard *shard, int fd, uint32_t flags, struct client **ret_client);
+
+// Ends the connection without waiting for replies; the struct lives until its completions have
+// come.
+void client_close(struct client *client);
+
+// Ends it when what it was replied so far has been sent (QUIT, protocol errors, CLIENT KILL of
+// itself).
+void client_close_after_reply(struct client *client);
+
+// Receives nothing more, and ends when what was received is replied.
+void client_drain(struct client *client);
+
+// Parses the next request out of the client's input: RESP_COMMAND, RESP_MORE or RESP_ERROR. The
+// arguments are in *ret_args (`scratch`, or what the client keeps of a long one); clear it when
+// they were looked at. Their bytes stay while the client has requests in the batch. It is taken by
+// client_parse_accept(), or left for later by client_parse_undo().
+enum resp_status client_parse(struct client *client, const struct resp_limits *limits,
+                              struct resp_args *scratch, struct resp_args **ret_args);
+void client_parse_accept(struct client *client);
+void client_parse_undo(struct client *client);
+
+// The batch that held requests of this client has run.
+void client_batch_done(struct client *client);
+
+// After an accepted request its arguments in `scratch` and its partial state are done with.
+void client_args_done(struct client *client, struct resp_args *scratch);
+
+// When none of its requests is in a batch: lets go of input that is worked off. `partial`: what is
+// left holds no whole request (or must wait for long), so it is copied out of the leased buffer and
+// joined with what came before. True when parsing may find more.
+bool client_input_settle(struct client *client, bool partial);
+
+// Whether its next request has to wait for something other than input.
+bool client_blocked(const struct client *client);
+
+// Receives again when receiving was stopped and the backlog is worked off.
+void client_read_resume(struct client *client);
+
+// What keeps a request's arguments alive beyond the turn.
+struct client_lease {
+    struct io_buffer *buffer;
+    struct gather *gather;
+};
+struct client_lease client_lease_hold(struct client *client);
+void client_lease_release(struct shard *shard, struct client_lease *lease);
+
+// Where the next reply of this client goes: `out`, or the last place of the FIFO.
+struct outbuf *client_out(struct client *client);
+
+// Appends a place to the FIFO. It is the caller's struct.
+void client_pending_add(struct client *client, struct pending *pending, enum pending_kind kind);
+
+// The place is done: what is at the head of the FIFO and done moves to `out`. May free the client's
+// last reference: do not touch it afterwards. Frees nothing of `pending` but its replies.
+void client_pending_done(struct pending *pending);
+
+// (Re)starts the idle timeout as it is configured now.
+void client_idle_arm(struct client *client);
+
+// Puts the client into the shard's lists.
+void client_mark_ready(struct client *client);
+void client_mark_flush(struct client *client);
+
+// A list of the shard let go of the client: it may be freed now if it was closing.
+void client_release_from_list(struct client *client);
+
+// Sends what is in `out` unless a send is in flight.
+void client_flush(struct client *client);
+
+// "127.0.0.1:50412", or "/path:0" of a unix socket, as CLIENT LIST has it; `peer` or our own end.
+void client_address(const struct client *client, bool peer, char *text, size_t size);

@@ -1,0 +1,11 @@
+#include "cluster/commands.h"
+
+const struct command_module *const *command_modules(uint32_t *ret_count)
+{
+    static const struct command_module *const modules[] = {
+        &commands_key,
+        &commands_string,
+    };
+    *ret_count = sizeof modules / sizeof *modules;
+    return modules;
+}

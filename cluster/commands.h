@@ -1,0 +1,17 @@
+// The modules of commands: each commands_*.c has the handlers of one group and the rows that
+// declare them.
+#pragma once
+
+#include "cluster/acl.h"
+#include "cluster/command.h"
+
+#define COMMAND_ROWS(table)                                                                        \
+    {                                                                                              \
+        .rows = (table), .count = sizeof(table) / sizeof *(table)                                  \
+    }
+
+// In the order in which COMMAND lists them.
+const struct command_module *const *command_modules(uint32_t *ret_count);
+
+extern const struct command_module commands_string;
+extern const struct command_module commands_key;

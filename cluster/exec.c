@@ -1,0 +1,81 @@
+// What handlers of commands share: errors in Redis's words, arguments.
+#include "cluster/command.h"
+#include "cluster/shard.h"
+#include "core/memory.h"
+#include "core/number.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+void exec_error(struct exec *x, const char *text)
+{
+    x->failed = true;
+    x->shard->stats.errors++;
+    reply_error_text(&x->reply, text);
+}
+
+void exec_errorf(struct exec *x, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    exec_error(x, text);
+}
+
+void exec_error_syntax(struct exec *x)
+{
+    exec_error(x, "ERR syntax error");
+}
+
+void exec_error_not_integer(struct exec *x)
+{
+    exec_error(x, "ERR value is not an integer or out of range");
+}
+
+void exec_error_arity(struct exec *x)
+{
+    char name[64];
+    command_full_name(x->command, name, sizeof name);
+    exec_errorf(x, "ERR wrong number of arguments for '%s' command", name);
+}
+
+bool exec_word(const struct exec *x, uint32_t at, const char *lower_case_word)
+{
+    struct slice argument = x->argv[at];
+    return argument.size == strlen(lower_case_word) &&
+           strncasecmp((const char *)argument.bytes, lower_case_word, argument.size) == 0;
+}
+
+bool exec_integer(struct exec *x, uint32_t at, int64_t *ret_value)
+{
+    if (number_parse_i64(x->argv[at], ret_value)) {
+        return true;
+    }
+    exec_error_not_integer(x);
+    return false;
+}
+
+bool exec_copy_argument_bytes(struct slice *argv, uint32_t argc, void **ret_bytes)
+{
+    size_t size = 1;
+    for (uint32_t i = 0; i < argc; i++) {
+        size += argv[i].size;
+    }
+    uint8_t *bytes = memory_allocate(size);
+    if (bytes == NULL) {
+        return false;
+    }
+    *ret_bytes = bytes;
+    for (uint32_t i = 0; i < argc; i++) {
+        if (argv[i].size != 0) {
+            memcpy(bytes, argv[i].bytes, argv[i].size);
+        }
+        argv[i].bytes = bytes;
+        bytes += argv[i].size;
+    }
+    return true;
+}

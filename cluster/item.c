@@ -1,0 +1,227 @@
+#include "cluster/item.h"
+
+#include "cluster/command.h"
+#include "cluster/shard.h"
+#include "core/check.h"
+#include "core/hash.h"
+#include "core/hlc.h"
+#include "core/number.h"
+#include "ring/slot.h"
+
+#include <errno.h>
+#include <string.h>
+
+void item_place(const struct shard *shard, struct item *item, struct slice key, uint32_t argument,
+                uint32_t *ret_core)
+{
+    const struct node *node = shard->node;
+    item->slot = slot_of_key(key);
+    struct placement_entry entry = placement_of_slot(node->placement, item->slot);
+    item->op.hash = hash_key(node->hash_seed, key);
+    item->op.key = key;
+    item->op.vnode = entry.vnode;
+    item->argument = argument;
+    *ret_core = entry.core;
+}
+
+void item_load(struct shard *shard, struct item *item)
+{
+    struct engine_op *op = &item->op;
+    engine_get(shard->engine, &op, 1);
+    item->stored = false;
+    item->exists = false;
+    CHECK(op->status != ENGINE_PENDING && op->status != ENGINE_ERROR);
+    if (op->status != ENGINE_OK) {
+        return;
+    }
+    // The engine in memory holds what object.c wrote: anything else is a bug of ours.
+    bool valid = object_open(op->object, &item->object);
+    CHECK(valid);
+    item->stored = true;
+    item->exists = object_is_live(&item->object, shard->io->wall_ms);
+}
+
+void item_count_access(struct shard *shard, const struct item *item)
+{
+    if (item->exists) {
+        shard->stats.keyspace_hits++;
+    } else {
+        shard->stats.keyspace_misses++;
+    }
+}
+
+struct slice item_value(struct item *item)
+{
+    return object_value_bytes(&item->object.winner, item->digits);
+}
+
+uint64_t item_expire_ms(const struct item *item)
+{
+    return object_expire_ms(&item->object);
+}
+
+bool item_integer(struct item *item, int64_t *ret_value)
+{
+    if (item->object.winner.kind == OBJECT_COUNTER) {
+        *ret_value = item->object.winner.integer;
+        return true;
+    }
+    return number_parse_i64(item->object.winner.bytes, ret_value);
+}
+
+// Stamping and storing -----------------------------------------------------------------------
+
+// The next dot of this vnode: its clock is moved past what the key has seen, so that it never
+// repeats a stamp.
+static struct dot item_dot(struct shard *shard, const struct item *item)
+{
+    struct dot dot = {.hlc = hlc_next(&shard->clock, shard->io->wall_ms), .actor = SHARD_ACTOR};
+    if (item->stored) {
+        uint64_t newest = object_newest(&item->object, SHARD_ACTOR);
+        CHECK(newest < dot.hlc); // one clock stamps all this core's vnodes, and only goes forward
+    }
+    return dot;
+}
+
+static bool item_store(struct exec *x, struct item *item, struct slice head, struct slice tail,
+                       uint64_t expire_ms)
+{
+    struct engine_op *op = &item->op;
+    op->parts[0] = head;
+    op->parts[1] = tail;
+    op->expire_ms = expire_ms;
+    op->flags = 0;
+    engine_put(x->shard->engine, &op, 1);
+    switch (op->status) {
+    case ENGINE_OK:
+        return true;
+    case ENGINE_FULL:
+        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        return false;
+    case ENGINE_TOO_LARGE:
+        exec_error(x, "TOOLARGE the value is larger than storage.value_max");
+        return false;
+    case ENGINE_MISS:
+    case ENGINE_PENDING:
+    case ENGINE_ERROR:
+        break;
+    }
+    CHECK(false); // the engine in memory has no other answer to a put
+    return false;
+}
+
+static bool item_failed(struct exec *x, int error)
+{
+    CHECK(error == -EOVERFLOW); // -ESTALE is ruled out by item_dot()
+    exec_error(x,
+               "ERR the key has been written by too many replaced nodes; DEL it and set it anew");
+    return false;
+}
+
+static bool item_too_large(struct exec *x, size_t size)
+{
+    uint64_t max = x->shard->config.storage.value_max_bytes;
+    if (size <= max) {
+        return false;
+    }
+    exec_errorf(x, "TOOLARGE the value has %zu bytes, storage.value_max allows %llu", size,
+                (unsigned long long)max);
+    return true;
+}
+
+static bool item_write(struct exec *x, struct item *item, struct slice value, uint64_t expire_ms)
+{
+    uint8_t small[OBJECT_HEAD_SMALL];
+    uint8_t *head = small;
+    size_t capacity = sizeof small;
+    size_t head_size;
+    const struct object_view *old = item->stored ? &item->object : NULL;
+    if (item_too_large(x, value.size)) {
+        return false;
+    }
+    size_t bound = object_head_bound(old);
+    if (bound > capacity) {
+        head = shard_head_scratch(x->shard);
+        capacity = SHARD_HEAD_SCRATCH_BYTES;
+    }
+    int error =
+        object_write_register(head, capacity, old, item_dot(x->shard, item), expire_ms, &head_size);
+    if (error < 0) {
+        return item_failed(x, error);
+    }
+    return item_store(x, item, slice_of(head, head_size), value, expire_ms);
+}
+
+bool item_set(struct exec *x, struct item *item, struct slice value, uint64_t expire_ms)
+{
+    return item_write(x, item, value, expire_ms);
+}
+
+bool item_replace(struct exec *x, struct item *item, struct slice value)
+{
+    return item_write(x, item, value, item->exists ? item_expire_ms(item) : 0);
+}
+
+bool item_add(struct exec *x, struct item *item, int64_t delta, int64_t *ret_total)
+{
+    uint8_t small[OBJECT_HEAD_SMALL];
+    uint8_t *head = small;
+    size_t capacity = sizeof small;
+    size_t head_size;
+    const struct object_view *old = item->stored ? &item->object : NULL;
+    if (object_head_bound(old) > capacity) {
+        head = shard_head_scratch(x->shard);
+        capacity = SHARD_HEAD_SCRATCH_BYTES;
+    }
+    int error = object_write_counter(head, capacity, &x->shard->actors[item->op.vnode], old,
+                                     item_dot(x->shard, item), delta, x->shard->io->wall_ms,
+                                     ret_total, &head_size);
+    if (error == -EINVAL) {
+        exec_error_not_integer(x);
+        return false;
+    }
+    if (error == -ERANGE) {
+        exec_error(x, "ERR increment or decrement would overflow");
+        return false;
+    }
+    if (error < 0) {
+        return item_failed(x, error);
+    }
+    uint64_t expire_ms = item->exists ? item_expire_ms(item) : 0;
+    return item_store(x, item, slice_of(head, head_size), slice_of(NULL, 0), expire_ms);
+}
+
+bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms)
+{
+    CHECK(item->exists);
+    struct shard *shard = x->shard;
+    struct slice tail = object_tail(&item->object);
+    size_t bound = object_head_bound(&item->object);
+    uint8_t *copy = shard_scratch(shard, bound + tail.size);
+    if (copy == NULL) {
+        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        return false;
+    }
+    size_t head_size;
+    int error = object_write_expiry(copy, bound, &item->object, item_dot(shard, item), expire_ms,
+                                    &head_size);
+    if (error < 0) {
+        return item_failed(x, error);
+    }
+    memcpy(copy + bound, tail.bytes, tail.size);
+    return item_store(x, item, slice_of(copy, head_size), slice_of(copy + bound, tail.size),
+                      expire_ms);
+}
+
+// With no replica to tell, nothing has to remember the deletion: its clock stays ahead of every dot
+// it gave out, so a later write is newer than what any old context has seen. (With replicas a
+// tombstone stays until it is reaped.)
+bool item_delete(struct exec *x, struct item *item)
+{
+    CHECK(item->stored);
+    struct engine_op *op = &item->op;
+    (void)hlc_next(&x->shard->clock, x->shard->io->wall_ms);
+    engine_remove(x->shard->engine, &op, 1);
+    CHECK(op->status == ENGINE_OK);
+    return true;
+}

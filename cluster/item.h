@@ -1,0 +1,67 @@
+// An item: one key, loaded on the shard that owns it, while a command works on it.
+//
+// It joins the engine (bytes) and the object (versions): handlers see a value that is there or not,
+// and change it by the verbs below, each of which stamps one new dot, encodes the object and stores
+// it. This is the coordinator's part of a cluster of one: read, change, write, with the clock and
+// the actor of the vnode.
+//
+// A changing verb returns false when the engine refused: it has replied the error then, and nothing
+// was changed. At most one changing verb runs on an item in one command.
+#pragma once
+
+#include "cluster/object.h"
+#include "core/slice.h"
+#include "engines/engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct exec;
+struct shard;
+
+struct item {
+    struct engine_op op; // key, hash, vnode; after loading where and what it is
+    uint32_t argument;   // place of the key in argv
+    uint16_t slot;
+    bool exists; // a live value: not deleted, not expired
+    bool stored; // a record is there, be it a tombstone; `object` is valid
+    struct object_view object;
+    char digits[24]; // a counter's value as text
+};
+
+// Finds where a key lives. Pure; run on any shard.
+void item_place(const struct shard *shard, struct item *item, struct slice key, uint32_t argument,
+                uint32_t *ret_core);
+
+// Reads it from this shard's engine. After this the fields above are valid, until a change.
+void item_load(struct shard *shard, struct item *item);
+
+// The value as Redis shows it: valid while item->object is. Only when item->exists.
+struct slice item_value(struct item *item);
+
+// Wall time in ms at which it expires, 0 for never. Only when item->exists.
+uint64_t item_expire_ms(const struct item *item);
+
+// The value as an integer; false when it is none (as Redis' getLongLongFromObject). Only when
+// item->exists.
+bool item_integer(struct item *item, int64_t *ret_value);
+
+// Counts a hit or a miss of a command that reads.
+void item_count_access(struct shard *shard, const struct item *item);
+
+// SET: replaces the value. The bytes may not lie in the engine's memory. expire_ms 0: never
+// expires.
+bool item_set(struct exec *x, struct item *item, struct slice value, uint64_t expire_ms);
+
+// Replaces the value and keeps the expiry (SETRANGE, APPEND, KEEPTTL).
+bool item_replace(struct exec *x, struct item *item, struct slice value);
+
+// INCR and its kin: adds to the value, which is an integer or absent (then 0). Also false, with the
+// error replied, when it is no integer or the total would leave int64.
+bool item_add(struct exec *x, struct item *item, int64_t delta, int64_t *ret_total);
+
+// EXPIRE, PERSIST (0). Only when item->exists.
+bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms);
+
+// DEL. Only when item->exists; the space comes back later.
+bool item_delete(struct exec *x, struct item *item);

@@ -1,0 +1,83 @@
+// A node: what its cores share, all of it fixed before the first core starts or written by one
+// thread alone.
+//
+// node_open() prepares everything that can fail early (addresses, users, placement); each core then
+// opens its shard on its own thread. The program (cli/rldbd.c) makes the threads; the simulator
+// steps the shards itself.
+#pragma once
+
+#include "cluster/acl.h"
+#include "cluster/command.h"
+#include "cluster/context.h"
+#include "core/config.h"
+#include "core/limits.h"
+#include "core/log.h"
+#include "core/spsc.h"
+#include "ring/placement.h"
+#include "ring/ring.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct io;
+struct shard;
+
+enum { NODE_ERROR_BYTES = 512 };
+
+// Written by one shard, read by others now and then.
+struct node_cell {
+    alignas(LIMIT_CACHE_LINE_BYTES) _Atomic uint32_t clients;
+};
+
+struct node {
+    struct config config; // as it was at start; what may change lives in each shard
+    struct acl *acl;
+    struct command_index *commands;
+    struct ring *ring;
+    struct placement *placement;
+    uint32_t shard_count;
+    char id_text[NODE_ID_TEXT_BYTES];
+    char run_id[NODE_ID_TEXT_BYTES]; // anew at each start
+    uint64_t hash_seed;              // of hash_key(), of all this node's engines
+    struct context_secret context_secret;
+    uint64_t started_wall_ms;
+    uint64_t started_ns;
+    uint64_t memory_max_bytes;   // of all shards
+    uint64_t memory_total_bytes; // the machine's
+    uint16_t client_port;        // as told to clients; 0 when there is no TCP listener
+    uint16_t shard_port_base;
+    char advertise[LIMIT_CONFIG_HOST_BYTES];
+    char host[LIMIT_CONFIG_HOST_BYTES];  // the first TCP listener's, without the port
+    struct shard *shards[LIMIT_SHARDS];  // set by each shard before any of them serves
+    struct spsc *queues;                 // [from * shard_count + to]; the diagonal is unused
+    struct node_cell *cells;             // of each shard
+    _Atomic bool stop;                   // node_stop() was called
+    _Atomic uint32_t drained;            // shards that have no clients any more
+    void (*request_stop)(void *context); // asks the program to call node_stop() (SHUTDOWN)
+    void *request_stop_context;
+    log_sink_fn *log_sink;
+    void *log_context;
+};
+
+// Prepares a node from its configuration; `io` is used for entropy and time during the call. 0 or
+// -errno, ret_error[ NODE_ERROR_BYTES] says what is wrong.
+int node_open(const struct config *config, const struct cpu_facts *facts, uint32_t shards,
+              struct io *io, struct node **ret_node, char *ret_error);
+void node_close(struct node *node);
+
+// Asks all shards to end. `io` is the caller's own. From any thread.
+void node_stop(struct node *node, struct io *io);
+
+static inline struct spsc *node_queue(struct node *node, uint32_t from, uint32_t to)
+{
+    return &node->queues[from * node->shard_count + to];
+}
+
+// What a shard tells of its number of clients, and the sum of all.
+void node_client_count(struct node *node, uint32_t shard, uint32_t count);
+uint32_t node_clients(struct node *node);
+
+// "client 127.0.0.1:7379 peer 127.0.0.1:17379 shards 2 engine log": what rldbd prints after "ready:
+// ".
+void node_describe(const struct node *node, char *text, size_t size);

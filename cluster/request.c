@@ -1,0 +1,612 @@
+#include "cluster/request.h"
+
+#include "cluster/client.h"
+#include "cluster/hop.h"
+#include "cluster/multi.h"
+#include "cluster/shard.h"
+#include "cluster/slowlog.h"
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/memory.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { BATCH_SLICES = LIMIT_BATCH * 8, BATCH_SPANS = 64 };
+
+// What becomes of a request, decided when it is parsed.
+enum request_kind {
+    REQUEST_LOCAL_KEY, // its key lives here
+    REQUEST_REMOTE,    // one key or shard, on another core
+    REQUEST_OTHER,     // connection commands, several keys, errors
+    REQUEST_HOP,       // came from another core, or was freed by a gate
+};
+
+struct request {
+    struct exec exec;
+    struct item item;
+    struct hop *hop;
+    uint32_t core;
+    uint8_t kind; // enum request_kind
+    bool credit;  // one towards `core` is taken for it
+};
+
+static const char TEXT_OVERLOADED[] =
+    "OVERLOADED the core that owns this key has too many requests waiting; retry";
+
+struct batch {
+    uint32_t count;
+    uint32_t slice_count;
+    uint32_t op_count;
+    uint32_t client_count;
+    uint32_t spill_count;
+    struct engine_op *ops[LIMIT_BATCH];
+    struct client *clients[LIMIT_BATCH];
+    bool partial[LIMIT_BATCH];     // what the client has left is no whole request
+    void *spills[2 * LIMIT_BATCH]; // argument arrays too long for `slices`, copied arguments
+    struct request requests[LIMIT_BATCH];
+    struct slice slices[BATCH_SLICES];
+    struct resp_args args;
+    struct resp_span spans[BATCH_SPANS];
+    uint32_t calls[COMMAND_INDEX_MAX]; // in this batch
+    uint16_t called[LIMIT_BATCH];      // the commands with calls
+    uint32_t called_count;
+};
+
+int batch_open(struct batch **ret_batch)
+{
+    struct batch *batch = memory_allocate(sizeof *batch);
+    if (batch == NULL) {
+        return -ENOMEM;
+    }
+    memset(batch, 0, sizeof *batch);
+    resp_args_init(&batch->args, batch->spans, BATCH_SPANS);
+    *ret_batch = batch;
+    return 0;
+}
+
+void batch_close(struct batch *batch)
+{
+    memory_free(batch);
+}
+
+// Parsing ------------------------------------------------------------------------------------
+
+static struct slice *batch_slices(struct batch *batch, uint32_t count)
+{
+    if (count <= BATCH_SLICES - batch->slice_count) {
+        struct slice *slices = batch->slices + batch->slice_count;
+        batch->slice_count += count;
+        return slices;
+    }
+    struct slice *slices = memory_allocate(count * sizeof *slices);
+    if (slices != NULL) {
+        batch->spills[batch->spill_count++] = slices;
+    }
+    return slices;
+}
+
+static void request_add_op(struct batch *batch, struct request *request)
+{
+    batch->ops[batch->op_count++] = &request->item.op;
+}
+
+// Finds the command and where it runs.
+static void request_route(struct shard *shard, struct batch *batch, struct request *request)
+{
+    struct exec *x = &request->exec;
+    const struct command *command = command_find(shard->node->commands, x->argv[0]);
+    if (command != NULL && command->subcommand_count != 0 && x->argc > 1) {
+        const struct command *sub = command_find_sub(command, x->argv[1]);
+        command = sub != NULL ? sub : command;
+    }
+    x->command = command;
+    request->kind = REQUEST_OTHER;
+    if (command == NULL || !command_arity_ok(command, x->argc)) {
+        return;
+    }
+    if (command->route == ROUTE_KEY) {
+        uint32_t at = (uint32_t)command->key_first;
+        item_place(shard, &request->item, x->argv[at], at, &request->core);
+        x->item = &request->item;
+        if (request->core == shard->index) {
+            request->kind = REQUEST_LOCAL_KEY;
+            request_add_op(batch, request);
+        } else {
+            request->kind = REQUEST_REMOTE;
+        }
+    }
+}
+
+// Whether nothing of the same client may be parsed behind this one before it has run: it may change
+// how the rest is to be read, or it has to be through first.
+static bool request_ends_parse(const struct exec *x)
+{
+    const struct command *command = x->command;
+    if (command == NULL) {
+        return false;
+    }
+    return command->route == ROUTE_CONNECTION ? (command->flags & COMMAND_STATELESS) == 0
+                                              : command->route != ROUTE_KEY;
+}
+
+// Commands over several cores begin when all before them is replied.
+static bool request_must_wait(const struct shard *shard, const struct client *client,
+                              const struct command *command)
+{
+    if (command == NULL || shard->node->shard_count == 1) {
+        return false;
+    }
+    bool wide = command->route == ROUTE_KEYS || command->route == ROUTE_TRANSFER ||
+                command->route == ROUTE_ALL;
+    return wide && (client->pending_count != 0 || client->in_batch != 0);
+}
+
+static bool request_paused(const struct shard *shard, const struct command *command)
+{
+    switch (shard->pause) {
+    case SHARD_PAUSE_NONE:
+        return false;
+    case SHARD_PAUSE_WRITES:
+        return command != NULL && (command->flags & COMMAND_WRITE) != 0;
+    case SHARD_PAUSE_ALL:
+        return command == NULL || (command->flags & COMMAND_UNPAUSES) == 0;
+    }
+    return false;
+}
+
+// Whether it can be part of this batch. If not it is left in the input, and the client noted where
+// it will be thought of again.
+static bool request_may_go(struct shard *shard, struct client *client, struct request *request)
+{
+    const struct command *command = request->exec.command;
+    if (shard->pause != SHARD_PAUSE_NONE && request_paused(shard, command)) {
+        client->flags |= CLIENT_PAUSED;
+        return false;
+    }
+    request->credit = false;
+    if (request->kind == REQUEST_REMOTE) {
+        if (shard->credits[request->core] == 0) {
+            client->flags |= CLIENT_STARVED;
+            client->next_starved = shard->starved_first;
+            shard->starved_first = client;
+            return false;
+        }
+        shard->credits[request->core]--;
+        request->credit = true;
+    }
+    return !request_must_wait(shard, client, command);
+}
+
+// The arguments as slices of the client's input. Those of an inline request were unescaped into
+// memory that goes with the parser's arguments: they are copied.
+static bool request_take_arguments(struct batch *batch, struct exec *x, struct resp_args *args)
+{
+    struct slice *argv = batch_slices(batch, args->count);
+    if (argv == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < args->count; i++) {
+        argv[i] = slice_of(args->base + args->spans[i].offset, args->spans[i].size);
+    }
+    x->argv = argv;
+    x->argc = args->count;
+    x->batch_bytes = args->text != NULL;
+    if (!x->batch_bytes) {
+        return true;
+    }
+    void *bytes = NULL;
+    if (!exec_copy_argument_bytes(argv, args->count, &bytes)) {
+        return false;
+    }
+    batch->spills[batch->spill_count++] = bytes;
+    return true;
+}
+
+// NOTHING: no whole request is there. LATER: there is one that has to wait. LAST: no more before it
+// has run.
+enum parse_result { PARSE_REQUEST, PARSE_LAST, PARSE_LATER, PARSE_NOTHING };
+
+static enum parse_result request_parse(struct shard *shard, struct client *client)
+{
+    struct batch *batch = shard->batch;
+    struct resp_args *args;
+    const struct resp_limits *limits =
+        &shard->resp_limits[(client->flags & CLIENT_AUTHENTICATED) != 0];
+    enum resp_status status = client_parse(client, limits, &batch->args, &args);
+    if (status == RESP_MORE) {
+        return PARSE_NOTHING;
+    }
+    struct request *request = &batch->requests[batch->count];
+    struct exec *x = &request->exec;
+    x->client = client;
+    x->command = NULL;
+    x->item = NULL;
+    x->later = false;
+    x->failed = false;
+    request->hop = NULL;
+    request->credit = false;
+    if (status == RESP_ERROR) {
+        x->argc = 0;
+        request->kind = REQUEST_OTHER;
+        batch->count++;
+        return PARSE_LAST;
+    }
+    if (!request_take_arguments(batch, x, args)) {
+        resp_args_clear(&batch->args);
+        client_close(client);
+        return PARSE_NOTHING;
+    }
+    uint32_t ops = batch->op_count;
+    request_route(shard, batch, request);
+    if (!request_may_go(shard, client, request)) {
+        batch->op_count = ops;
+        resp_args_clear(&batch->args);
+        client_parse_undo(client);
+        return PARSE_LATER;
+    }
+    client_parse_accept(client);
+    client_args_done(client, &batch->args);
+    batch->count++;
+    return request_ends_parse(x) ? PARSE_LAST : PARSE_REQUEST;
+}
+
+// Running ------------------------------------------------------------------------------------
+
+void request_run_key(struct exec *x)
+{
+    item_load(x->shard, x->item);
+    x->command->run(x);
+}
+
+static void exec_count(struct exec *x)
+{
+    struct batch *batch = x->shard->batch;
+    uint16_t index = x->command->index;
+    if (batch->calls[index]++ == 0) {
+        batch->called[batch->called_count++] = index;
+    }
+    if (x->failed) {
+        x->shard->stats.of[index].failed++;
+    }
+}
+
+static bool request_start_reply(struct exec *x)
+{
+    struct client *client = x->client;
+    if (client->flags & CLIENT_CLOSING) {
+        return false;
+    }
+    x->reply.cache = &x->shard->outbufs;
+    x->reply.protocol = client->protocol;
+    x->reply.out = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) == 0
+                       ? client_out(client)
+                       : &x->shard->discarded;
+    return (client->flags & CLIENT_CLOSING) == 0;
+}
+
+// On another core, or here behind a gate. A credit that was taken goes along.
+static void request_send(struct request *request, uint32_t core)
+{
+    struct exec *x = &request->exec;
+    if (hop_send(x, core)) {
+        request->credit = false;
+        return;
+    }
+    exec_error(x, TEXT_OVERLOADED);
+}
+
+static void request_send_shard(struct shard *shard, struct request *request)
+{
+    struct exec *x = &request->exec;
+    if (shard->credits[request->core] == 0) {
+        exec_error(x, TEXT_OVERLOADED);
+        return;
+    }
+    shard->credits[request->core]--;
+    request->credit = true;
+    request->item.op = (struct engine_op){0};
+    request->item.argument = 0;
+    x->item = &request->item;
+    request_send(request, request->core);
+}
+
+static void request_dispatch(struct shard *shard, struct request *request)
+{
+    struct exec *x = &request->exec;
+    switch ((enum request_kind)request->kind) {
+    case REQUEST_LOCAL_KEY:
+        if (gate_any(shard->gates) && gate_taken(shard->gates, x->item->op.hash)) {
+            request_send(request, shard->index);
+            return;
+        }
+        request_run_key(x);
+        break;
+    case REQUEST_REMOTE:
+        request_send(request, request->core);
+        return;
+    case REQUEST_OTHER:
+    case REQUEST_HOP:
+        switch ((enum command_route)x->command->route) {
+        case ROUTE_CONNECTION:
+            x->command->run(x);
+            break;
+        case ROUTE_SHARD:
+            if (!x->command->target(x, &request->core)) {
+                break;
+            }
+            if (request->core != shard->index) {
+                request_send_shard(shard, request);
+                return;
+            }
+            x->scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0;
+            x->command->run(x);
+            break;
+        case ROUTE_KEYS:
+        case ROUTE_TRANSFER:
+        case ROUTE_ALL:
+            if (!multi_start(x)) {
+                return;
+            }
+            break;
+        case ROUTE_KEY:
+            CHECK(false); // routed to its key when it was parsed
+        }
+        break;
+    }
+    exec_count(x);
+}
+
+static void request_credit_back(struct shard *shard, struct request *request)
+{
+    if (request->credit) {
+        request->credit = false;
+        shard->credits[request->core]++;
+    }
+}
+
+static void request_run(struct shard *shard, struct request *request)
+{
+    struct exec *x = &request->exec;
+    struct client *client = x->client;
+    x->shard = shard;
+    if (!request_start_reply(x)) {
+        request_credit_back(shard, request);
+        return;
+    }
+    client->active_ns = shard->io->now_ns;
+    if (x->argc == 0) {
+        char text[RESP_ERROR_TEXT_MAX];
+        resp_error_text(&client->parser, text);
+        reply_error_text(&x->reply, text);
+        client_close_after_reply(client);
+    } else if (request_admit(x)) {
+        client->commands++;
+        client->last_command = x->command;
+        request_dispatch(shard, request);
+    }
+    request_credit_back(shard, request);
+    if (client->flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_OFF)) {
+        outbuf_clear(&shard->discarded, &shard->outbufs);
+        client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP;
+        if (client->flags & CLIENT_REPLY_SKIP_NEXT) {
+            client->flags &= ~(uint32_t)CLIENT_REPLY_SKIP_NEXT;
+            client->flags |= CLIENT_REPLY_SKIP;
+        }
+    }
+    client_mark_flush(client);
+}
+
+static void request_run_hop(struct shard *shard, struct request *request)
+{
+    struct exec *x = &request->exec;
+    struct hop *hop = request->hop;
+    x->shard = shard;
+    if (x->command->route == ROUTE_KEY) {
+        if (hop->waiting_at == NULL && gate_any(shard->gates) &&
+            gate_taken(shard->gates, hop->hash)) {
+            shard->stats.gate_waits++;
+            if (hop_wait(shard, hop)) {
+                return;
+            }
+        }
+        request_run_key(x);
+    } else {
+        x->command->run(x);
+    }
+    exec_count(x);
+    hop->failed = x->failed;
+    hop_done(shard, hop);
+}
+
+// A batch ----------------------------------------------------------------------------------
+
+static void batch_finish(struct shard *shard, struct batch *batch, uint64_t began_ns)
+{
+    uint64_t now_ns = io_clock_ns(shard->io);
+    uint64_t took_ns = now_ns - began_ns;
+    uint64_t share_ns = took_ns / batch->count;
+    uint64_t latency_ns = now_ns - shard->io->now_ns;
+    histogram_record(&shard->stats.batch.histogram, took_ns);
+    for (uint32_t i = 0; i < batch->called_count; i++) {
+        struct command_stats *of = &shard->stats.of[batch->called[i]];
+        uint32_t calls = batch->calls[batch->called[i]];
+        of->calls += calls;
+        of->time_ns += share_ns * calls;
+        histogram_record_n(&of->latency, latency_ns, calls);
+        batch->calls[batch->called[i]] = 0;
+    }
+    shard->stats.batches++;
+    shard->stats.commands += batch->count;
+    for (uint32_t i = 0; i < batch->spill_count; i++) {
+        memory_free(batch->spills[i]);
+    }
+    batch->count = batch->slice_count = batch->op_count = 0;
+    batch->called_count = batch->spill_count = 0;
+}
+
+static void batch_run(struct shard *shard, struct batch *batch)
+{
+    uint64_t began_ns = io_clock_ns(shard->io);
+    if (batch->op_count > 1) {
+        engine_prepare(shard->engine, batch->ops, batch->op_count);
+    }
+    bool timed = shard->slowlog_each;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct request *request = &batch->requests[i];
+        uint64_t one_ns = timed || i == 0 ? io_clock_ns(shard->io) : 0;
+        if (request->hop != NULL) {
+            request_run_hop(shard, request);
+        } else {
+            request_run(shard, request);
+        }
+        if (timed) {
+            slowlog_note(shard, &request->exec, io_clock_ns(shard->io) - one_ns);
+        }
+    }
+    batch_finish(shard, batch, began_ns);
+}
+
+// Hops first: other cores' clients wait for them.
+static bool batch_fill_hops(struct shard *shard, struct batch *batch)
+{
+    while (batch->count < LIMIT_BATCH) {
+        struct hop *hop = shard->granted_first;
+        if (hop != NULL) {
+            shard->granted_first = hop->next_granted;
+            if (shard->granted_first == NULL) {
+                shard->granted_last = NULL;
+            }
+        } else {
+            hop = shard->received_first;
+            if (hop == NULL) {
+                break;
+            }
+            shard->received_first = hop->next_granted;
+            if (shard->received_first == NULL) {
+                shard->received_last = NULL;
+            }
+        }
+        struct request *request = &batch->requests[batch->count++];
+        request->hop = hop;
+        request->kind = REQUEST_HOP;
+        request->exec = (struct exec){
+            .command = hop->command,
+            .argv = hop->argv,
+            .argc = hop->argc,
+            .reply = {.out = &hop->pending.out,
+                      .cache = &shard->outbufs,
+                      .protocol = hop->protocol},
+            .item = &request->item,
+            .scoped = hop->scoped,
+        };
+        request->item.argument = hop->argument;
+        request->item.slot = hop->slot;
+        request->item.op.hash = hop->hash;
+        request->item.op.vnode = hop->vnode;
+        request->item.op.key = hop->argv[hop->argument];
+        if (hop->command->route == ROUTE_KEY) {
+            request_add_op(batch, request);
+        }
+    }
+    return batch->count != 0;
+}
+
+static struct client *ready_take(struct shard *shard)
+{
+    struct client *client = shard->ready_first;
+    shard->ready_first = client->next_ready;
+    if (shard->ready_first == NULL) {
+        shard->ready_last = NULL;
+    }
+    client->flags &= ~(uint32_t)CLIENT_IN_READY;
+    return client;
+}
+
+// Parses as many of the client's requests as fit.
+static void batch_fill_client(struct shard *shard, struct batch *batch, struct client *client)
+{
+    uint32_t before = batch->count;
+    enum parse_result result = PARSE_REQUEST;
+    while (result == PARSE_REQUEST && batch->count < LIMIT_BATCH && !client_blocked(client) &&
+           (client->flags & (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY)) == 0) {
+        result = request_parse(shard, client);
+        client->in_batch = (uint16_t)(batch->count - before);
+    }
+    batch->partial[batch->client_count] = result == PARSE_NOTHING;
+    batch->clients[batch->client_count++] = client;
+}
+
+// After the batch: the client's input is put in order, and it comes again if more may be parsed.
+static void batch_settle_client(struct client *client, bool partial)
+{
+    if (client->in_batch != 0) {
+        client_batch_done(client);
+    }
+    if (client->flags & CLIENT_CLOSING) {
+        client_release_from_list(client);
+        return;
+    }
+    bool blocked = client_blocked(client);
+    bool more = client_input_settle(client, partial || blocked);
+    while (more && blocked && client->buffer != NULL) {
+        more = client_input_settle(client, true);
+    }
+    if (client->flags & CLIENT_CLOSING) {
+        return;
+    }
+    if (more && !blocked) {
+        client_mark_ready(client);
+    } else if (!more && (client->flags & CLIENT_READ_ENDED) && client->pending_first == NULL &&
+               !blocked) {
+        client_close_after_reply(client);
+    }
+    client_read_resume(client);
+}
+
+static uint32_t batch_fill_clients(struct shard *shard, struct batch *batch)
+{
+    batch->client_count = 0;
+    while (batch->count < LIMIT_BATCH && batch->client_count < LIMIT_BATCH &&
+           shard->ready_first != NULL) {
+        struct client *client = ready_take(shard);
+        if (client->flags & CLIENT_CLOSING) {
+            client_release_from_list(client);
+            continue;
+        }
+        batch_fill_client(shard, batch, client);
+    }
+    return batch->count;
+}
+
+bool request_execute(struct shard *shard)
+{
+    struct batch *batch = shard->batch;
+    uint32_t done = 0;
+    while (done < LIMIT_REQUESTS_A_TURN) {
+        if (batch_fill_hops(shard, batch)) {
+            done += batch->count;
+            batch_run(shard, batch);
+            continue;
+        }
+        if (shard->parts_granted != NULL) {
+            struct multi_part *part = shard->parts_granted;
+            shard->parts_granted = part->next_granted;
+            multi_part_granted(shard, part);
+            continue;
+        }
+        if (shard->ready_first == NULL) {
+            return false;
+        }
+        uint32_t count = batch_fill_clients(shard, batch);
+        done += count != 0 ? count : 1;
+        if (count != 0) {
+            batch_run(shard, batch);
+        }
+        for (uint32_t i = 0; i < batch->client_count; i++) {
+            struct client *client = batch->clients[i];
+            batch_settle_client(client, batch->partial[i]);
+        }
+    }
+    return true;
+}

@@ -1,0 +1,142 @@
+// A shard: one core and all that it owns.
+//
+// It composes the runtime (io, reactor, timers, queues), its engine, its clients and the commands
+// under way, and gives the reactor its phases. Nothing in here is read by another core, but what
+// messages hand over.
+#pragma once
+
+#include "cluster/client.h"
+#include "cluster/gate.h"
+#include "cluster/message.h"
+#include "cluster/node.h"
+#include "cluster/object.h"
+#include "cluster/stats.h"
+#include "core/hlc.h"
+#include "core/outbuf.h"
+#include "core/pool.h"
+#include "core/random.h"
+#include "core/reactor.h"
+#include "core/sleep.h"
+#include "core/timer.h"
+#include "engines/engine.h"
+
+struct batch;
+
+// A command that may not go on until CLIENT UNPAUSE or this time.
+enum shard_pause_kind { SHARD_PAUSE_NONE, SHARD_PAUSE_WRITES, SHARD_PAUSE_ALL };
+
+struct listener {
+    struct io_stream stream;
+    struct shard *shard;
+    int fd;
+    uint32_t client_flags;
+};
+
+struct shard {
+    struct node *node;
+    uint32_t index;
+    struct io *io;
+    struct reactor reactor;
+    struct timers timers;
+    struct sleep_flag sleep_flag;
+    struct random random;
+    struct hlc clock;
+    struct engine *engine;
+    struct gate_table *gates;
+    struct outbuf_cache outbufs;
+    struct outbuf discarded;           // replies that nobody wants
+    struct batch *batch;               // request.c
+    struct resp_limits resp_limits[2]; // before and after authentication
+    struct log log;
+    // clients
+    struct pool clients_pool;
+    struct client *clients; // all of them
+    uint32_t client_count;
+    uint64_t client_id_next;
+    struct client *ready_first, *ready_last;
+    struct client *flush_first;
+    struct client *starved_first;
+    // messages
+    struct pool hops;
+    uint32_t *credits;                          // towards each core
+    struct hop *received_first, *received_last; // hops of other cores, to run in this turn
+    struct hop *granted_first, *granted_last;   // behind gates until now
+    struct multi_part *parts_granted;
+    uint32_t multis;            // under way, coordinated here
+    struct actor_table *actors; // of each vnode here
+    uint32_t vnode_count;
+    uint32_t socket_next; // unix sockets: the core that gets the next
+    // listening
+    struct listener listeners[LIMIT_CONFIG_LISTENERS + 1];
+    uint32_t listener_count;
+    // settings that CONFIG SET changes, equal on all shards
+    struct config config;
+    // CLIENT PAUSE
+    enum shard_pause_kind pause;
+    uint64_t pause_until_ns;
+    struct timer pause_timer;
+    // stopping
+    bool draining;
+    bool drained;
+    uint32_t closing; // descriptors whose close is under way
+    uint64_t drain_until_ns;
+    struct timer drain_timer;
+    // what recurs: rates, reaping of expired keys. Armed only while there is something to do
+    struct timer cron;
+    uint64_t cron_commands;
+    uint64_t cron_ns;
+    bool slowlog_each; // every command is timed by itself
+    struct slowlog *slowlog;
+    struct stats stats;
+    // scratch for values that are built (APPEND, SETRANGE, INCRBYFLOAT)
+    uint8_t *scratch;
+    size_t scratch_size;
+    uint8_t *head_scratch;
+};
+
+enum { SHARD_ACTOR = 0 }; // index of the vnode's own actor in its table
+
+// On the shard's own thread (or any in the simulator). 0 or -errno; ret_error[NODE_ERROR_BYTES]
+// says what failed.
+int shard_open(struct node *node, uint32_t index, struct io *io, struct shard **ret_shard,
+               char *ret_error);
+
+// Starts accepting. After all shards of the node are open.
+int shard_listen(struct shard *shard, char *ret_error);
+
+// Ends it when node_stop() was called: stops accepting, replies to what it took, closes its
+// clients, and goes on serving the other shards until they are done too. Called by the loop.
+void shard_drain(struct shard *shard);
+
+// After the loop: nothing listens any more.
+void shard_close_listeners(struct shard *shard);
+
+// No client and no message may be left.
+void shard_close(struct shard *shard);
+
+// Sends a message to message->to, or back to message->from when it is returning. Takes effect at
+// the turn's flush.
+void shard_post(struct shard *shard, struct message *message);
+
+// Closes a descriptor that nothing is in flight on.
+void shard_close_fd(struct shard *shard, int fd);
+
+// A buffer of at least `size` bytes, valid until the next call. NULL when there is no memory.
+uint8_t *shard_scratch(struct shard *shard, size_t size);
+
+// Room for the head of any object.
+enum { SHARD_HEAD_SCRATCH_BYTES = 96 * 1024 };
+static inline uint8_t *shard_head_scratch(struct shard *shard)
+{
+    return shard->head_scratch;
+}
+
+// Unique in the node, growing.
+uint64_t shard_client_id(struct shard *shard);
+
+// Clients that CLIENT PAUSE held go on.
+void shard_unpause(struct shard *shard);
+void shard_pause(struct shard *shard, enum shard_pause_kind what, uint64_t until_ns);
+
+// Something recurring may have to be done now (a key with expiry was written, a client came).
+void shard_cron_arm(struct shard *shard);

@@ -1,0 +1,117 @@
+#include "cluster/stats.h"
+
+#include "core/memory.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static const char *stats_command_name(uint32_t index)
+{
+    return command_name_of_index(index);
+}
+
+#define COUNTER(field, text)                                                                       \
+    {                                                                                              \
+        .name = #field, .help = text, .kind = METRIC_COUNTER,                                      \
+        .offset = offsetof(struct stats, field)                                                    \
+    }
+
+static const struct metric stats_rows[] = {
+    COUNTER(connections_received, "Connections accepted"),
+    COUNTER(connections_refused, "Connections refused because clients.max was reached"),
+    COUNTER(accept_errors, "Times that accepting a connection failed"),
+    COUNTER(commands, "Requests processed"),
+    COUNTER(errors, "Error replies"),
+    COUNTER(keyspace_hits, "Reads of keys that were there"),
+    COUNTER(keyspace_misses, "Reads of keys that were not there"),
+    COUNTER(keys_expired, "Keys removed because their time was over"),
+    COUNTER(keys_evicted, "Keys removed to make room under storage.memory_max"),
+    COUNTER(output_limit_disconnections, "Connections closed for not reading their replies"),
+    COUNTER(hops_sent, "Requests passed to another core"),
+    COUNTER(hops_received, "Requests of other cores run here"),
+    COUNTER(gate_waits, "Requests that waited for a command over several cores"),
+    COUNTER(multis, "Commands over several keys that took several steps"),
+    COUNTER(batches, "Batches of requests run together"),
+    COUNTER(wakes_sent, "Sleeping cores woken"),
+    COUNTER(auth_failures, "Failed authentications"),
+    {.name = "net_input",
+     .help = "Bytes received from clients",
+     .kind = METRIC_COUNTER,
+     .unit = METRIC_BYTES,
+     .offset = offsetof(struct stats, net_input_bytes)},
+    {.name = "net_output",
+     .help = "Bytes sent to clients",
+     .kind = METRIC_COUNTER,
+     .unit = METRIC_BYTES,
+     .offset = offsetof(struct stats, net_output_bytes)},
+    {.name = "input_gathered",
+     .help = "Memory of requests that came in pieces",
+     .kind = METRIC_GAUGE,
+     .unit = METRIC_BYTES,
+     .offset = offsetof(struct stats, input_gathered_bytes)},
+    {.name = "batch_time",
+     .help = "Time from parsing a batch to its last reply",
+     .kind = METRIC_HISTOGRAM,
+     .unit = METRIC_NS,
+     .offset = offsetof(struct stats, batch.histogram),
+     .sub_bits = HISTOGRAM_LATENCY_SUB_BITS,
+     .bucket_count = HISTOGRAM_LATENCY_BUCKETS},
+    {.name = "command_latency",
+     .help = "Time from receiving requests to their replies",
+     .kind = METRIC_HISTOGRAM,
+     .unit = METRIC_NS,
+     .offset = offsetof(struct stats, of[0].latency),
+     .elements = COMMAND_INDEX_MAX,
+     .stride = sizeof(struct command_stats),
+     .label_name = "command",
+     .label = stats_command_name,
+     .sub_bits = HISTOGRAM_LATENCY_SUB_BITS,
+     .bucket_count = HISTOGRAM_LATENCY_BUCKETS},
+};
+
+const struct metrics_table stats_table = {
+    .module = "stats", .rows = stats_rows, .row_count = sizeof stats_rows / sizeof *stats_rows};
+
+int stats_open(struct stats *stats)
+{
+    size_t size = sizeof(uint64_t) * HISTOGRAM_LATENCY_BUCKETS * COMMAND_INDEX_MAX;
+    *stats = (struct stats){0};
+    // Zeroed by the system as it is touched: commands that nobody uses take none of it.
+    stats->latency_buckets = memory_allocate_zeroed(size);
+    if (stats->latency_buckets == NULL) {
+        return -ENOMEM;
+    }
+    histogram_latency_init(&stats->batch);
+    for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
+        stats->of[i].latency = (struct histogram){
+            .sub_bits = HISTOGRAM_LATENCY_SUB_BITS,
+            .bucket_count = HISTOGRAM_LATENCY_BUCKETS,
+            .buckets = stats->latency_buckets + (size_t)i * HISTOGRAM_LATENCY_BUCKETS,
+        };
+    }
+    return 0;
+}
+
+void stats_close(struct stats *stats)
+{
+    memory_free(stats->latency_buckets);
+    stats->latency_buckets = NULL;
+}
+
+void stats_reset(struct stats *stats)
+{
+    uint64_t gathered = stats->input_gathered_bytes;
+    uint64_t *buckets = stats->latency_buckets;
+    for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
+        if (stats->of[i].latency.count != 0) {
+            histogram_clear(&stats->of[i].latency);
+        }
+        stats->of[i].calls = stats->of[i].time_ns = 0;
+        stats->of[i].rejected = stats->of[i].failed = 0;
+    }
+    histogram_clear(&stats->batch.histogram);
+    memset(stats, 0, offsetof(struct stats, batch));
+    stats->input_gathered_bytes = gathered;
+    stats->latency_buckets = buckets;
+}

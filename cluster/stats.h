@@ -1,0 +1,53 @@
+// What a shard counts: plain fields, written by its own thread, declared as metric tables in
+// stats.c.
+#pragma once
+
+#include "cluster/command.h"
+#include "core/histogram.h"
+#include "core/metrics.h"
+
+#include <stdint.h>
+
+// One command, in one shard.
+struct command_stats {
+    uint64_t calls;
+    uint64_t time_ns;         // its share of the batches in which it ran
+    uint64_t rejected;        // refused before it ran: arity, rights, pause
+    uint64_t failed;          // replied an error
+    struct histogram latency; // ns from the turn's clock to the end of its batch; shares `buckets`
+};
+
+struct stats {
+    uint64_t connections_received;
+    uint64_t connections_refused;
+    uint64_t commands;
+    uint64_t errors;
+    uint64_t net_input_bytes;
+    uint64_t net_output_bytes;
+    uint64_t keyspace_hits;
+    uint64_t keyspace_misses;
+    uint64_t keys_expired;
+    uint64_t keys_evicted;
+    uint64_t output_limit_disconnections;
+    uint64_t input_gathered_bytes; // gauge
+    uint64_t hops_sent;
+    uint64_t hops_received;
+    uint64_t gate_waits;
+    uint64_t multis;
+    uint64_t batches;
+    uint64_t wakes_sent;
+    uint64_t auth_failures;
+    uint64_t accept_errors;
+    uint64_t commands_a_second;     // gauge: over the last tenth of a second
+    struct histogram_latency batch; // ns, one batch from parse to the last reply
+    struct command_stats of[COMMAND_INDEX_MAX];
+    uint64_t *latency_buckets; // HISTOGRAM_LATENCY_BUCKETS for each command
+};
+
+int stats_open(struct stats *stats);
+void stats_close(struct stats *stats);
+
+// CONFIG RESETSTAT: everything that counts from start.
+void stats_reset(struct stats *stats);
+
+extern const struct metrics_table stats_table;

@@ -1,0 +1,142 @@
+// RENAME, RENAMENX and COPY: a value moves between two keys, which may live on two cores.
+#include "cluster/multi.h"
+#include "cluster/shard.h"
+#include "core/check.h"
+#include "core/memory.h"
+#include "core/number.h"
+
+#include <string.h>
+
+enum { TRANSFER_SOURCE = 1, TRANSFER_DESTINATION = 2 };
+
+static bool transfer_is_copy(const struct exec *x)
+{
+    return x->command->name[0] == 'c';
+}
+
+static bool transfer_is_nx(const struct exec *x)
+{
+    return x->command->name[strlen("rename")] == 'n';
+}
+
+static bool transfer_same_key(const struct exec *x)
+{
+    return slice_equal(x->argv[TRANSFER_SOURCE], x->argv[TRANSFER_DESTINATION]);
+}
+
+static bool transfer_replaces(const struct exec *x)
+{
+    for (uint32_t i = 3; i < x->argc; i++) {
+        if (exec_word(x, i, "replace")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool transfer_valid(struct exec *x)
+{
+    if (!transfer_is_copy(x)) {
+        return true;
+    }
+    for (uint32_t i = 3; i < x->argc; i++) {
+        int64_t database;
+        if (exec_word(x, i, "replace")) {
+            continue;
+        }
+        if (!exec_word(x, i, "db") || i + 1 == x->argc) {
+            exec_error_syntax(x);
+            return false;
+        }
+        i++;
+        if (!exec_integer(x, i, &database)) {
+            return false;
+        }
+        if (database != 0) {
+            exec_error(x, "ERR DB index is out of range");
+            return false;
+        }
+    }
+    if (transfer_same_key(x)) {
+        exec_error(x, "ERR source and destination objects are the same");
+        return false;
+    }
+    return true;
+}
+
+static void transfer_item(struct shard *shard, struct item *item, const struct part_key *key,
+                          const struct slice *argv)
+{
+    item->op.hash = key->hash;
+    item->op.vnode = key->vnode;
+    item->op.key = argv[key->argument];
+    item->argument = key->argument;
+    item->slot = key->slot;
+    item_load(shard, item);
+}
+
+void transfer_read(struct exec *x, struct multi *multi, const struct multi_part *part)
+{
+    struct transfer *transfer = &multi->transfer;
+    for (uint32_t i = 0; i < part->key_count; i++) {
+        struct item item;
+        transfer_item(x->shard, &item, &part->keys[i], x->argv);
+        if (part->keys[i].argument == TRANSFER_DESTINATION) {
+            transfer->destination_exists = item.exists;
+            continue;
+        }
+        transfer->found = item.exists;
+        if (!item.exists) {
+            continue;
+        }
+        struct slice value = item_value(&item);
+        transfer->bytes = memory_allocate(value.size);
+        if (transfer->bytes == NULL) {
+            exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+            return;
+        }
+        memcpy(transfer->bytes, value.bytes, value.size);
+        transfer->size = value.size;
+        transfer->expire_ms = item_expire_ms(&item);
+    }
+}
+
+bool transfer_decide(struct exec *x, struct multi *multi)
+{
+    const struct transfer *transfer = &multi->transfer;
+    bool copy = transfer_is_copy(x);
+    if (!transfer->found) {
+        if (copy) {
+            reply_integer(&x->reply, 0);
+        } else {
+            exec_error(x, "ERR no such key");
+        }
+        return false;
+    }
+    if (copy || transfer_is_nx(x)) {
+        bool blocked = copy ? transfer->destination_exists && !transfer_replaces(x)
+                            : transfer->destination_exists;
+        reply_integer(&x->reply, blocked ? 0 : 1);
+        return !blocked && !transfer_same_key(x);
+    }
+    reply_ok(&x->reply);
+    return !transfer_same_key(x);
+}
+
+void transfer_apply(struct exec *x, struct multi *multi, const struct multi_part *part)
+{
+    const struct transfer *transfer = &multi->transfer;
+    // The destination first: should it fail, the source is still there.
+    for (uint32_t i = part->key_count; i-- > 0;) {
+        struct item item;
+        transfer_item(x->shard, &item, &part->keys[i], x->argv);
+        if (part->keys[i].argument == TRANSFER_DESTINATION) {
+            if (!item_set(x, &item, slice_of(transfer->bytes, transfer->size),
+                          transfer->expire_ms)) {
+                return;
+            }
+        } else if (!transfer_is_copy(x) && item.stored) {
+            (void)item_delete(x, &item);
+        }
+    }
+}
