@@ -8,8 +8,11 @@ enum {
     // A splice copies content up to this size; longer content is linked.
     OUTBUF_COPY_MAX = OUTBUF_SMALL_BYTES,
 
-    // A block of exact size holds at most this; longer content gets several.
+    // A block made for long content holds at most this; longer content gets several.
     OUTBUF_EXACT_MAX = 1 << 30,
+
+    // Room that such a block has left, for the CRLF that follows a long bulk.
+    OUTBUF_EXACT_SPARE = 16,
 };
 
 static_assert(OUTBUF_SMALL_BYTES > 256, "the header is small beside a chunk");
@@ -150,6 +153,18 @@ static size_t outbuf_fill(struct outbuf *out, const uint8_t *bytes, size_t size)
     return part;
 }
 
+// Of the next chunk, when `size` bytes are to be appended.
+static size_t outbuf_capacity_for(const struct outbuf *out, size_t size)
+{
+    if (out->tail == NULL && size <= OUTBUF_SMALL_BYTES) {
+        return OUTBUF_SMALL_BYTES;
+    }
+    if (size <= OUTBUF_LARGE_BYTES) {
+        return OUTBUF_LARGE_BYTES;
+    }
+    return (size < OUTBUF_EXACT_MAX ? size : OUTBUF_EXACT_MAX) + OUTBUF_EXACT_SPARE;
+}
+
 void outbuf_append(struct outbuf *out, struct outbuf_cache *cache, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
@@ -157,8 +172,8 @@ void outbuf_append(struct outbuf *out, struct outbuf_cache *cache, const void *b
     if (size == 0 || out->failed) {
         return;
     }
-    if (size <= OUTBUF_RESERVE_MAX) {
-        // May put a large chunk in place of a small one, with room for all of it.
+    if (size <= OUTBUF_LARGE_BYTES && out->tail != NULL &&
+        out->tail->capacity - out->tail->end < size) {
         outbuf_enlarge(out, cache);
     }
     for (;;) {
@@ -169,14 +184,7 @@ void outbuf_append(struct outbuf *out, struct outbuf_cache *cache, const void *b
         if (size == 0) {
             return;
         }
-        size_t capacity = size < OUTBUF_EXACT_MAX ? size : OUTBUF_EXACT_MAX;
-
-        if (capacity <= OUTBUF_LARGE_BYTES) {
-            const bool small = out->tail == NULL && capacity <= OUTBUF_SMALL_BYTES;
-
-            capacity = small ? OUTBUF_SMALL_BYTES : OUTBUF_LARGE_BYTES;
-        }
-        if (!outbuf_extend(out, cache, capacity)) {
+        if (!outbuf_extend(out, cache, outbuf_capacity_for(out, size))) {
             return;
         }
     }

@@ -11,7 +11,7 @@
 //
 // Chunks come in two usual sizes, small for the reply to a request and large for pipelines and
 // streams, through a bounded cache of the shard (struct outbuf_cache); what is longer than a large
-// chunk gets a block of exactly its size. A chunk may be released at another shard than the one
+// chunk gets a block of its size. A chunk may be released at another shard than the one
 // that took it: it goes into that shard's cache.
 //
 // When memory is exhausted the outbuf is marked `failed`, and what should have been appended is

@@ -516,14 +516,14 @@ Test(core_resp, takes_a_hundred_thousand_arguments_in_pieces)
 {
     enum { COUNT = 100000, PIECE = 16384 };
     uint8_t *const bytes = malloc(COUNT * 16 + 16);
-    size_t size = (size_t)sprintf((char *)bytes, "*%d\r\n", COUNT);
+    size_t size = (size_t)snprintf((char *)bytes, 16, "*%d\r\n", COUNT);
     struct resp_parser parser = {0};
     struct resp_span fixed[SPANS];
     struct resp_args args;
     enum resp_status status = RESP_MORE;
 
     for (int i = 0; i < COUNT; i++) {
-        size += (size_t)sprintf((char *)bytes + size, "$6\r\n%06d\r\n", i);
+        size += (size_t)snprintf((char *)bytes + size, 17, "$6\r\n%06d\r\n", i);
     }
     resp_args_init(&args, fixed, SPANS);
     for (size_t there = PIECE; status == RESP_MORE; there += PIECE) {
