@@ -1,7 +1,13 @@
-// Queues and the sleep protocol under stress: three threads send messages to each other, each
-// message comes back to its sender and is sent again, and a thread with nothing to do sleeps until
-// it is woken. Nothing may be lost, doubled or out of order, and nobody may sleep with a message in
-// an inbox: whoever waits for longer than the machine can have stalled fails the test.
+// Queues and the sleep protocol under stress. A thread with nothing to do sleeps until it is woken,
+// and whoever waits for longer than the machine can have stalled fails the test.
+//
+// Mesh: three threads send messages to each other; each comes back to its sender and is sent again.
+// Nothing may be lost, doubled or out of order.
+//
+// Ping-pong: two threads hand one message to and fro, so that nothing else repairs a wake that was
+// missed. Each looks for it a random number of times before it goes to sleep, which makes it likely
+// that one announces sleep in the very moment in which the other publishes. Without the fences of
+// core/sleep.h about every second run of a release build hangs here.
 //
 //     threads_spsc [SEED [MESSAGES [HANDOVERS]]]
 
