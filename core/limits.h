@@ -155,11 +155,12 @@ enum {
 enum {
     LIMIT_KEY_BYTES = 65535, // what 16 bits of length hold
 
-    // Requests that are parsed, prefetched and run together. Memory latency is hidden from 16 on; the
-    // structs of 64 requests (some 30 KiB) stay in the second-level cache.
+    // Requests that are parsed, prefetched and run together. Memory latency is hidden from 16 on;
+    // the structs of 64 requests (some 30 KiB) stay in the second-level cache.
     LIMIT_BATCH = 64,
 
-    // Requests of a turn, so that completions and timers are looked at in between: about 1 ms of work.
+    // Requests of a turn, so that completions and timers are looked at in between: about 1 ms of
+    // work.
     LIMIT_REQUESTS_A_TURN = 4096,
 
     // Arguments of a request, the name included: Redis's own bound.
@@ -168,28 +169,30 @@ enum {
     // Of the first block for a request that came in pieces.
     LIMIT_GATHER_BYTES_MIN = 4096,
 
-    // A request whose rest is announced to be at most this long gets one block of its size; a longer one
-    // grows as its bytes come, so that an announcement alone takes no memory.
+    // A request whose rest is announced to be at most this long gets one block of its size; a
+    // longer one grows as its bytes come, so that an announcement alone takes no memory.
     LIMIT_GATHER_STEP_BYTES = 256 * 1024,
 
     // A request that is not whole yet and no longer than this is parsed anew when more has come.
     LIMIT_REPARSE_BYTES = 4096,
 
-    // Input of a connection that waits (for a command over several cores, for CLIENT UNPAUSE) past which
-    // receiving stops until it is worked off.
+    // Input of a connection that waits (for a command over several cores, for CLIENT UNPAUSE) past
+    // which receiving stops until it is worked off.
     LIMIT_CLIENT_BACKLOG_BYTES = 1024 * 1024,
 
     // Connections beyond clients.max that can be told so at a time.
     LIMIT_CLIENTS_REFUSED = 64,
 
-    // Gates taken at a time in a shard: an MSET of so many keys of one core. 40 bytes each, touched only when used.
+    // Gates taken at a time in a shard: an MSET of so many keys of one core. 40 bytes each, touched
+    // only when used.
     LIMIT_GATES = 128 * 1024,
 
     // Commands over several keys that a shard coordinates at a time.
     LIMIT_MULTIS = 1024,
 
-    // Pointers in a queue between two cores; hops of one core that may be under way to one other. The queue carries
-    // these, as many returning ones of the other side, and the parts and sockets of both.
+    // Pointers in a queue between two cores; hops of one core that may be under way to one other.
+    // The queue carries these, as many returning ones of the other side, and the parts and sockets
+    // of both.
     LIMIT_MESSAGES_QUEUE = 8192,
     LIMIT_MESSAGES_OUT = 2048,
 

@@ -81,7 +81,7 @@ CLIENT_GUARDED = {b"REPLY", b"KILL", b"PAUSE", b"TRACKING", b"SETINFO", b"NO-TOU
 
 HELLO_CALLS = _calls(
     r"""
-|2|3|2|3|1|4|0|-1|abc|3.0|99999999999999999999| 
+|2|3|2|3|1|4|0|-1|abc|3.0|99999999999999999999|
 3 SETNAME x|2 SETNAME y|3 SETNAME a\sb|3 SETNAME|3 SETNAME a\nb
 3 AUTH default x|3 AUTH nosuch x|3 AUTH default|3 AUTH|2 AUTH nosuch x SETNAME z
 3 SETNAME z AUTH nosuch x|3 FOO|3 FOO bar|3 AUTH default x FOO|2 setname q auth default p|AUTH default x
