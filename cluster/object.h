@@ -41,7 +41,8 @@
 // The winner is the newest value by (hlc, actor identity): what plain commands see. A counter is as
 // new as its newest sum (its base when it has none). Values are stored newest first, so that
 // reading needs no actor table. A winner that is a tombstone, or expired, means that the key is not
-// there.
+// there; so does an object without values, which is what two replicas make that each deleted one of
+// two siblings.
 //
 // Encoding: little-endian; varint is LEB128 in its shortest form. The tag is the format's version
 // (1) in the high half and the form in the low half. Equal objects have equal bytes: the first form
@@ -62,8 +63,8 @@
 //     u8      0x13
 //     varint  actor
 //     u64     hlc
-//   form 4, a counter with one sum, which is its history; base id of the same actor or null; its
-//   base stored unless 0; no expiry
+//   form 4, a counter with one sum, which is its history; base id older and of the same actor, or
+//   null; its base stored unless 0; no expiry
 //     u8      0x14
 //     varint  actor
 //     u64     hlc of the sum
@@ -74,7 +75,7 @@
 //     u8      0x10
 //     varint  versions, 1..LIMIT_OBJECT_VERSIONS; then as many dots, ascending by actor
 //     varint  dots, 0..LIMIT_HISTORY_DOTS; then as many, ascending by actor, then hlc
-//     varint  values, >= 1; then each, newest first:
+//     varint  values; then each, newest first:
 //       u8      flags: bits 0..1 kind (enum object_kind)
 //               bits 2 and 3 about the expiry of the register or of the stored base
 //               bit 4 (counter) the base is stored
@@ -128,7 +129,7 @@ enum object_form {
 };
 
 enum {
-    OBJECT_HEAD_SMALL = 96, // object_head_bound() of no object, and of forms 1 to 4
+    OBJECT_HEAD_SMALL = 128, // object_head_bound() of no object, and of forms 1 to 4
 };
 
 // One value of an object.
@@ -145,8 +146,9 @@ struct object_view {
     struct slice encoded;
     struct object_value winner;
     uint64_t reap_ms;    // see object_reap_ms()
-    uint32_t values;     // >= 1; siblings when > 1
+    uint32_t values;     // siblings when > 1
     uint32_t tombstones; // of these
+    uint32_t events;     // that the values are made of
     enum object_form form;
     // form 0: offsets into encoded
     uint32_t versions_at;
@@ -185,6 +187,7 @@ static inline bool object_open(struct slice encoded, struct object_view *ret)
     ret->reap_ms = 0;
     ret->values = 1;
     ret->tombstones = 0;
+    ret->events = 1;
     ret->form = OBJECT_FORM_REGISTER;
     ret->tail_at = 10;
     ret->versions_count = 1;
