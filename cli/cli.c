@@ -3,9 +3,11 @@
 #include "cli/render.h"
 #include "cli/verb.h"
 #include "core/check.h"
+#include "core/memory.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 static __attribute__((format(printf, 2, 0))) void
@@ -88,6 +90,17 @@ int cli_strange_reply(const struct cli *cli, const char *command, const redisRep
     return EXIT_FAILED;
 }
 
+void *cli_allocate(size_t size)
+{
+    void *const memory = memory_allocate_zeroed(size);
+
+    if (memory == NULL) {
+        fprintf(stderr, "rldb: out of memory: could not get %zu bytes\n", size);
+        exit(EXIT_FAILED);
+    }
+    return memory;
+}
+
 int cli_print_text(const struct cli *cli, struct text *text)
 {
     const int error = text_error(text);
@@ -112,9 +125,12 @@ int cli_flush(const struct cli *cli, int code)
 {
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
+        const char *const reason = errno != 0 ? strerror(errno) : "an earlier write failed";
+
         clearerr(stdout);
-        return cli_fail(cli, "cannot write to standard output: %s",
-                        errno != 0 ? strerror(errno) : "an earlier write failed");
+        // After another error this one adds nothing: it was told, or follows from it.
+        return code == EXIT_FAILED ? code
+                                   : cli_fail(cli, "cannot write to standard output: %s", reason);
     }
     return code;
 }

@@ -86,6 +86,10 @@ int cli_call(struct cli *cli, int count, const char *const *words, const size_t 
 // Says that an answer had another shape than it should, and returns EXIT_FAILED.
 int cli_strange_reply(const struct cli *cli, const char *command, const redisReply *reply);
 
+// Zeroed memory, given back with memory_free. Without any left rldb says so and exits: there is
+// nothing better for a command to do.
+void *cli_allocate(size_t size);
+
 // Prints the text to standard output, and frees it.
 int cli_print_text(const struct cli *cli, struct text *text);
 
