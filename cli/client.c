@@ -11,8 +11,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { CLIENT_PASSWORD_SIZE = 512 };
-
 void client_name(const struct client *client, char *name, size_t size)
 {
     const struct target *const target = &client->target;
@@ -56,7 +54,8 @@ static int client_fail(struct client *client, const char *what, const char *advi
     return -error;
 }
 
-int client_ask_password(char *password, size_t size)
+// Asks on the terminal, without echo. 0, or -ENXIO without a terminal.
+static int client_ask_password(char *password, size_t size)
 {
     static const char prompt[] = "Password: ";
     const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -87,38 +86,60 @@ int client_ask_password(char *password, size_t size)
     return 0;
 }
 
-// Sends AUTH when there is a password, asking for it when only a user is known.
-static int client_authenticate(struct client *client)
+int client_password(struct client *client, const char **ret_password)
 {
-    const char *const user = client->target.user;
-    const char *password = getenv("RLDB_PASSWORD");
-    char typed[CLIENT_PASSWORD_SIZE];
-    redisReply *reply = NULL;
+    const char *const variable = getenv("RLDB_PASSWORD");
     int error = 0;
 
-    if (password == NULL && user == NULL) {
+    if (variable == NULL && client->target.user == NULL) {
+        *ret_password = NULL;
         return 0;
     }
-    if (password == NULL) {
-        error = client_ask_password(typed, sizeof typed);
+    if (variable != NULL) {
+        *ret_password = variable;
+        return 0;
+    }
+    if (!client->password_known) {
+        error = client_ask_password(client->password, sizeof client->password);
         if (error != 0) {
             snprintf(
                 client->error, sizeof client->error,
                 "no password for user %.64s: set RLDB_PASSWORD, there is no terminal to ask on",
-                user);
+                client->target.user);
             return error;
         }
-        password = typed;
+        client->password_known = true;
+    }
+    *ret_password = client->password;
+    return 0;
+}
+
+void client_forget(struct client *client)
+{
+    explicit_bzero(client->password, sizeof client->password);
+    client->password_known = false;
+}
+
+// Sends AUTH when there is a password.
+static int client_authenticate(struct client *client)
+{
+    const char *const user = client->target.user;
+    const char *password = NULL;
+    redisReply *reply = NULL;
+    int error = client_password(client, &password);
+
+    if (error != 0 || password == NULL) {
+        return error;
     }
     const char *words[3] = {"AUTH", user != NULL ? user : password, password};
 
     reply = redisCommandArgv(client->context, user != NULL ? 3 : 2, words, NULL);
-    explicit_bzero(typed, sizeof typed);
     if (reply == NULL) {
         return client_fail(client, "lost", "");
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         snprintf(client->error, sizeof client->error, "not let in: %.200s", reply->str);
+        client_forget(client);
         error = -EACCES;
     }
     freeReplyObject(reply);

@@ -12,6 +12,7 @@
 enum {
     CLIENT_PORT_DEFAULT = 7379,
     CLIENT_ERROR_SIZE = 512, // a path, a reason, an advice
+    CLIENT_PASSWORD_SIZE = 512,
 };
 
 struct target {
@@ -26,6 +27,10 @@ struct client {
     struct target target;
     redisContext *context;         // NULL while not connected
     char error[CLIENT_ERROR_SIZE]; // why the last call failed
+
+    // What client_password found, so that a person is asked only once. Wiped by client_forget.
+    bool password_known;
+    char password[CLIENT_PASSWORD_SIZE];
 };
 
 // "127.0.0.1:7379" or "unix:/run/rldb.sock", cut to `size`.
@@ -48,6 +53,9 @@ int client_receive(struct client *client, redisReply **ret_reply);
 
 void client_close(struct client *client);
 
-// Asks for a password on the terminal. 0, -ENXIO without a terminal, or -errno. The caller wipes
-// it.
-int client_ask_password(char *password, size_t size);
+// The password: from RLDB_PASSWORD, or asked for when a user is named. *ret_password is NULL when none is
+// needed, else it is valid as long as the client and the environment. 0, or -errno with `error` set.
+int client_password(struct client *client, const char **ret_password);
+
+// Wipes the password from memory.
+void client_forget(struct client *client);

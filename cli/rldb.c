@@ -98,5 +98,6 @@ int main(int argc, char **argv)
         code = run(&cli, argc, argv);
     }
     client_close(&cli.client);
+    client_forget(&cli.client);
     return code;
 }
