@@ -53,8 +53,9 @@ int client_receive(struct client *client, redisReply **ret_reply);
 
 void client_close(struct client *client);
 
-// The password: from RLDB_PASSWORD, or asked for when a user is named. *ret_password is NULL when none is
-// needed, else it is valid as long as the client and the environment. 0, or -errno with `error` set.
+// The password: from RLDB_PASSWORD, or asked for when a user is named. *ret_password is NULL when
+// none is needed, else it is valid as long as the client and the environment. 0, or -errno with
+// `error` set.
 int client_password(struct client *client, const char **ret_password);
 
 // Wipes the password from memory.
