@@ -22,7 +22,7 @@ struct shell {
     struct cli *cli;
     struct shell_names names;
     EditLine *edit;
-    History *history;
+    HistoryW *history;
     char history_path[SHELL_PATH_SIZE]; // "" when there is no place for it
     char prompt[160];
     bool ended; // quit was typed
@@ -230,11 +230,26 @@ static int shell_run(struct shell *shell, struct shell_words *words)
     return shell_send(shell, words);
 }
 
+// The history is libedit's wide one: history_init without the w is also a name of
+// cluster/history.h.
+static void shell_remember(struct shell *shell, const char *line)
+{
+    wchar_t *const wide = cli_allocate((strlen(line) + 1) * sizeof *wide);
+    HistEventW event;
+
+    if (mbstowcs(wide, line, strlen(line) + 1) != (size_t)-1) {
+        history_w(shell->history, &event, H_ENTER, wide);
+        if (shell->history_path[0] != '\0') {
+            history_w(shell->history, &event, H_SAVE, shell->history_path);
+        }
+    }
+    memory_free(wide);
+}
+
 static int shell_line(struct shell *shell, const char *line, size_t size)
 {
     struct shell_words *const words = cli_allocate(sizeof *words);
     const char *reason = NULL;
-    HistEvent event;
     int code = EXIT_DONE;
 
     if (shell_split(line, size, words, &reason) != 0) {
@@ -242,10 +257,7 @@ static int shell_line(struct shell *shell, const char *line, size_t size)
     }
     if (words->count > 0) {
         if (shell->history != NULL && shell_is_memorable(words)) {
-            history(shell->history, &event, H_ENTER, line);
-            if (shell->history_path[0] != '\0') {
-                history(shell->history, &event, H_SAVE, shell->history_path);
-            }
+            shell_remember(shell, line);
         }
         code = shell_run(shell, words);
     }
@@ -383,19 +395,19 @@ static void shell_interrupted(int number)
 static int shell_start_editing(struct shell *shell)
 {
     const struct sigaction action = {.sa_handler = shell_interrupted};
-    HistEvent event;
+    HistEventW event;
 
     sigaction(SIGINT, &action, NULL);
     shell->edit = el_init("rldb", stdin, stdout, stderr);
-    shell->history = history_init();
+    shell->history = history_winit();
     if (shell->edit == NULL || shell->history == NULL) {
         return cli_fail(shell->cli, "cannot edit lines on this terminal (TERM=%s)",
                         getenv("TERM") != NULL ? getenv("TERM") : "");
     }
-    history(shell->history, &event, H_SETSIZE, SHELL_HISTORY_LINES);
-    history(shell->history, &event, H_SETUNIQUE, 1);
+    history_w(shell->history, &event, H_SETSIZE, SHELL_HISTORY_LINES);
+    history_w(shell->history, &event, H_SETUNIQUE, 1);
     if (shell_history_path(shell->history_path) == 0) {
-        history(shell->history, &event, H_LOAD, shell->history_path);
+        history_w(shell->history, &event, H_LOAD, shell->history_path);
     } else {
         shell->history_path[0] = '\0';
     }
@@ -403,7 +415,7 @@ static int shell_start_editing(struct shell *shell)
     el_set(shell->edit, EL_PROMPT, shell_prompt);
     el_set(shell->edit, EL_EDITOR, "emacs");
     el_set(shell->edit, EL_SIGNAL, 1);
-    el_set(shell->edit, EL_HIST, history, shell->history);
+    el_wset(shell->edit, EL_HIST, history_w, shell->history);
     el_set(shell->edit, EL_ADDFN, "rldb-complete", "complete the word", shell_complete);
     el_set(shell->edit, EL_BIND, "\t", "rldb-complete", NULL);
     el_set(shell->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
@@ -442,7 +454,7 @@ static int shell_edit(struct shell *shell)
         el_end(shell->edit);
     }
     if (shell->history != NULL) {
-        history_end(shell->history);
+        history_wend(shell->history);
     }
     return code;
 }
