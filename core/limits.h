@@ -211,3 +211,23 @@ enum {
 
 static_assert(2 * (LIMIT_MESSAGES_OUT + LIMIT_MULTIS) <= LIMIT_MESSAGES_QUEUE,
               "a queue takes all that may be under way in both directions, and sockets");
+
+// engines -------------------------------------------------------------------------------------
+
+enum {
+    // Vnodes of one engine: a record names its vnode in two bytes.
+    LIMIT_ENGINE_VNODES = 65536,
+
+    // Key and object of one record together: what the arena's largest extent (256 MiB) holds.
+    LIMIT_ENGINE_RECORD_BYTES = 255 << 20,
+
+    // Snapshots open at a time in one engine: a transfer, an export and a few clients' KEYS.
+    LIMIT_ENGINE_SNAPSHOTS = 8,
+
+    // Records that were replaced and are kept for open snapshots, of one engine: 16 bytes each
+    // beside
+    // the records themselves. Writers at 1M/s fill it in a second, in which a scan passes ten times
+    // as
+    // many.
+    LIMIT_ENGINE_SNAPSHOT_KEPT = 1 << 20,
+};

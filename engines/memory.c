@@ -1,0 +1,478 @@
+#include "engines/memory.h"
+
+#include "core/hash.h"
+#include "core/memory.h"
+
+#include <errno.h>
+
+enum { PREFETCH_LINES_MAX = 8 }; // of a record; the hardware sees the stream then
+
+static const uint64_t reservation_bytes = UINT64_C(512) << 30; // what a place can say
+
+static_assert(INDEX_PAYLOAD_BITS - LENGTH_CLASS_BITS + 2 == 39, "512 GiB in units of 4 bytes");
+
+static struct memory_engine *engine_of(struct engine *engine)
+{
+    return (struct memory_engine *)engine;
+}
+
+// looking up ------------------------------------------------------------------------------------
+
+uint64_t memory_hash(const struct memory_engine *engine, struct slice key)
+{
+    return engine->options.hash != NULL ? engine->options.hash(engine->options.hash_seed, key)
+                                        : hash_key(engine->options.hash_seed, key);
+}
+
+static bool record_is(const struct memory_engine *engine, uint64_t entry, uint32_t vnode,
+                      struct slice key, struct record *ret_record)
+{
+    record_read(engine->arena.base + payload_place(entry), engine->vnode_bytes, ret_record);
+    CHECK(ret_record->vnode == vnode);
+    return slice_equal(ret_record->key, key);
+}
+
+static uint64_t *probe_key(const struct memory_engine *engine, struct index_probe *probe,
+                           uint32_t vnode, struct slice key, struct record *ret_record)
+{
+    uint64_t *slot;
+
+    while ((slot = index_probe_next(&engine->index, probe)) != NULL) {
+        if (record_is(engine, *slot, vnode, key, ret_record)) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+uint64_t *memory_find(struct memory_engine *engine, uint32_t vnode, uint64_t hash, struct slice key,
+                      struct record *ret_record)
+{
+    struct index_probe probe;
+
+    CHECK(vnode < engine->options.vnodes);
+    index_probe_begin(&engine->index, &engine->vnodes[vnode].table, hash, &probe);
+    return probe_key(engine, &probe, vnode, key, ret_record);
+}
+
+uint64_t *memory_find_place(const struct memory_engine *engine, const struct index_table *table,
+                            uint64_t hash, uint64_t place)
+{
+    struct index_probe probe;
+    uint64_t *slot;
+
+    index_probe_begin(&engine->index, table, hash, &probe);
+    while ((slot = index_probe_next(&engine->index, &probe)) != NULL) {
+        if (payload_place(*slot) == place) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+static void prefetch_record(const struct memory_engine *engine, uint64_t entry)
+{
+    const uint8_t *const at = engine->arena.base + payload_place(entry);
+    const uint8_t *const end =
+        at + (entry & ((1U << LENGTH_CLASS_BITS) - 1)) * LENGTH_CLASS_UNIT_BYTES;
+    const uint8_t *line = at;
+
+    for (uint32_t i = 0; i < PREFETCH_LINES_MAX && line < end; i++) {
+        __builtin_prefetch(line);
+        line += LIMIT_CACHE_LINE_BYTES;
+    }
+    __builtin_prefetch(end - 1);
+}
+
+// The first wave: index lines.
+static void prefetch_lines(const struct memory_engine *engine, struct engine_op *const *ops,
+                           size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        CHECK(ops[i]->vnode < engine->options.vnodes);
+        __builtin_prefetch(
+            index_line(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash));
+    }
+}
+
+// The second: the record of the first entry that fits.
+static void prefetch_records(const struct memory_engine *engine, struct engine_op *const *ops,
+                             size_t count, struct index_probe *ret_probes)
+{
+    for (size_t i = 0; i < count; i++) {
+        index_probe_begin(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash,
+                          &ret_probes[i]);
+        if (ret_probes[i].matches != 0) {
+            prefetch_record(engine, ret_probes[i].line[__builtin_ctz(ret_probes[i].matches)]);
+        } else if (ret_probes[i].line != NULL && ret_probes[i].line[INDEX_LINE_SLOTS - 1] != 0) {
+            __builtin_prefetch((void *)((uintptr_t)ret_probes[i].line ^ INDEX_LINE_BYTES));
+        }
+    }
+}
+
+static void memory_prepare(struct engine *base, struct engine_op *const *ops, size_t count)
+{
+    const struct memory_engine *const engine = engine_of(base);
+    struct index_probe probes[MEMORY_BATCH];
+
+    for (size_t i = 0; i < count; i += MEMORY_BATCH) {
+        const size_t part = count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH;
+
+        prefetch_lines(engine, ops + i, part);
+        prefetch_records(engine, ops + i, part, probes);
+    }
+}
+
+// get -------------------------------------------------------------------------------------------
+
+bool record_expired(const struct memory_engine *engine, const struct record *record)
+{
+    return record->expire_ms != 0 && record->expire_ms <= engine->options.io->wall_ms;
+}
+
+// A get must not change what other gets have found: step() reaps the record.
+static void reap_later(struct memory_engine *engine, uint64_t hash, const struct record *record)
+{
+    if (engine->reap_count < REAP_QUEUE) {
+        engine->reaps[engine->reap_count++] = (struct reap){
+            .hash = hash,
+            .place = record_place(engine, record),
+            .vnode = record->vnode,
+        };
+    }
+}
+
+static void get_found(struct memory_engine *engine, struct engine_op *op, uint64_t *slot,
+                      const struct record *record)
+{
+    if (slot == NULL) {
+        op->status = ENGINE_MISS;
+        return;
+    }
+    if (record_expired(engine, record)) {
+        op->status = ENGINE_MISS;
+        reap_later(engine, op->hash, record);
+        return;
+    }
+    if (engine->options.eviction == EVICTION_LRU &&
+        (record->flags & RECORD_RECENCY_MASK) != RECORD_RECENCY_MASK) {
+        *record->at = (uint8_t)(record->flags + RECORD_RECENCY_ONE);
+    }
+    op->object = record->object;
+    op->flags = (record->flags & RECORD_TOMBSTONE) != 0 ? ENGINE_TOMBSTONE : 0;
+    op->expire_ms = record->expire_ms;
+    op->status = ENGINE_OK;
+}
+
+static void memory_get(struct engine *base, struct engine_op *const *ops, size_t count)
+{
+    struct memory_engine *const engine = engine_of(base);
+    struct index_probe probes[MEMORY_BATCH];
+    struct record record;
+
+    if (count == 1) {
+        uint64_t *const slot =
+            memory_find(engine, ops[0]->vnode, ops[0]->hash, ops[0]->key, &record);
+
+        get_found(engine, ops[0], slot, &record);
+        return;
+    }
+    for (size_t i = 0; i < count; i += MEMORY_BATCH) {
+        const size_t part = count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH;
+
+        prefetch_lines(engine, ops + i, part);
+        prefetch_records(engine, ops + i, part, probes);
+        for (size_t j = 0; j < part; j++) {
+            struct engine_op *const op = ops[i + j];
+            uint64_t *const slot = probe_key(engine, &probes[j], op->vnode, op->key, &record);
+
+            get_found(engine, op, slot, &record);
+        }
+    }
+}
+
+// put -------------------------------------------------------------------------------------------
+
+static void count_record(struct memory_engine *engine, struct memory_vnode *vnode, uint32_t flags,
+                         uint64_t change)
+{
+    engine->records += change;
+    if ((flags & RECORD_TOMBSTONE) != 0) {
+        engine->tombstones += change;
+        vnode->tombstones += change;
+    }
+    if ((flags & RECORD_EXPIRES) != 0) {
+        engine->with_expiry += change;
+        vnode->with_expiry += change;
+    }
+}
+
+static void tell_removed(struct memory_engine *engine, const struct record *record,
+                         enum engine_removal why)
+{
+    if (why == ENGINE_REMOVED_EXPIRED) {
+        engine->expired++;
+    } else {
+        engine->evicted++;
+    }
+    if (engine->options.removed != NULL) {
+        engine->options.removed(engine->options.removed_context, record->vnode, record->key, why);
+    }
+}
+
+// No entry leads to the record any more.
+static void release_record(struct memory_engine *engine, uint64_t hash, const struct record *record)
+{
+    struct memory_vnode *const vnode = &engine->vnodes[record->vnode];
+
+    count_record(engine, vnode, record->flags, UINT64_MAX);
+    engine->live_bytes -= record->bytes;
+    vnode->live_bytes -= record->bytes;
+    if (vnode->snapshots == 0 || !snapshot_keep(engine, hash, record)) {
+        segment_kill(engine, record_place(engine, record), record->bytes);
+    }
+}
+
+void memory_remove(struct memory_engine *engine, uint64_t hash, uint64_t *slot,
+                   const struct record *record, enum engine_removal why)
+{
+    tell_removed(engine, record, why);
+    index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
+    release_record(engine, hash, record);
+}
+
+static void write_record(struct memory_engine *engine, uint64_t place, const struct engine_op *op,
+                         uint32_t recency)
+{
+    uint8_t *const at = engine->arena.base + place;
+    const uint32_t tombstone = (op->flags & ENGINE_TOMBSTONE) != 0 ? RECORD_TOMBSTONE : 0;
+
+    record_write(at, engine->vnode_bytes, op->vnode, tombstone | recency, op->expire_ms, op->key,
+                 op->parts);
+    count_record(engine, &engine->vnodes[op->vnode], *at, 1);
+    if (op->expire_ms != 0) {
+        segment_note_expiry(engine, place, op->expire_ms);
+    }
+}
+
+static void put_in_place(struct memory_engine *engine, struct engine_op *op,
+                         const struct record *old)
+{
+    const uint32_t recency = old->flags & RECORD_RECENCY_MASK;
+
+    count_record(engine, &engine->vnodes[op->vnode], old->flags, UINT64_MAX);
+    write_record(engine, record_place(engine, old), op, recency);
+}
+
+static enum engine_status put_one(struct memory_engine *engine, struct engine_op *op)
+{
+    const uint64_t object_bytes = (uint64_t)op->parts[0].size + op->parts[1].size;
+    const uint64_t bytes =
+        record_bytes(op->key.size, object_bytes, op->expire_ms, engine->vnode_bytes);
+    struct memory_vnode *const vnode = &engine->vnodes[op->vnode];
+    struct record old;
+
+    if (op->key.size > RECORD_KEY_MAX || op->key.size + object_bytes > engine->record_max_bytes) {
+        return ENGINE_TOO_LARGE;
+    }
+    uint64_t *slot = memory_find(engine, op->vnode, op->hash, op->key, &old);
+
+    if (slot != NULL && record_expired(engine, &old)) {
+        tell_removed(engine, &old, ENGINE_REMOVED_EXPIRED);
+    }
+    if (slot != NULL && bytes == old.bytes &&
+        (vnode->snapshots == 0 || !snapshot_sees(engine, op->hash, &old))) {
+        put_in_place(engine, op, &old);
+        return ENGINE_OK;
+    }
+    const uint64_t moves = engine->moves;
+    const uint64_t place = memory_make_room(engine, bytes, slot != NULL ? old.bytes : 0);
+
+    if (place == PLACE_NONE) {
+        return ENGINE_FULL;
+    }
+    if (engine->moves != moves) {
+        slot = memory_find(engine, op->vnode, op->hash, op->key, &old);
+    }
+    if (slot != NULL) {
+        *slot = index_entry(index_fingerprint(&engine->index, op->hash), payload_of(place, bytes));
+        release_record(engine, op->hash, &old);
+    } else if (!index_insert(&engine->index, &vnode->table, op->hash, payload_of(place, bytes))) {
+        segment_unappend(engine, place, bytes);
+        return ENGINE_FULL;
+    }
+    write_record(engine, place, op, 0);
+    engine->live_bytes += bytes;
+    vnode->live_bytes += bytes;
+    return ENGINE_OK;
+}
+
+static void memory_put(struct engine *base, struct engine_op *const *ops, size_t count)
+{
+    struct memory_engine *const engine = engine_of(base);
+
+    for (size_t i = 0; i < count; i++) {
+        if (i % MEMORY_BATCH == 0 && count > 1) {
+            memory_prepare(base, ops + i, count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH);
+        }
+        CHECK(ops[i]->vnode < engine->options.vnodes);
+        ops[i]->status = put_one(engine, ops[i]);
+        if (ops[i]->status == ENGINE_FULL) {
+            engine->refused++;
+        }
+    }
+    memory_pace(engine);
+}
+
+static enum engine_status remove_one(struct memory_engine *engine, struct engine_op *op)
+{
+    struct record old;
+    uint64_t *const slot = memory_find(engine, op->vnode, op->hash, op->key, &old);
+
+    if (slot == NULL) {
+        return ENGINE_MISS;
+    }
+    if (record_expired(engine, &old)) {
+        memory_remove(engine, op->hash, slot, &old, ENGINE_REMOVED_EXPIRED);
+        return ENGINE_MISS;
+    }
+    index_remove(&engine->index, &engine->vnodes[op->vnode].table, op->hash, slot);
+    release_record(engine, op->hash, &old);
+    return ENGINE_OK;
+}
+
+static void memory_remove_batch(struct engine *base, struct engine_op *const *ops, size_t count)
+{
+    struct memory_engine *const engine = engine_of(base);
+
+    for (size_t i = 0; i < count; i++) {
+        if (i % MEMORY_BATCH == 0 && count > 1) {
+            memory_prepare(base, ops + i, count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH);
+        }
+        ops[i]->status = remove_one(engine, ops[i]);
+    }
+}
+
+// the rest --------------------------------------------------------------------------------------
+
+static void memory_set_max(struct engine *base, uint64_t bytes, enum engine_eviction eviction)
+{
+    struct memory_engine *const engine = engine_of(base);
+
+    engine->options.memory_max_bytes = bytes;
+    engine->options.eviction = eviction;
+}
+
+static void memory_stats(struct engine *base, struct engine_stats *ret_stats)
+{
+    const struct memory_engine *const engine = engine_of(base);
+
+    *ret_stats = (struct engine_stats){
+        .records = engine->records,
+        .tombstones = engine->tombstones,
+        .with_expiry = engine->with_expiry,
+        .index_bytes = memory_index_bytes(engine),
+        .data_bytes = engine->blocks * SEGMENT_BYTES + engine->large_bytes,
+        .live_bytes = engine->live_bytes,
+        .memory_max_bytes = engine->options.memory_max_bytes,
+        .evicted = engine->evicted,
+        .expired = engine->expired,
+        .refused = engine->refused,
+        .compacted_bytes = engine->compacted_bytes,
+        .index_overflow_lines = engine->index.overflow_lines,
+        .snapshots = engine->snapshots_open,
+    };
+}
+
+static void memory_close(struct engine *base)
+{
+    struct memory_engine *const engine = engine_of(base);
+
+    for (uint32_t i = 0; i < LIMIT_ENGINE_SNAPSHOTS; i++) {
+        if (engine->snapshots[i].open) {
+            snapshot_close(base, i);
+        }
+    }
+    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
+        index_table_close(&engine->index, &engine->vnodes[i].table);
+    }
+    while (engine->dropped != NULL) {
+        struct dropped *const dropped = engine->dropped;
+
+        engine->dropped = dropped->next;
+        index_table_close(&engine->index, &dropped->table);
+        memory_free(dropped);
+    }
+    arena_table_close(engine->segments, engine->segment_count * sizeof engine->segments[0]);
+    arena_close(&engine->arena);
+    memory_free(engine->vnodes);
+    memory_free(engine);
+}
+
+static const struct engine_vtable memory_vtable = {
+    .name = "memory",
+    .prepare = memory_prepare,
+    .get = memory_get,
+    .put = memory_put,
+    .remove = memory_remove_batch,
+    .scan = memory_scan,
+    .snapshot_open = snapshot_open,
+    .snapshot_scan = snapshot_scan,
+    .snapshot_close = snapshot_close,
+    .drop = memory_drop,
+    .count = memory_count,
+    .sample = memory_sample,
+    .step = memory_step,
+    .set_memory_max = memory_set_max,
+    .stats = memory_stats,
+    .close = memory_close,
+};
+
+static int open_memory(struct memory_engine *engine)
+{
+    const int error = arena_open(&engine->arena, reservation_bytes);
+
+    if (error != 0) {
+        return error;
+    }
+    engine->block_segments = (uint32_t)(engine->arena.extents_start / SEGMENT_BYTES);
+    engine->segment_count =
+        engine->block_segments +
+        (uint32_t)((engine->arena.bytes - engine->arena.extents_start) / ARENA_EXTENT_UNIT_BYTES);
+    engine->segments = arena_table_open(engine->segment_count * sizeof engine->segments[0]);
+    engine->vnodes = memory_allocate_zeroed(engine->options.vnodes * sizeof engine->vnodes[0]);
+    if (engine->segments == NULL || engine->vnodes == NULL) {
+        arena_table_close(engine->segments, engine->segment_count * sizeof engine->segments[0]);
+        memory_free(engine->vnodes);
+        arena_close(&engine->arena);
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+int memory_engine_open(const struct engine_options *options, struct engine **ret_engine)
+{
+    CHECK(options->vnodes > 0 && options->vnodes <= LIMIT_ENGINE_VNODES);
+    CHECK(options->record_max_bytes <= LIMIT_ENGINE_RECORD_BYTES && options->io != NULL);
+    struct memory_engine *const engine = memory_allocate_zeroed(sizeof *engine);
+
+    if (engine == NULL) {
+        return -ENOMEM;
+    }
+    engine->engine.vtable = &memory_vtable;
+    engine->options = *options;
+    engine->record_max_bytes =
+        options->record_max_bytes != 0 ? options->record_max_bytes : LIMIT_ENGINE_RECORD_BYTES;
+    engine->vnode_bytes = options->vnodes <= 256 ? 1 : 2;
+    const int error = open_memory(engine);
+
+    if (error != 0) {
+        memory_free(engine);
+        return error;
+    }
+    arena_pool_open(&engine->pool, &engine->arena, SEGMENT_BYTES);
+    index_open(&engine->index, &engine->arena, options->vnodes);
+    random_seed(&engine->random, options->random_seed);
+    *ret_engine = &engine->engine;
+    return 0;
+}

@@ -1,0 +1,109 @@
+// Reading many records of a vnode: scans, counts, samples.
+#include "engines/memory.h"
+
+enum { SCAN_BUFFER = 32 }; // entries whose records are prefetched together
+
+struct scan {
+    struct memory_engine *engine;
+    engine_scan_fn *each;
+    void *context;
+    bool go_on;
+    size_t count;
+    uint64_t entries[SCAN_BUFFER];
+};
+
+void record_show(const struct memory_engine *engine, uint64_t place,
+                 struct engine_record *ret_record)
+{
+    struct record record;
+
+    record_read(engine->arena.base + place, engine->vnode_bytes, &record);
+    *ret_record = (struct engine_record){
+        .key = record.key,
+        .object = record.object,
+        .vnode = record.vnode,
+        .flags = (record.flags & RECORD_TOMBSTONE) != 0 ? ENGINE_TOMBSTONE : 0,
+        .expire_ms = record.expire_ms,
+    };
+}
+
+static void scan_flush(struct scan *scan)
+{
+    struct engine_record record;
+
+    for (size_t i = 0; i < scan->count; i++) {
+        record_show(scan->engine, payload_place(scan->entries[i]), &record);
+        // A bucket is shown whole, so that the next call begins with another.
+        scan->go_on = scan->each(scan->context, &record) && scan->go_on;
+    }
+    scan->count = 0;
+}
+
+static void scan_entry(void *context, uint64_t entry)
+{
+    struct scan *const scan = context;
+
+    __builtin_prefetch(scan->engine->arena.base + payload_place(entry));
+    scan->entries[scan->count++] = entry;
+    if (scan->count == SCAN_BUFFER) {
+        scan_flush(scan);
+    }
+}
+
+engine_cursor memory_scan(struct engine *base, uint32_t vnode, engine_cursor cursor,
+                          size_t buckets_max, engine_scan_fn *each, void *context)
+{
+    struct memory_engine *const engine = (struct memory_engine *)base;
+    struct scan scan = {.engine = engine, .each = each, .context = context, .go_on = true};
+
+    CHECK(vnode < engine->options.vnodes);
+    if (cursor >> INDEX_POSITION_BITS != 0) {
+        return 0; // no cursor of ours: clients send them
+    }
+    for (size_t i = 0; i < buckets_max && scan.go_on; i++) {
+        cursor =
+            index_scan(&engine->index, &engine->vnodes[vnode].table, cursor, scan_entry, &scan);
+        scan_flush(&scan);
+        if (cursor == 0) {
+            break;
+        }
+    }
+    return cursor;
+}
+
+uint64_t memory_count(struct engine *base, uint32_t vnode)
+{
+    const struct memory_engine *const engine = (const struct memory_engine *)base;
+
+    if (vnode == ENGINE_ALL_VNODES) {
+        return engine->records - engine->tombstones;
+    }
+    CHECK(vnode < engine->options.vnodes);
+    return engine->vnodes[vnode].table.entries - engine->vnodes[vnode].tombstones;
+}
+
+bool memory_sample(struct engine *base, uint64_t random, struct engine_record *ret_record)
+{
+    const struct memory_engine *const engine = (const struct memory_engine *)base;
+
+    if (engine->records == 0) {
+        return false;
+    }
+    // A vnode by the number of its records, then a record in it.
+    uint64_t chosen = random_split(&random) % engine->records;
+    uint32_t vnode = 0;
+
+    while (chosen >= engine->vnodes[vnode].table.entries) {
+        chosen -= engine->vnodes[vnode].table.entries;
+        vnode++;
+        CHECK(vnode < engine->options.vnodes);
+    }
+    const uint64_t entry =
+        index_sample(&engine->index, &engine->vnodes[vnode].table, random_split(&random));
+
+    if (entry == 0) {
+        return false;
+    }
+    record_show(engine, payload_place(entry), ret_record);
+    return true;
+}

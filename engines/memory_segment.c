@@ -1,0 +1,290 @@
+#include "engines/memory.h"
+
+// lists -----------------------------------------------------------------------------------------
+
+static void age_link_before(struct memory_engine *engine, uint32_t number, uint32_t before)
+{
+    struct segment *const it = &engine->segments[number];
+
+    it->age_next = before;
+    it->age_previous =
+        before != SEGMENT_NONE ? engine->segments[before - 1].age_previous : engine->age_last;
+    if (it->age_previous != SEGMENT_NONE) {
+        engine->segments[it->age_previous - 1].age_next = number + 1;
+    } else {
+        engine->age_first = number + 1;
+    }
+    if (before != SEGMENT_NONE) {
+        engine->segments[before - 1].age_previous = number + 1;
+    } else {
+        engine->age_last = number + 1;
+    }
+}
+
+static void age_unlink(struct memory_engine *engine, uint32_t number)
+{
+    const struct segment *const it = &engine->segments[number];
+
+    if (it->age_previous != SEGMENT_NONE) {
+        engine->segments[it->age_previous - 1].age_next = it->age_next;
+    } else {
+        engine->age_first = it->age_next;
+    }
+    if (it->age_next != SEGMENT_NONE) {
+        engine->segments[it->age_next - 1].age_previous = it->age_previous;
+    } else {
+        engine->age_last = it->age_previous;
+    }
+}
+
+static uint8_t dirt_class(const struct segment *segment)
+{
+    const uint32_t waste = SEGMENT_BYTES - segment->used + segment->dead;
+    const uint32_t dirt = waste / (SEGMENT_BYTES / DIRT_CLASSES);
+
+    return (uint8_t)(dirt < DIRT_CLASSES ? dirt : DIRT_CLASSES - 1);
+}
+
+static void dirt_link(struct memory_engine *engine, uint32_t number)
+{
+    struct segment *const it = &engine->segments[number];
+
+    it->dirt = dirt_class(it);
+    it->dirt_next = engine->dirt_first[it->dirt];
+    it->dirt_previous = SEGMENT_NONE;
+    if (it->dirt_next != SEGMENT_NONE) {
+        engine->segments[it->dirt_next - 1].dirt_previous = number + 1;
+    }
+    engine->dirt_first[it->dirt] = number + 1;
+}
+
+static void dirt_unlink(struct memory_engine *engine, uint32_t number)
+{
+    const struct segment *const it = &engine->segments[number];
+
+    if (it->dirt_previous != SEGMENT_NONE) {
+        engine->segments[it->dirt_previous - 1].dirt_next = it->dirt_next;
+    } else {
+        CHECK(engine->dirt_first[it->dirt] == number + 1);
+        engine->dirt_first[it->dirt] = it->dirt_next;
+    }
+    if (it->dirt_next != SEGMENT_NONE) {
+        engine->segments[it->dirt_next - 1].dirt_previous = it->dirt_previous;
+    }
+}
+
+// segments --------------------------------------------------------------------------------------
+
+uint64_t memory_index_bytes(const struct memory_engine *engine)
+{
+    return index_bytes(&engine->index) + engine->options.vnodes * sizeof engine->vnodes[0];
+}
+
+uint64_t memory_allocated(const struct memory_engine *engine)
+{
+    return memory_index_bytes(engine) + engine->blocks * SEGMENT_BYTES + engine->large_bytes;
+}
+
+// One segment's worth is always left, for the index: it grows without asking.
+bool segment_allowed(const struct memory_engine *engine, uint64_t bytes, uint64_t reserve)
+{
+    return engine->options.memory_max_bytes == 0 ||
+           memory_allocated(engine) + bytes + (reserve + 1) * SEGMENT_BYTES <=
+               engine->options.memory_max_bytes;
+}
+
+void segment_free(struct memory_engine *engine, uint32_t number)
+{
+    struct segment *const it = &engine->segments[number];
+
+    CHECK(it->kept == 0 && it->dead == it->used && it->state != SEGMENT_HEAD);
+    if (number < engine->block_segments) {
+        engine->used_bytes -= it->used;
+        engine->dead_bytes -= it->dead;
+    }
+    engine->moves++;
+    age_unlink(engine, number);
+    if (it->state == SEGMENT_FULL) {
+        dirt_unlink(engine, number);
+    }
+    if (engine->clean.segment == number + 1) {
+        engine->clean.segment = SEGMENT_NONE;
+    }
+    if (engine->evict.segment == number + 1) {
+        engine->evict.segment = SEGMENT_NONE;
+    }
+    if (engine->reap.segment == number + 1) {
+        engine->reap = (struct sweep){.segment = it->age_next};
+    }
+    if (engine->ttl.segment == number + 1) {
+        engine->ttl.segment = it->age_next;
+    }
+    if (engine->moving_from == number + 1) {
+        engine->moving_from = SEGMENT_NONE;
+    }
+    segment_give(engine, number);
+}
+
+void segment_give(struct memory_engine *engine, uint32_t number)
+{
+    const uint64_t place = segment_place(engine, number);
+    struct segment *const it = &engine->segments[number];
+
+    if (number < engine->block_segments) {
+        engine->blocks--;
+        arena_block_free(&engine->pool, place);
+    } else {
+        engine->large_bytes -= arena_extent_bytes(it->used);
+        arena_extent_free(&engine->arena, place, it->used);
+    }
+    *it = (struct segment){0};
+}
+
+// Ends what is appended to a head; its segment is freed if nothing in it is needed.
+void segment_seal(struct memory_engine *engine, struct head *head)
+{
+    if (head->segment == SEGMENT_NONE) {
+        return;
+    }
+    const uint32_t number = head->segment - 1;
+    struct segment *const it = &engine->segments[number];
+
+    CHECK(it->state == SEGMENT_HEAD);
+    head->segment = SEGMENT_NONE;
+    it->state = SEGMENT_FULL;
+    dirt_link(engine, number);
+    if (it->dead == it->used && it->kept == 0) {
+        segment_free(engine, number);
+    }
+}
+
+static bool head_open(struct memory_engine *engine, struct head *head, uint64_t reserve)
+{
+    if (!segment_allowed(engine, SEGMENT_BYTES, reserve)) {
+        return false;
+    }
+    const uint64_t place = arena_block_take(&engine->pool);
+
+    if (place == ARENA_NONE) {
+        return false;
+    }
+    const uint32_t number = segment_number(engine, place);
+    const bool fresh = head == &engine->fresh;
+
+    engine->blocks++;
+    engine->segments[number] = (struct segment){
+        .state = SEGMENT_HEAD,
+        .order = fresh ? ++engine->order : head->order,
+        .expire_ms_min = EXPIRE_NEVER,
+        .birth = (uint32_t)engine->order,
+    };
+    // What the cleaner moves is as old as where it comes from.
+    age_link_before(engine, number, fresh ? SEGMENT_NONE : engine->moving_from);
+    head->segment = number + 1;
+    return true;
+}
+
+uint64_t segment_append(struct memory_engine *engine, struct head *head, uint64_t bytes)
+{
+    CHECK(bytes <= LARGE_RECORD_BYTES);
+    struct segment *it =
+        head->segment != SEGMENT_NONE ? &engine->segments[head->segment - 1] : NULL;
+
+    if (it == NULL || SEGMENT_BYTES - it->used < bytes) {
+        const uint64_t reserve = head == &engine->fresh ? SEGMENT_RESERVE : 0;
+        struct head next = {.order = head->order};
+
+        // The full one stays the head until there is another, so that nothing changes in vain.
+        if (!segment_allowed(engine, SEGMENT_BYTES, reserve)) {
+            return PLACE_NONE;
+        }
+        segment_seal(engine, head);
+        *head = next;
+        if (!head_open(engine, head, reserve)) {
+            return PLACE_NONE;
+        }
+        it = &engine->segments[head->segment - 1];
+    }
+    const uint64_t place = segment_place(engine, head->segment - 1) + it->used;
+
+    it->used += (uint32_t)bytes;
+    engine->used_bytes += bytes;
+    return place;
+}
+
+uint64_t segment_append_large(struct memory_engine *engine, uint64_t bytes)
+{
+    if (!segment_allowed(engine, arena_extent_bytes(bytes), SEGMENT_RESERVE)) {
+        return PLACE_NONE;
+    }
+    const uint64_t place = arena_extent_take(&engine->arena, bytes);
+
+    if (place == ARENA_NONE) {
+        return PLACE_NONE;
+    }
+    const uint32_t number = segment_number(engine, place);
+
+    engine->large_bytes += arena_extent_bytes(bytes);
+    engine->segments[number] = (struct segment){
+        .state = SEGMENT_LARGE,
+        .order = ++engine->order,
+        .expire_ms_min = EXPIRE_NEVER,
+        .birth = (uint32_t)engine->order,
+        .used = (uint32_t)bytes,
+    };
+    age_link_before(engine, number, SEGMENT_NONE);
+    return place;
+}
+
+void segment_unappend(struct memory_engine *engine, uint64_t place, uint64_t bytes)
+{
+    const uint32_t number = segment_number(engine, place);
+    struct segment *const it = &engine->segments[number];
+
+    if (it->state == SEGMENT_LARGE) {
+        it->dead = it->used;
+        segment_free(engine, number);
+        return;
+    }
+    CHECK(it->state == SEGMENT_HEAD && place + bytes == segment_place(engine, number) + it->used);
+    it->used -= (uint32_t)bytes;
+    engine->used_bytes -= bytes;
+}
+
+void segment_kill(struct memory_engine *engine, uint64_t place, uint32_t bytes)
+{
+    const uint32_t number = segment_number(engine, place);
+    struct segment *const it = &engine->segments[number];
+    uint8_t *const at = engine->arena.base + place;
+
+    CHECK((*at & RECORD_DEAD) == 0 && it->dead + bytes <= it->used);
+    *at |= RECORD_DEAD;
+    it->dead += bytes;
+    if (number < engine->block_segments) {
+        engine->dead_bytes += bytes;
+    }
+    if (it->state == SEGMENT_HEAD) {
+        return;
+    }
+    if (it->dead == it->used && it->kept == 0) {
+        segment_free(engine, number);
+    } else if (it->state == SEGMENT_FULL && dirt_class(it) != it->dirt) {
+        dirt_unlink(engine, number);
+        dirt_link(engine, number);
+    }
+}
+
+void segment_renew(struct memory_engine *engine, uint32_t number)
+{
+    age_unlink(engine, number);
+    age_link_before(engine, number, SEGMENT_NONE);
+}
+
+void segment_note_expiry(struct memory_engine *engine, uint64_t place, uint64_t expire_ms)
+{
+    struct segment *const it = &engine->segments[segment_number(engine, place)];
+
+    if (expire_ms < it->expire_ms_min) {
+        it->expire_ms_min = expire_ms;
+    }
+}
