@@ -222,8 +222,8 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     x->client = client;
     x->command = NULL;
     x->item = NULL;
-    x->later = false;
-    x->failed = false;
+    x->sum = 0;
+    x->veto = x->failed = x->later = x->scoped = false;
     request->hop = NULL;
     request->credit = false;
     if (status == RESP_ERROR) {
@@ -332,6 +332,7 @@ static void request_dispatch(struct shard *shard, struct request *request)
             x->command->run(x);
             break;
         case ROUTE_SHARD:
+            x->scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0;
             if (!x->command->target(x, &request->core)) {
                 break;
             }
@@ -339,7 +340,6 @@ static void request_dispatch(struct shard *shard, struct request *request)
                 request_send_shard(shard, request);
                 return;
             }
-            x->scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0;
             x->command->run(x);
             break;
         case ROUTE_KEYS:

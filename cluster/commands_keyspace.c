@@ -1,0 +1,324 @@
+// Walking over keys: SCAN, KEYS, RANDOMKEY, DBSIZE, FLUSHDB, FLUSHALL.
+//
+// SCAN's cursor is a place in the order of partitions, and inside one in the engine's hash order:
+//
+//     bits 48..63   partition
+//     bits 0..47    engine_cursor of its vnode
+//
+// A core's partitions lie next to each other, so a scan walks core by core, and one call never
+// leaves its core. 0 is start and end, as in Redis: a cursor of 0 in partition 0 can only be the
+// start.
+#include "cluster/commands.h"
+#include "cluster/multi.h"
+#include "cluster/shard.h"
+#include "core/glob.h"
+#include "core/memory.h"
+#include "core/number.h"
+
+#include <string.h>
+
+enum {
+    SCAN_PARTITION_SHIFT = 48,
+    SCAN_COUNT_DEFAULT = 10,
+    SCAN_BUCKETS_AT_ONCE = 8,
+    SCAN_COUNT_MAX = 1 << 20, // more is asked for in the next call: a bound on one reply
+};
+
+static bool record_is_live(const struct shard *shard, const struct engine_record *record)
+{
+    struct object_view view;
+    return (record->flags & ENGINE_TOMBSTONE) == 0 && object_open(record->object, &view) &&
+           object_is_live(&view, shard->io->wall_ms);
+}
+
+// SCAN ---------------------------------------------------------------------------------------
+
+struct scan {
+    struct shard *shard;
+    struct outbuf found; // keys as bulks
+    struct reply reply;  // writes into it
+    uint64_t seen;       // records, matching or not
+    uint64_t matched;
+    bool has_pattern, none_of_type;
+    struct slice pattern;
+};
+
+static bool scan_each(void *context, const struct engine_record *record)
+{
+    struct scan *scan = context;
+    scan->seen++;
+    if (!scan->none_of_type && record_is_live(scan->shard, record) &&
+        (!scan->has_pattern || glob_match(scan->pattern, record->key, false))) {
+        reply_bulk(&scan->reply, record->key);
+        scan->matched++;
+    }
+    return true;
+}
+
+static bool scan_parse_cursor(struct exec *x, uint64_t *ret_cursor)
+{
+    // Up to 20 digits, as strtoul(3) takes them in Redis.
+    struct slice text = x->argv[1];
+    uint64_t value = 0;
+    bool valid = text.size != 0 && text.size <= 20;
+    for (size_t i = 0; i < text.size && valid; i++) {
+        uint64_t digit = (uint64_t)text.bytes[i] - '0';
+        valid = digit <= 9 && value <= (UINT64_MAX - digit) / 10;
+        value = value * 10 + digit;
+    }
+    if (!valid) {
+        exec_error(x, "ERR invalid cursor");
+        return false;
+    }
+    *ret_cursor = value;
+    return true;
+}
+
+// Where a scan that starts from nothing starts: a shard port's own first partition, or that of all.
+static uint32_t scan_first_partition(const struct exec *x, uint32_t shard, bool scoped)
+{
+    return scoped ? placement_partition(x->shard->node->placement, shard, 0) : 0;
+}
+
+static bool keyspace_scan_target(struct exec *x, uint32_t *ret_shard)
+{
+    uint64_t cursor;
+    const struct node *node = x->shard->node;
+    if (!scan_parse_cursor(x, &cursor)) {
+        return false;
+    }
+    uint64_t partition = cursor >> SCAN_PARTITION_SHIFT;
+    *ret_shard = x->shard->index;
+    if (cursor == 0) {
+        if (!x->scoped) {
+            *ret_shard = placement_core(node->placement, 0);
+        }
+    } else if (partition < node->placement->partitions) {
+        *ret_shard = placement_core(node->placement, (uint32_t)partition);
+    }
+    return true;
+}
+
+static bool scan_options(struct exec *x, struct scan *scan, int64_t *ret_count)
+{
+    for (uint32_t at = 2; at < x->argc; at += 2) {
+        bool last = at + 1 == x->argc;
+        if (exec_word(x, at, "count") && !last) {
+            if (!exec_integer(x, at + 1, ret_count)) {
+                return false;
+            }
+            if (*ret_count < 1) {
+                exec_error_syntax(x);
+                return false;
+            }
+        } else if (exec_word(x, at, "match") && !last) {
+            scan->pattern = x->argv[at + 1];
+            scan->has_pattern = !glob_matches_all(scan->pattern);
+        } else if (exec_word(x, at, "type") && !last) {
+            scan->none_of_type = !exec_word(x, at + 1, "string");
+        } else {
+            exec_error_syntax(x);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void keyspace_scan(struct exec *x)
+{
+    struct shard *shard = x->shard;
+    const struct placement *placement = shard->node->placement;
+    struct scan scan = {.shard = shard, .reply = x->reply};
+    scan.reply.out = &scan.found;
+    uint64_t cursor;
+    int64_t count = SCAN_COUNT_DEFAULT;
+    if (!scan_parse_cursor(x, &cursor) || !scan_options(x, &scan, &count)) {
+        return;
+    }
+    count = count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX;
+    uint64_t partition = cursor >> SCAN_PARTITION_SHIFT;
+    engine_cursor at = cursor & ((UINT64_C(1) << SCAN_PARTITION_SHIFT) - 1);
+    if (cursor == 0) {
+        partition = scan_first_partition(x, shard->index, x->scoped);
+    }
+    bool mine = partition < placement->partitions &&
+                placement_core(placement, (uint32_t)partition) == shard->index;
+    uint64_t next = 0;
+    // Redis looks at up to 10 empty buckets for each key asked for.
+    uint64_t buckets_left = (uint64_t)count * 10;
+    while (mine) {
+        uint32_t vnode = placement_vnode(placement, (uint32_t)partition);
+        at = engine_scan(shard->engine, vnode, at, SCAN_BUCKETS_AT_ONCE, scan_each, &scan);
+        buckets_left -= buckets_left < SCAN_BUCKETS_AT_ONCE ? buckets_left : SCAN_BUCKETS_AT_ONCE;
+        if (at == 0) {
+            partition++;
+            mine = partition < placement->partitions &&
+                   placement_core(placement, (uint32_t)partition) == shard->index;
+        }
+        next = partition << SCAN_PARTITION_SHIFT | at;
+        if (partition >= placement->partitions || (x->scoped && !mine)) {
+            next = 0;
+        }
+        if (scan.seen >= (uint64_t)count || buckets_left == 0) {
+            break;
+        }
+    }
+    char text[NUMBER_I64_BYTES_MAX];
+    size_t size = (size_t)(number_write_u64((uint8_t *)text, next) - (uint8_t *)text);
+    reply_array(&x->reply, 2);
+    reply_bulk(&x->reply, slice_of(text, size));
+    reply_array(&x->reply, (uint32_t)scan.matched);
+    outbuf_splice(x->reply.out, &scan.found, x->reply.cache);
+}
+
+// KEYS ---------------------------------------------------------------------------------------
+
+struct keys_walk {
+    struct exec *x;
+    struct reply reply;
+    bool all;
+};
+
+static bool keys_each(void *context, const struct engine_record *record)
+{
+    struct keys_walk *walk = context;
+    if (record_is_live(walk->x->shard, record) &&
+        (walk->all || glob_match(walk->x->argv[1], record->key, false))) {
+        reply_bulk(&walk->reply, record->key);
+        walk->x->sum++;
+    }
+    return true;
+}
+
+static void keyspace_keys(struct exec *x)
+{
+    struct keys_walk walk = {.x = x, .reply = x->reply};
+    walk.all = glob_matches_all(x->argv[1]);
+    walk.reply.out = &x->part->out;
+    for (uint32_t vnode = 0; vnode < x->shard->vnode_count; vnode++) {
+        engine_cursor cursor = 0;
+        do {
+            cursor = engine_scan(x->shard->engine, vnode, cursor, 64, keys_each, &walk);
+        } while (cursor != 0);
+    }
+}
+
+static int64_t parts_sum(const struct exec *x)
+{
+    int64_t sum = 0;
+    for (uint32_t p = 0; p < x->part_count; p++) {
+        sum += x->parts[p].sum;
+    }
+    return sum;
+}
+
+static void keyspace_keys_finish(struct exec *x)
+{
+    reply_array(&x->reply, (uint32_t)parts_sum(x));
+    for (uint32_t p = 0; p < x->part_count; p++) {
+        outbuf_splice(x->reply.out, &x->parts[p].out, x->reply.cache);
+    }
+}
+
+// RANDOMKEY, DBSIZE, FLUSH -------------------------------------------------------------------
+
+enum { RANDOM_TRIES = 100 };
+
+static void keyspace_randomkey(struct exec *x)
+{
+    struct shard *shard = x->shard;
+    struct engine_record record;
+    x->sum = (int64_t)engine_count(shard->engine, ENGINE_ALL_VNODES);
+    for (uint32_t i = 0; x->sum != 0 && i < RANDOM_TRIES; i++) {
+        if (engine_sample(shard->engine, random_u64(&shard->random), &record) &&
+            record_is_live(shard, &record)) {
+            reply_bulk(&x->reply, record.key);
+            return;
+        }
+    }
+    x->sum = 0;
+}
+
+// A core is picked by the keys that it has, so that every key of the node is as likely.
+static void keyspace_randomkey_finish(struct exec *x)
+{
+    int64_t total = parts_sum(x);
+    if (total == 0) {
+        reply_null(&x->reply);
+        return;
+    }
+    int64_t pick = (int64_t)random_below(&x->shard->random, (uint64_t)total);
+    uint32_t p = 0;
+    while (pick >= x->parts[p].sum) {
+        pick -= x->parts[p++].sum;
+    }
+    outbuf_splice(x->reply.out, &x->parts[p].out, x->reply.cache);
+}
+
+static void keyspace_dbsize(struct exec *x)
+{
+    x->sum = (int64_t)engine_count(x->shard->engine, ENGINE_ALL_VNODES);
+}
+
+static void keyspace_dbsize_finish(struct exec *x)
+{
+    reply_integer(&x->reply, parts_sum(x));
+}
+
+static bool flush_valid(const struct exec *x)
+{
+    return x->argc == 1 || (x->argc == 2 && (exec_word(x, 1, "async") || exec_word(x, 1, "sync")));
+}
+
+static void keyspace_flush(struct exec *x)
+{
+    if (flush_valid(x)) {
+        engine_drop(x->shard->engine, ENGINE_ALL_VNODES);
+    }
+}
+
+static void keyspace_flush_finish(struct exec *x)
+{
+    if (flush_valid(x)) {
+        reply_ok(&x->reply);
+    } else {
+        exec_error_syntax(x);
+    }
+}
+
+#define KEYSPACE_ABOUT(name_, run_, arity_, flags_, categories_, since_, complexity_, summary_)    \
+    .name = (name_), .run = (run_), .arity = (arity_), .flags = (flags_),                          \
+    .categories = ACL_KEYSPACE | (categories_), .since = (since_), .complexity = (complexity_),    \
+    .summary = (summary_)
+
+#define KEYSPACE_ALL(finish_, ...)                                                                 \
+    KEYSPACE_ABOUT(__VA_ARGS__), .finish = (finish_), .route = ROUTE_ALL
+
+static const struct command keyspace_rows[] = {
+    {KEYSPACE_ALL(keyspace_dbsize_finish, "dbsize", keyspace_dbsize, 1,
+                  COMMAND_READONLY | COMMAND_FAST | COMMAND_SCOPED, ACL_READ | ACL_FAST, "1.0.0",
+                  "O(1)", "Counts the keys"),
+     .group = "server"},
+    {KEYSPACE_ALL(keyspace_flush_finish, "flushall", keyspace_flush, -1,
+                  COMMAND_WRITE | COMMAND_SCOPED, ACL_WRITE | ACL_SLOW | ACL_DANGEROUS, "1.0.0",
+                  "O(1), memory is freed later", "Deletes all keys"),
+     .group = "server"},
+    {KEYSPACE_ALL(keyspace_flush_finish, "flushdb", keyspace_flush, -1,
+                  COMMAND_WRITE | COMMAND_SCOPED, ACL_WRITE | ACL_SLOW | ACL_DANGEROUS, "1.0.0",
+                  "O(1), memory is freed later", "Deletes all keys"),
+     .group = "server"},
+    {KEYSPACE_ALL(keyspace_keys_finish, "keys", keyspace_keys, 2,
+                  COMMAND_READONLY | COMMAND_SCOPED | COMMAND_SLOW,
+                  ACL_READ | ACL_SLOW | ACL_DANGEROUS, "1.0.0", "O(N) in the number of keys",
+                  "Lists the keys that match a pattern"),
+     .group = "generic"},
+    {KEYSPACE_ALL(keyspace_randomkey_finish, "randomkey", keyspace_randomkey, 1,
+                  COMMAND_READONLY | COMMAND_SCOPED, ACL_READ | ACL_SLOW, "1.0.0", "O(1)",
+                  "Tells some key"),
+     .group = "generic"},
+    {KEYSPACE_ABOUT("scan", keyspace_scan, -2, COMMAND_READONLY, ACL_READ | ACL_SLOW, "2.8.0",
+                    "O(1) for each call", "Walks over the keys, some at a time"),
+     .target = keyspace_scan_target, .route = ROUTE_SHARD, .group = "generic"},
+};
+
+const struct command_module commands_keyspace = COMMAND_ROWS(keyspace_rows);
