@@ -134,6 +134,7 @@ struct exec {
     int64_t sum;
     bool veto;
     bool failed;        // an error was replied through exec_error(); counted in commandstats
+    uint64_t caller_id; // ROUTE_ALL: number of the connection that asked
     bool scoped;        // the client came by a shard port
     bool batch_bytes;   // the arguments' bytes go with the batch, not with the client's input
     bool later;         // ROUTE_CONNECTION: the reply comes later

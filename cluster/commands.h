@@ -13,6 +13,7 @@
 // In the order in which COMMAND lists them.
 const struct command_module *const *command_modules(uint32_t *ret_count);
 
+extern const struct command_module commands_client;
 extern const struct command_module commands_connection;
 extern const struct command_module commands_key;
 extern const struct command_module commands_keyspace;

@@ -2,6 +2,7 @@
 // of that name on one loaded key. What walks over many keys is in commands_keyspace.c.
 #include "cluster/commands.h"
 #include "cluster/expire.h"
+#include "cluster/help.h"
 #include "cluster/item.h"
 #include "cluster/shard.h"
 #include "core/number.h"
@@ -241,18 +242,6 @@ static void key_object_freq(struct exec *x)
                   "will take some time to adjust.");
 }
 
-static void reply_help(struct exec *x, const char *const *lines)
-{
-    uint32_t count = 0;
-    while (lines[count] != NULL) {
-        count++;
-    }
-    reply_array(&x->reply, count);
-    for (uint32_t i = 0; i < count; i++) {
-        reply_simple(&x->reply, lines[i]);
-    }
-}
-
 static void key_object_help(struct exec *x)
 {
     static const char *const lines[] = {
@@ -269,7 +258,7 @@ static void key_object_help(struct exec *x)
         "    Print this help.",
         NULL,
     };
-    reply_help(x, lines);
+    help_reply(x, lines);
 }
 
 #define KEY_ABOUT(name_, run_, arity_, flags_, categories_, key_flags_, since_, complexity_,       \

@@ -62,6 +62,7 @@ static struct exec part_exec(struct shard *shard, struct multi_part *part)
         .argv = multi->argv,
         .argc = multi->argc,
         .scoped = multi->scoped,
+        .caller_id = multi->caller_id,
         .part = &part->result,
         .reply = {.out = &part->result.out, .cache = &shard->outbufs, .protocol = multi->protocol},
     };
@@ -503,6 +504,7 @@ static struct multi *multi_create(struct exec *x, uint32_t parts)
         .command = x->command,
         .protocol = x->client->protocol,
         .scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0,
+        .caller_id = x->client->id,
         .round = 1,
         .apply = true,
     };
