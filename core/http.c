@@ -26,11 +26,16 @@ void http_parser_init(struct http_parser *parser)
     parser->request = (struct http_request){0};
 }
 
+// What all registered methods begin with.
+static bool http_is_letter(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+}
+
 // RFC 9110, 5.6.2: what methods and field names consist of.
 static bool http_is_token_byte(char byte)
 {
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') ||
+    return http_is_letter(byte) || (byte >= '0' && byte <= '9') ||
            (byte != '\0' && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
 }
 
@@ -216,8 +221,8 @@ static unsigned http_parser_byte(struct http_parser *parser, char byte)
     if ((byte == '\n') != after_cr) {
         return 400; // a CR without LF, or the other way round
     }
-    if (first && !http_is_token_byte(byte) && (byte != '\r' || parser->skipped)) {
-        return 400; // another protocol: not to be kept waiting
+    if (first && !http_is_letter(byte) && (byte != '\r' || parser->skipped)) {
+        return 400; // another protocol, such as RESP or TLS: not to be kept waiting
     }
     if (((unsigned char)byte < ' ' && byte != '\t' && byte != '\r' && byte != '\n') ||
         byte == 0x7f) {
