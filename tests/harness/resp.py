@@ -38,41 +38,60 @@ class Incomplete(Exception):
     """More bytes are needed."""
 
 
+class Scan:
+    """Finds where a reply ends, going on where it stopped when more bytes are there."""
+
+    __slots__ = ("at", "pending")
+
+    def __init__(self, at=0):
+        self.at = at
+        self.pending = 1
+
+    def end(self, buf):
+        """Where the reply ends. Raises Incomplete (call again with more of the same) or Malformed."""
+        at = self.at
+        pending = self.pending
+        size = len(buf)
+        while pending:
+            end = buf.find(b"\r\n", at)
+            if end < 0:
+                break
+            kind = buf[at]
+            line = buf[at + 1 : end]
+            after = end + 2
+            more = 0
+            if kind in b"+-:,#_(":
+                pass
+            elif kind in b"$=!*~>%|":
+                try:
+                    count = int(line)
+                except ValueError:
+                    raise Malformed(f"a length that is none: {bytes(buf[at:after][:60])!r}") from None
+                if kind in b"$=!":
+                    if count >= 0:
+                        after += count + 2
+                        if after > size:
+                            break
+                        if buf[after - 2 : after] != b"\r\n":
+                            raise Malformed(f"a bulk without its end: {bytes(buf[at:after][:60])!r}")
+                elif kind in b"*~>":
+                    more = max(count, 0)
+                else:
+                    more = 2 * count + (kind == 0x7C)  # the pairs; behind | the reply itself
+            else:
+                raise Malformed(f"an unknown type: {bytes(buf[at:after][:60])!r}")
+            at = after
+            pending += more - 1
+        self.at = at
+        self.pending = pending
+        if pending:
+            raise Incomplete
+        return at
+
+
 def reply_end(buf, at=0):
     """Where the reply that begins at `at` ends. Raises Incomplete or Malformed."""
-    pending = 1
-    size = len(buf)
-    while pending:
-        end = buf.find(b"\r\n", at)
-        if end < 0:
-            raise Incomplete
-        kind = buf[at]
-        line = buf[at + 1 : end]
-        at = end + 2
-        pending -= 1
-        if kind in b"+-:,#_(":
-            continue
-        try:
-            count = int(line)
-        except ValueError:
-            raise Malformed(f"a length that is none: {bytes(buf[max(0, at - 60):at])!r}") from None
-        if kind in b"$=!":
-            if count < 0:
-                continue
-            at += count + 2
-            if at > size:
-                raise Incomplete
-            if buf[at - 2 : at] != b"\r\n":
-                raise Malformed(f"a bulk without its end: {bytes(buf[end - 20:end + 20])!r}")
-        elif kind in b"*~>":
-            pending += max(count, 0)
-        elif kind == 0x25:  # %
-            pending += 2 * count
-        elif kind == 0x7C:  # |
-            pending += 2 * count + 1
-        else:
-            raise Malformed(f"an unknown type: {bytes(buf[max(0, end - 40):end + 40])!r}")
-    return at
+    return Scan(at).end(buf)
 
 
 def split(buf):
@@ -170,39 +189,32 @@ class Connection:
         self.socket.sendall(raw)
 
     def finish(self):
-        """Say that nothing more will be sent."""
-        self.socket.shutdown(socket.SHUT_WR)
+        """Say that nothing more will be sent. The server may have hung up already."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
 
     def read_raw(self):
         """The next reply as raw bytes. EOFError when the server closed, TimeoutError when late."""
         deadline = time.monotonic() + self.timeout
-        wanted = 0
+        scan = Scan()
         while True:
-            if len(self.buffer) >= wanted:
-                try:
-                    end = reply_end(self.buffer)
-                    raw = bytes(self.buffer[:end])
-                    del self.buffer[:end]
-                    return raw
-                except Incomplete:
-                    # Large replies arrive in many pieces: do not look anew at each of them.
-                    wanted = len(self.buffer) + max(1, len(self.buffer) // 8)
+            try:
+                end = scan.end(self.buffer)
+                raw = bytes(self.buffer[:end])
+                del self.buffer[:end]
+                return raw
+            except Incomplete:
+                pass
             self.socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 piece = self.socket.recv(262144)
-            except TimeoutError:
-                if wanted > len(self.buffer) and self.buffer:
-                    wanted = 0
-                    if time.monotonic() < deadline:
-                        continue
-                raise
             except ConnectionResetError:
                 piece = b""
             if not piece:
                 raise EOFError("the server closed the connection")
             self.buffer += piece
-            if len(piece) < 262144:
-                wanted = 0 if len(self.buffer) < 1 << 20 else wanted
 
     def read(self):
         return parse(self.read_raw())

@@ -230,3 +230,31 @@ class Rldbd(Server):
 
     def kill(self):
         self.signal(signal.SIGKILL)
+
+
+def _redis_words(config):
+    """What of a node's configuration redis-server has a word for."""
+    clients = config.get("clients", {})
+    lines = []
+    if "output_max" in clients:
+        size = clients["output_max"].replace("KiB", "kb").replace("MiB", "mb")
+        lines.append(f"client-output-buffer-limit normal {size} 0 0")
+    if "idle_timeout" in clients:
+        lines.append(f"timeout {clients['idle_timeout'].rstrip('s')}")
+    if "max" in clients:
+        lines.append(f"maxclients {clients['max']}")
+    users = config.get("auth", {}).get("users_file")
+    if users:
+        lines.append(f"aclfile {users}")
+    return lines
+
+
+def start_node(config=None, **options):
+    """rldbd; or, with RLDB_TEST_AGAINST=redis, the server that it is to be like, to try a test on."""
+    if os.environ.get("RLDB_TEST_AGAINST") == "redis":
+        return Redis(["enable-debug-command yes", *_redis_words(config or {})])
+    return Rldbd(config, **options)
+
+
+def against_redis():
+    return os.environ.get("RLDB_TEST_AGAINST") == "redis"
