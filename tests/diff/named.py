@@ -1,6 +1,5 @@
 """The cases that are the same in every run: exhaustive sets, frames, expiry by real time."""
 
-import itertools
 import time
 
 from harness.resp import Connection, encode
@@ -9,6 +8,7 @@ from . import cluster, exhaustive, frames, generate, users
 from .runner import Finding, Session
 
 BATCH = 500
+UNLIKE_MAX = 8
 
 
 def as_bytes(request):
@@ -26,37 +26,42 @@ def ask_both(servers, probe):
     return answers
 
 
+def _words(finding, requests, at):
+    """A finding with what was sent before it."""
+    lines = [f"request {at}; lately sent:"]
+    for request in requests[max(0, at - 4) : at + 1]:
+        lines.append("  " + " ".join(repr(word)[2:-1][:60] for word in request))
+    return lines + finding.lines()
+
+
 def play(servers, requests, link):
-    """Sends all requests over one link in batches; raises AssertionError with the first finding.
-    Returns how many there were."""
-    requests = iter(requests)
-    count = 0
+    """Sends all requests over one link in batches, and goes on behind a finding on an empty database.
+    Raises AssertionError with the first unlike findings."""
+    found = {}
+    at = 0
     session = Session(servers)
     try:
-        while True:
-            some = list(itertools.islice(requests, BATCH))
-            if not some:
-                return count
+        while at < len(requests) and len(found) < UNLIKE_MAX:
             units = [
-                generate.Unit(generate.PLAIN, link, [(generate.encode(args), args)]) for args in some
+                generate.Unit(generate.PLAIN, link, [(generate.encode(args), args)])
+                for args in requests[at : at + BATCH]
             ]
             try:
                 session.play([generate.Batch(units)])
+                at += len(units)
             except Finding as finding:
-                context = [
-                    " ".join(repr(word)[2:-1][:60] for word in request)
-                    for request in some[max(0, finding.unit - 4) : finding.unit + 1]
-                ]
-                raise AssertionError(
-                    "\n".join(
-                        [f"request {count + finding.unit} of {generate.LINKS[link]}; lately sent:"]
-                        + ["  " + line for line in context]
-                        + finding.lines()
-                    )
-                ) from None
-            count += len(some)
+                session.close()
+                at += finding.unit
+                found.setdefault(finding.signature(), _words(finding, requests, at))
+                if not all(server.alive() for server in servers):
+                    break
+                at += 1
+                session = Session(servers)
     finally:
         session.close()
+    if found:
+        lines = [f"{len(found)} unlike findings over {generate.LINKS[link]}"]
+        raise AssertionError("\n".join(lines + sum(found.values(), [])))
 
 
 def _exhaustive(report, targets):
@@ -66,8 +71,8 @@ def _exhaustive(report, targets):
         requests = list(requests)
         with report.case(name):
             for link in (0, 1):
-                count = play(targets.main(), requests, link)
-            report.note(f"{count} requests in RESP2 and RESP3")
+                play(targets.main(), requests, link)
+            report.note(f"{len(requests)} requests in RESP2 and RESP3")
 
 
 class Timed:

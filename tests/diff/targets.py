@@ -34,6 +34,12 @@ class Targets:
                 server.stop()
 
     def _start(self, name, redis_config, rldbd_config):
+        pair = self._pairs.get(name)
+        if pair and not all(server.alive() for server in pair):
+            print(f"a server had ended, and is started again. Its last words:\n{self.last_words()}")
+            del self._pairs[name]
+            for server in pair:
+                server.stop()
         if name not in self._pairs:
             reference = Redis(redis_config)
             try:
@@ -72,7 +78,7 @@ class Targets:
 
     def last_words(self):
         return "\n".join(
-            server.log()[-3000:]
+            f"exit status {server.process.returncode}\n{server.log()[-3000:]}"
             for pair in self._pairs.values()
             for server in pair
             if not server.alive()
