@@ -86,6 +86,16 @@ static struct slice *batch_slices(struct batch *batch, uint32_t count)
     return slices;
 }
 
+// Gives back the slices and spills that a request took which is not run now: a batch in which nothing
+// runs is never finished, and the same request may be looked at many times.
+static void batch_undo(struct batch *batch, uint32_t slice_count, uint32_t spill_count)
+{
+    while (batch->spill_count > spill_count) {
+        memory_free(batch->spills[--batch->spill_count]);
+    }
+    batch->slice_count = slice_count;
+}
+
 static void request_add_op(struct batch *batch, struct request *request)
 {
     batch->ops[batch->op_count++] = &request->item.op;
@@ -232,7 +242,10 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
         batch->count++;
         return PARSE_LAST;
     }
+    uint32_t slice_count = batch->slice_count;
+    uint32_t spill_count = batch->spill_count;
     if (!request_take_arguments(batch, x, args)) {
+        batch_undo(batch, slice_count, spill_count);
         resp_args_clear(&batch->args);
         client_close(client);
         return PARSE_NOTHING;
@@ -241,6 +254,7 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     request_route(shard, batch, request);
     if (!request_may_go(shard, client, request)) {
         batch->op_count = ops;
+        batch_undo(batch, slice_count, spill_count);
         resp_args_clear(&batch->args);
         client_parse_undo(client);
         return PARSE_LATER;
