@@ -1,0 +1,293 @@
+// Operations on a simulated disk: each has its effect at one moment between its submission and its
+// completion, both drawn, so that those in flight together take effect and complete in any order.
+#include "tests/sim/sim_internal.h"
+
+enum { CANCELLED_PER_MILLE = 500 };
+
+static const char *const verb_names[SIM_VERBS] = {
+    [SIM_OPEN] = "open",     [SIM_READ] = "read",     [SIM_WRITE] = "write",
+    [SIM_SYNC] = "sync",     [SIM_RENAME] = "rename", [SIM_ALLOCATE] = "allocate",
+    [SIM_UNLINK] = "unlink", [SIM_LINK] = "link",     [SIM_MKDIR] = "mkdir",
+};
+
+static struct sim_file *file_of(struct sim_node *node, int fd)
+{
+    const struct sim_descriptor *const descriptor = sim_descriptor_get(node, fd);
+
+    return descriptor != NULL && descriptor->kind == SIM_FILE ? descriptor->u.file : NULL;
+}
+
+static int32_t hook_error(const struct sim_op *op)
+{
+    const struct sim_hooks *const hooks = &op->core->world->profile.hooks;
+
+    return hooks->disk_error == NULL
+               ? 0
+               : hooks->disk_error(hooks->context, op->core->node, verb_names[op->verb]);
+}
+
+static uint64_t disk_free(const struct sim_node *node)
+{
+    const uint64_t used = sim_disk_used(node->disk);
+
+    return used < node->world->profile.disk_bytes_max ? node->world->profile.disk_bytes_max - used
+                                                      : 0;
+}
+
+// Effects: the result of the system call ----------------------------------------------------------
+
+static int open_inode(const struct sim_op *op, struct sim_inode **ret_inode)
+{
+    struct sim_disk *const disk = op->core->node->disk;
+    int result = sim_disk_find(disk, op->path, ret_inode);
+
+    if (result == -ENOENT && (op->flags & IO_OPEN_CREATE) != 0) {
+        return sim_disk_create(disk, op->path, SIM_INODE_FILE, ret_inode);
+    }
+    if (result == 0 && (op->flags & IO_OPEN_CREATE) != 0 && (op->flags & IO_OPEN_EXCLUSIVE) != 0) {
+        sim_inode_put(*ret_inode);
+        return -EEXIST;
+    }
+    return result;
+}
+
+// Whether what was found can be opened that way.
+static int open_check(enum sim_inode_kind kind, unsigned flags)
+{
+    if (kind == SIM_INODE_SOCKET) {
+        return -ENXIO;
+    }
+    if (kind == SIM_INODE_DIRECTORY) {
+        return (flags & (IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE)) != 0 ? -EISDIR : 0;
+    }
+    return (flags & IO_OPEN_DIRECTORY) != 0 ? -ENOTDIR : 0;
+}
+
+static int32_t open_effect(struct sim_op *op)
+{
+    struct sim_inode *inode = NULL;
+    int result = open_inode(op, &inode);
+
+    if (result != 0) {
+        return result;
+    }
+    struct sim_file *const file = sim_allocate(sizeof *file);
+
+    file->inode = inode;
+    file->writable = (op->flags & IO_OPEN_WRITE) != 0;
+    file->direct = (op->flags & IO_OPEN_DIRECT) != 0;
+    result = open_check(sim_inode_kind(inode), op->flags);
+    if (result == 0) {
+        result = sim_descriptor_add(op->core->node, SIM_FILE, file);
+    }
+    if (result < 0) {
+        sim_file_close(op->core->node, file);
+    } else if ((op->flags & IO_OPEN_TRUNCATE) != 0) {
+        sim_inode_truncate(inode, 0);
+    }
+    return result;
+}
+
+void sim_file_close(struct sim_node *node, struct sim_file *file)
+{
+    (void)node;
+    sim_inode_unlock(file->inode, file);
+    sim_inode_put(file->inode);
+    free(file);
+}
+
+// As much of the size as is done at once; O_DIRECT moves whole blocks.
+static uint32_t size_cut(const struct sim_op *op, const struct sim_file *file)
+{
+    const uint32_t size = (uint32_t)op->size;
+    const uint32_t cut = sim_cut(op->core->world, size);
+
+    if (!file->direct) {
+        return cut;
+    }
+    return cut < IO_DIRECT_ALIGN ? size : cut / IO_DIRECT_ALIGN * IO_DIRECT_ALIGN;
+}
+
+static bool is_misaligned(const struct sim_op *op, const struct sim_file *file)
+{
+    return file->direct &&
+           (((uintptr_t)op->bytes | op->size | op->offset) & (IO_DIRECT_ALIGN - 1)) != 0;
+}
+
+static int32_t read_effect(struct sim_op *op, struct sim_file *file)
+{
+    if (sim_inode_kind(file->inode) == SIM_INODE_DIRECTORY) {
+        return -EISDIR;
+    }
+    if (is_misaligned(op, file)) {
+        return -EINVAL;
+    }
+    return (int32_t)sim_inode_read(file->inode, op->bytes, size_cut(op, file), op->offset);
+}
+
+static int32_t write_effect(struct sim_op *op, struct sim_file *file)
+{
+    if (!file->writable) {
+        return -EBADF;
+    }
+    if (is_misaligned(op, file)) {
+        return -EINVAL;
+    }
+    const uint32_t size = size_cut(op, file);
+
+    if (sim_inode_missing(file->inode, op->offset, size) > disk_free(op->core->node)) {
+        return -ENOSPC;
+    }
+    sim_inode_write(file->inode, op->bytes, size, op->offset);
+    sim_trace_bytes(op->core->world, op->bytes, size);
+    if ((op->flags & IO_WRITE_DURABLE) != 0) {
+        op->snapshot = sim_snapshot_take(file->inode, op->offset, size);
+    }
+    return (int32_t)size;
+}
+
+static int32_t allocate_effect(struct sim_op *op, struct sim_file *file)
+{
+    if (!file->writable) {
+        return -EBADF;
+    }
+    if (op->size == 0) {
+        return -EINVAL;
+    }
+    if (sim_inode_missing(file->inode, op->offset, op->size) > disk_free(op->core->node)) {
+        return -ENOSPC;
+    }
+    sim_inode_allocate(file->inode, op->offset, op->size);
+    return 0;
+}
+
+static int32_t mkdir_effect(const struct sim_op *op)
+{
+    struct sim_inode *inode = NULL;
+    const int result = sim_disk_create(op->core->node->disk, op->path, SIM_INODE_DIRECTORY, &inode);
+
+    if (result == 0) {
+        sim_inode_put(inode);
+    }
+    return result;
+}
+
+static int32_t effect(struct sim_op *op)
+{
+    struct sim_disk *const disk = op->core->node->disk;
+    struct sim_file *const file = file_of(op->core->node, op->fd);
+    const int32_t error = hook_error(op);
+
+    if (error != 0) {
+        return error;
+    }
+    switch (op->verb) {
+    case SIM_OPEN:
+        return open_effect(op);
+    case SIM_RENAME:
+        return sim_disk_rename(disk, op->path, op->path_to);
+    case SIM_LINK:
+        return sim_disk_link(disk, op->path, op->path_to);
+    case SIM_UNLINK:
+        return sim_disk_unlink(disk, op->path, op->flags != 0);
+    case SIM_MKDIR:
+        return mkdir_effect(op);
+    case SIM_READ:
+        return file == NULL ? -EBADF : read_effect(op, file);
+    case SIM_WRITE:
+        return file == NULL ? -EBADF : write_effect(op, file);
+    case SIM_ALLOCATE:
+        return file == NULL ? -EBADF : allocate_effect(op, file);
+    case SIM_SYNC:
+        return file == NULL ? -EBADF : 0;
+    default:
+        CHECK(false);
+        return 0;
+    }
+}
+
+// Times -----------------------------------------------------------------------------------------
+
+static void file_done(void *owner)
+{
+    struct sim_op *const op = owner;
+
+    if (op->snapshot != NULL && op->result >= 0) {
+        sim_snapshot_commit(op->snapshot);
+        op->snapshot = NULL;
+    }
+    sim_complete(op, op->result);
+}
+
+static void file_effect(void *owner)
+{
+    struct sim_op *const op = owner;
+    struct sim_world *const world = op->core->world;
+
+    op->started = true;
+    op->result = effect(op);
+    op->event.run = file_done;
+    sim_schedule(world, &op->event,
+                 world->now_ns + sim_between(world, 0, world->profile.disk_ns_max / 2));
+}
+
+void sim_file_begin(struct sim_op *op)
+{
+    struct sim_world *const world = op->core->world;
+    struct sim_file *const file = file_of(op->core->node, op->fd);
+
+    if (op->verb == SIM_SYNC && file != NULL) {
+        op->snapshot = sim_snapshot_take(file->inode, 0, UINT64_MAX); // what it promises
+    }
+    // Some are past cancelling at once, as those that a device has.
+    op->started = !sim_chance(world, CANCELLED_PER_MILLE);
+    op->event.run = file_effect;
+    op->event.owner = op;
+    sim_schedule(world, &op->event,
+                 op->core->busy_until_ns +
+                     sim_between(world, world->profile.disk_ns_min, world->profile.disk_ns_max));
+}
+
+// Immediate calls
+// -----------------------------------------------------------------------------------
+
+int sim_file_stat(struct io *io, const char *path, struct io_stat *ret_stat)
+{
+    struct sim_inode *inode = NULL;
+    const int result = sim_disk_find(sim_core_of(io)->node->disk, path, &inode);
+
+    if (result == 0) {
+        sim_inode_stat(inode, ret_stat);
+        sim_inode_put(inode);
+    }
+    return result;
+}
+
+int sim_file_truncate(struct io *io, int fd, uint64_t size)
+{
+    struct sim_file *const file = file_of(sim_core_of(io)->node, fd);
+
+    if (file == NULL) {
+        return -EBADF;
+    }
+    if (!file->writable) {
+        return -EINVAL;
+    }
+    sim_inode_truncate(file->inode, size);
+    return 0;
+}
+
+int sim_file_list(struct io *io, const char *path, io_list_fn *each, void *context)
+{
+    return sim_disk_list(sim_core_of(io)->node->disk, path, each, context);
+}
+
+int sim_file_lock(struct io *io, int fd)
+{
+    struct sim_file *const file = file_of(sim_core_of(io)->node, fd);
+
+    if (file == NULL) {
+        return -EBADF;
+    }
+    return sim_inode_lock(file->inode, file) ? 0 : -EWOULDBLOCK;
+}
