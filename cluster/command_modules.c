@@ -2,9 +2,17 @@
 
 const struct command_module *const *command_modules(uint32_t *ret_count)
 {
+    // clang-format off
     static const struct command_module *const modules[] = {
-        &commands_client, &commands_connection, &commands_key, &commands_keyspace, &commands_string,
+        &commands_client,
+        &commands_cluster,
+        &commands_command,
+        &commands_connection,
+        &commands_key,
+        &commands_keyspace,
+        &commands_string,
     };
+    // clang-format on
     *ret_count = sizeof modules / sizeof *modules;
     return modules;
 }

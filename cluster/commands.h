@@ -14,6 +14,8 @@
 const struct command_module *const *command_modules(uint32_t *ret_count);
 
 extern const struct command_module commands_client;
+extern const struct command_module commands_cluster;
+extern const struct command_module commands_command;
 extern const struct command_module commands_connection;
 extern const struct command_module commands_key;
 extern const struct command_module commands_keyspace;
