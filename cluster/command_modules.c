@@ -10,6 +10,8 @@ const struct command_module *const *command_modules(uint32_t *ret_count)
         &commands_connection,
         &commands_key,
         &commands_keyspace,
+        &commands_rldb,
+        &commands_rldb_cluster,
         &commands_string,
     };
     // clang-format on

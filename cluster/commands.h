@@ -19,4 +19,6 @@ extern const struct command_module commands_command;
 extern const struct command_module commands_connection;
 extern const struct command_module commands_key;
 extern const struct command_module commands_keyspace;
+extern const struct command_module commands_rldb;
+extern const struct command_module commands_rldb_cluster;
 extern const struct command_module commands_string;

@@ -225,3 +225,75 @@ bool item_delete(struct exec *x, struct item *item)
     CHECK(op->status == ENGINE_OK);
     return true;
 }
+
+// Versions -----------------------------------------------------------------------------------
+
+static bool item_store_object(struct exec *x, struct item *item, struct slice object)
+{
+    struct object_view view;
+    bool valid = object_open(object, &view);
+    CHECK(valid);
+    if (!object_is_tombstone(&view)) {
+        return item_store(x, item, object, slice_of(NULL, 0), object_reap_ms(&view));
+    }
+    return !item->stored || item_delete(x, item);
+}
+
+static struct object_put item_put_of(struct exec *x, struct item *item,
+                                     const struct history *context)
+{
+    return (struct object_put){
+        .old = item->stored ? &item->object : NULL,
+        .context = context,
+        .dot = item_dot(x->shard, item),
+        .now_ms = x->shard->io->wall_ms,
+    };
+}
+
+bool item_put(struct exec *x, struct item *item, const struct history *context, struct slice value,
+              uint64_t expire_ms, struct history *ret_seen)
+{
+    size_t size;
+    struct object_put put = item_put_of(x, item, context);
+    put.value = value;
+    put.expire_ms = expire_ms;
+    if (item_too_large(x, value.size)) {
+        return false;
+    }
+    size_t capacity = object_put_bound(put.old, context, value.size);
+    uint8_t *out = shard_scratch(x->shard, capacity);
+    if (out == NULL) {
+        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        return false;
+    }
+    int error = object_put_with_context(&x->shard->actors[item->op.vnode], &put, out, capacity,
+                                        &size, ret_seen);
+    if (error == -EMLINK) {
+        exec_errorf(x,
+                    "SIBLINGS the key has %d values already; read it with RLDB.GET and put with "
+                    "the context",
+                    LIMIT_SIBLINGS);
+        return false;
+    }
+    return error < 0 ? item_failed(x, error) : item_store_object(x, item, slice_of(out, size));
+}
+
+bool item_remove(struct exec *x, struct item *item, const struct history *context,
+                 bool *ret_removed)
+{
+    size_t size;
+    if (!item->stored) {
+        *ret_removed = false;
+        return true;
+    }
+    struct object_put put = item_put_of(x, item, context);
+    size_t capacity = object_put_bound(put.old, context, 0);
+    uint8_t *out = shard_scratch(x->shard, capacity);
+    if (out == NULL) {
+        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        return false;
+    }
+    int error = object_delete_with_context(&x->shard->actors[item->op.vnode], &put, out, capacity,
+                                           &size, ret_removed);
+    return error < 0 ? item_failed(x, error) : item_store_object(x, item, slice_of(out, size));
+}

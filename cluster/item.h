@@ -65,3 +65,12 @@ bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms);
 
 // DEL. Only when item->exists; the space comes back later.
 bool item_delete(struct exec *x, struct item *item);
+
+// RLDB.PUT: replaces what the context has seen (NULL: nothing, the value becomes a sibling).
+// ret_seen is what the client knows now.
+bool item_put(struct exec *x, struct item *item, const struct history *context, struct slice value,
+              uint64_t expire_ms, struct history *ret_seen);
+
+// RLDB.DEL: removes what the context has seen (NULL: everything). Also for items that do not exist.
+bool item_remove(struct exec *x, struct item *item, const struct history *context,
+                 bool *ret_removed);
