@@ -60,6 +60,7 @@ bool hop_send(struct exec *x, uint32_t core)
     hop->message =
         (struct message){.kind = MESSAGE_HOP, .from = (uint8_t)shard->index, .to = (uint8_t)core};
     hop->waiter = (struct gate_waiter){0};
+    hop->waiting_at = NULL;
     hop->command = x->command;
     hop->hash = x->item->op.hash;
     hop->vnode = x->item->op.vnode;
