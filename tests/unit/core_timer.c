@@ -5,8 +5,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-enum { ALL = UINT32_MAX };
-
+static const uint32_t ALL = UINT32_MAX;
 static const uint64_t ms = 1000 * 1000;
 
 // A timer that notes when it fired.
