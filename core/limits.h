@@ -90,6 +90,14 @@ enum {
     LIMIT_HTTP_CONNECTIONS = 32,          // scrapers and probes; each holds one parser
     LIMIT_HTTP_REQUEST_BYTES = 8 * 1024,  // request line and fields, the customary bound
     LIMIT_HTTP_RESPONSE_BYTES = 16 << 20, // a page of metrics of LIMIT_SHARDS shards
+
+    // ms. Scrapers ask every 15 to 60 s on one connection; a request is one packet, and a page some.
+    LIMIT_HTTP_IDLE_MS = 90 * 1000,
+    LIMIT_HTTP_REQUEST_MS = 10 * 1000,
+    LIMIT_HTTP_ANSWER_MS = 30 * 1000,
+    // How long the rest of a refused request is read and dropped: closing with bytes unread would
+    // reset the connection, and the client might not see the answer.
+    LIMIT_HTTP_LINGER_MS = 1000,
 };
 
 // log -----------------------------------------------------------------------------------------
