@@ -304,6 +304,24 @@ Test(cluster_http_server, a_second_request_too_early_closes_after_the_first)
     world_close(&world);
 }
 
+Test(cluster_http_server, what_comes_while_a_page_is_made_is_not_answered)
+{
+    static struct world world;
+
+    world_open(&world);
+    const int fd = dial(&world);
+    say(fd, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+    expect_answer(&world, fd, "", false);
+    say(fd, "GET /now HTTP/1.1\r\n" HOST "\r\n");
+    expect_answer(&world, fd, "", false);
+    text_string(&world.held->body, "fine\n");
+    http_page_done(world.held, 200, "text/plain");
+    expect_answer(&world, fd, FINE_HEAD "Connection: close\r\n\r\nfine\n", true);
+    cr_expect_eq(world.server.metrics.requests, 1);
+    close(fd);
+    world_close(&world);
+}
+
 Test(cluster_http_server, connections_have_a_bound_and_come_back)
 {
     static struct world world;
@@ -332,34 +350,48 @@ Test(cluster_http_server, connections_have_a_bound_and_come_back)
     world_close(&world);
 }
 
-// Time is the test's: it runs the timers as if it had passed.
-static void pass(struct world *world, uint64_t ms)
+// Runs the timers as if it were `ms` after `start_ns`.
+static void pass(struct world *world, uint64_t start_ns, uint64_t ms)
 {
+    timers_run(&world->timers, start_ns + ms * 1000 * 1000, UINT32_MAX);
     turn(world);
-    timers_run(&world->timers, world->io->now_ns + ms * 1000 * 1000, UINT32_MAX);
 }
 
-Test(cluster_http_server, slow_and_silent_clients_are_closed)
+// The time of a request counts from its first byte, however many follow.
+Test(cluster_http_server, a_byte_now_and_then_does_not_keep_a_connection)
 {
     static struct world world;
 
     world_open(&world);
     const int fd = dial(&world);
     say(fd, "GET /now HTTP/1.1\r\n");
-    pass(&world, LIMIT_HTTP_REQUEST_MS - 1000);
     expect_answer(&world, fd, "", false);
+    const uint64_t start_ns = world.io->now_ns;
+    while (world.io->now_ns < start_ns + 30 * 1000 * 1000) {
+        turn(&world);
+    }
     say(fd, "A: b\r\n");
-    pass(&world, LIMIT_HTTP_REQUEST_MS + 1000);
+    expect_answer(&world, fd, "", false);
+    pass(&world, start_ns, LIMIT_HTTP_REQUEST_MS - 1000);
+    expect_answer(&world, fd, "", false);
+    pass(&world, start_ns, LIMIT_HTTP_REQUEST_MS + 2);
     expect_answer(&world, fd, "", true);
     close(fd);
     world_close(&world);
+}
+
+Test(cluster_http_server, a_silent_client_is_closed_after_a_while)
+{
+    static struct world world;
 
     world_open(&world);
-    const int silent = dial(&world);
-    say(silent, "GET /now HTTP/1.1\r\n" HOST "\r\n");
-    expect_answer(&world, silent, FINE_HEAD "Connection: keep-alive\r\n\r\nfine\n", false);
-    pass(&world, LIMIT_HTTP_IDLE_MS + 1000);
-    expect_answer(&world, silent, "", true);
-    close(silent);
+    const int fd = dial(&world);
+    say(fd, "GET /now HTTP/1.1\r\n" HOST "\r\n");
+    expect_answer(&world, fd, FINE_HEAD "Connection: keep-alive\r\n\r\nfine\n", false);
+    pass(&world, world.io->now_ns, LIMIT_HTTP_IDLE_MS - 5000);
+    expect_answer(&world, fd, "", false);
+    pass(&world, world.io->now_ns, LIMIT_HTTP_IDLE_MS + 1);
+    expect_answer(&world, fd, "", true);
+    close(fd);
     world_close(&world);
 }

@@ -288,6 +288,9 @@ Test(core_metrics, prometheus_gets_families_of_all_shards)
     expect_in(page, "rldb_command_latency_seconds_sum{command=\"get\",shard=\"1\"} 2.500000000\n");
     expect_in(page, "rldb_batch_bucket{shard=\"0\",le=\"15\"} 0\n"
                     "rldb_batch_bucket{shard=\"0\",le=\"31\"} 10\n");
+    expect_in(page, "rldb_batch_bucket{shard=\"1\",le=\"1073741823\"} 0\n"
+                    "rldb_batch_bucket{shard=\"1\",le=\"+Inf\"} 0\n"
+                    "rldb_batch_sum{shard=\"1\"} 0\n");
     cr_expect_eq(count_in(page, "# TYPE rldb_command_latency_seconds "), 1, "one family, once");
     cr_expect_eq(count_in(page, "command_latency_seconds_count{command=\"set\",shard=\"0\""), 0);
     cr_expect_eq(count_in(page, "# HELP"), 7);
