@@ -7,11 +7,14 @@ const struct command_module *const *command_modules(uint32_t *ret_count)
         &commands_client,
         &commands_cluster,
         &commands_command,
+        &commands_config,
         &commands_connection,
+        &commands_info,
         &commands_key,
         &commands_keyspace,
         &commands_rldb,
         &commands_rldb_cluster,
+        &commands_server,
         &commands_string,
     };
     // clang-format on

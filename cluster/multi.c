@@ -247,7 +247,7 @@ static struct exec multi_exec(struct multi *multi)
     };
 }
 
-static void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache,
+void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache,
                         size_t size)
 {
     while (size != 0 && from->head != NULL) {

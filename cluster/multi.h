@@ -100,6 +100,9 @@ void multi_part_return(struct shard *shard, struct multi_part *part);
 // A part that queued at a gate here holds it now: called by the shard's loop.
 void multi_part_granted(struct shard *shard, struct multi_part *part);
 
+// Copies the next `size` bytes of `from` behind `to` and takes them off.
+void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size);
+
 void multi_free(struct shard *shard, struct pending *pending);
 
 // transfer.c: the steps of RENAME, RENAMENX and COPY on the core that holds the part's keys, and

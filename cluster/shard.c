@@ -508,7 +508,7 @@ static int shard_open_actors(struct shard *shard)
     return 0;
 }
 
-static void shard_init_limits(struct shard *shard)
+void shard_init_limits(struct shard *shard)
 {
     const struct config *config = &shard->config;
     uint64_t request = config->clients.request_max_bytes;

@@ -85,7 +85,8 @@ struct shard {
     struct timer cron;
     uint64_t cron_commands;
     uint64_t cron_ns;
-    bool slowlog_each; // every command is timed by itself
+    bool slowlog_each;             // every command is timed by itself
+    uint64_t latency_threshold_ms; // latency-monitor-threshold: kept, nothing is monitored
     struct slowlog *slowlog;
     struct stats stats;
     // scratch for values that are built (APPEND, SETRANGE, INCRBYFLOAT)
@@ -137,6 +138,9 @@ uint64_t shard_client_id(struct shard *shard);
 // Clients that CLIENT PAUSE held go on.
 void shard_unpause(struct shard *shard);
 void shard_pause(struct shard *shard, enum shard_pause_kind what, uint64_t until_ns);
+
+// Applies the limits of requests as they are configured now.
+void shard_init_limits(struct shard *shard);
 
 // Something recurring may have to be done now (a key with expiry was written, a client came).
 void shard_cron_arm(struct shard *shard);

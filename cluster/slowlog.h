@@ -15,6 +15,9 @@ struct slowlog;
 
 enum { SLOWLOG_ARGUMENTS = 32, SLOWLOG_ARGUMENT_BYTES = 128 };
 
+// Below this threshold every command is timed by itself; above, only where a whole batch took long.
+enum { SLOWLOG_EACH_BELOW_US = 1000 };
+
 struct slowlog_entry {
     uint64_t id;
     uint64_t wall_s;
@@ -22,6 +25,7 @@ struct slowlog_entry {
     uint32_t argument_count;
     char *arguments[SLOWLOG_ARGUMENTS]; // sizes[] bytes each, in one allocation at arguments[0]
     uint32_t sizes[SLOWLOG_ARGUMENTS];
+    size_t reply_at, reply_bytes; // SLOWLOG GET: where it stands in its part of the reply
     char client[64];
     char client_name[64];
 };
