@@ -34,9 +34,10 @@ struct shard;
 enum command_route {
     ROUTE_CONNECTION,
     ROUTE_KEY,
+    ROUTE_SHARD,
+    // from here on commands that may be long, and that may take several cores
     ROUTE_KEYS,
     ROUTE_TRANSFER,
-    ROUTE_SHARD,
     ROUTE_ALL,
 };
 
@@ -115,8 +116,14 @@ enum { COMMAND_INDEX_MAX = 256 };
 
 // What one shard contributes to a ROUTE_ALL command. `data` is allocated by run() with
 // memory_allocate() and freed by the framework.
+//
+// A run() that is long does a slice of it, notes in `at` and `step` where it is, and sets `more`:
+// it is called again in a later turn, so that others are served in between.
 struct part {
     int64_t sum;
+    uint64_t at;
+    uint32_t step;
+    bool more;
     struct outbuf out;
     void *data;
     size_t data_size;

@@ -176,12 +176,16 @@ static void keyspace_scan(struct exec *x)
 struct keys_walk {
     struct exec *x;
     struct reply reply;
+    uint64_t *records; // looked at in this slice
     bool all;
 };
+
+enum { KEYS_SLICE_RECORDS = 4096 }; // some 300 us
 
 static bool keys_each(void *context, const struct engine_record *record)
 {
     struct keys_walk *walk = context;
+    (*walk->records)++;
     if (record_is_live(walk->x->shard, record) &&
         (walk->all || glob_match(walk->x->argv[1], record->key, false))) {
         reply_bulk(&walk->reply, record->key);
@@ -195,11 +199,19 @@ static void keyspace_keys(struct exec *x)
     struct keys_walk walk = {.x = x, .reply = x->reply};
     walk.all = glob_matches_all(x->argv[1]);
     walk.reply.out = &x->part->out;
-    for (uint32_t vnode = 0; vnode < x->shard->vnode_count; vnode++) {
-        engine_cursor cursor = 0;
-        do {
-            cursor = engine_scan(x->shard->engine, vnode, cursor, 64, keys_each, &walk);
-        } while (cursor != 0);
+    struct part *part = x->part;
+    uint64_t records = 0;
+    walk.records = &records;
+    // `step` is the vnode, `at` the place in it.
+    while (part->step < x->shard->vnode_count && records < KEYS_SLICE_RECORDS) {
+        part->at = engine_scan(x->shard->engine, part->step, part->at, 16, keys_each, &walk);
+        part->step += part->at == 0;
+        records += 16; // empty buckets cost time too
+    }
+    part->more = part->step < x->shard->vnode_count;
+    if (part->out.bytes > x->shard->config.clients.output_max_bytes) {
+        outbuf_clear(&part->out, x->reply.cache);
+        exec_error(x, "ERR the reply would be larger than clients.output_max; use SCAN");
     }
 }
 

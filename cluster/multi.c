@@ -178,6 +178,40 @@ void multi_part_granted(struct shard *shard, struct multi_part *part)
     part_take_gates(shard, part);
 }
 
+static void part_run_slice(struct shard *shard, struct multi_part *part)
+{
+    struct exec x = part_exec(shard, part);
+    part->result.more = false;
+    x.command->run(&x);
+    part->result.sum += x.sum;
+    part->failed = x.failed;
+    if (part->result.more && !part->failed) {
+        part->next_granted = NULL;
+        if (shard->parts_slicing_last != NULL) {
+            shard->parts_slicing_last->next_granted = part;
+        } else {
+            shard->parts_slicing = part;
+        }
+        shard->parts_slicing_last = part;
+        return;
+    }
+    part_done(shard, part);
+}
+
+bool multi_slice(struct shard *shard)
+{
+    struct multi_part *part = shard->parts_slicing;
+    if (part == NULL) {
+        return false;
+    }
+    shard->parts_slicing = part->next_granted;
+    if (shard->parts_slicing == NULL) {
+        shard->parts_slicing_last = NULL;
+    }
+    part_run_slice(shard, part);
+    return shard->parts_slicing != NULL;
+}
+
 void multi_part_receive(struct shard *shard, struct multi_part *part)
 {
     part->at = shard;
@@ -192,13 +226,9 @@ void multi_part_receive(struct shard *shard, struct multi_part *part)
         }
         part_release(shard, part);
         break;
-    case PART_ALL: {
-        struct exec x = part_exec(shard, part);
-        x.command->run(&x);
-        part->result.sum += x.sum;
-        part->failed = x.failed;
-        break;
-    }
+    case PART_ALL:
+        part_run_slice(shard, part);
+        return;
     }
     part_done(shard, part);
 }
@@ -247,8 +277,7 @@ static struct exec multi_exec(struct multi *multi)
     };
 }
 
-void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache,
-                        size_t size)
+void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size)
 {
     while (size != 0 && from->head != NULL) {
         struct outbuf_chunk *chunk = from->head;

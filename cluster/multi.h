@@ -103,6 +103,9 @@ void multi_part_granted(struct shard *shard, struct multi_part *part);
 // Copies the next `size` bytes of `from` behind `to` and takes them off.
 void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size);
 
+// One slice of a part that is long, in the background phase. True when there is more to do.
+bool multi_slice(struct shard *shard);
+
 void multi_free(struct shard *shard, struct pending *pending);
 
 // transfer.c: the steps of RENAME, RENAMENX and COPY on the core that holds the part's keys, and

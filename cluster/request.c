@@ -86,8 +86,8 @@ static struct slice *batch_slices(struct batch *batch, uint32_t count)
     return slices;
 }
 
-// Gives back the slices and spills that a request took which is not run now: a batch in which nothing
-// runs is never finished, and the same request may be looked at many times.
+// Gives back the slices and spills that a request took which is not run now: a batch in which
+// nothing runs is never finished, and the same request may be looked at many times.
 static void batch_undo(struct batch *batch, uint32_t slice_count, uint32_t spill_count)
 {
     while (batch->spill_count > spill_count) {
@@ -465,10 +465,11 @@ static void batch_run(struct shard *shard, struct batch *batch)
     if (batch->op_count > 1) {
         engine_prepare(shard->engine, batch->ops, batch->op_count);
     }
-    bool timed = shard->slowlog_each;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct request *request = &batch->requests[i];
-        uint64_t one_ns = timed || i == 0 ? io_clock_ns(shard->io) : 0;
+        const struct command *command = request->exec.command;
+        bool timed = shard->slowlog_each || (command != NULL && command->route >= ROUTE_KEYS);
+        uint64_t one_ns = timed ? io_clock_ns(shard->io) : 0;
         if (request->hop != NULL) {
             request_run_hop(shard, request);
         } else {

@@ -152,7 +152,8 @@ static bool shard_execute(void *context)
 static bool shard_background(void *context)
 {
     struct shard *shard = context;
-    return engine_step(shard->engine, LIMIT_BACKGROUND_BYTES);
+    bool more = multi_slice(shard);
+    return engine_step(shard->engine, LIMIT_BACKGROUND_BYTES) || more;
 }
 
 static void shard_flush_clients(struct shard *shard)

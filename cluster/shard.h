@@ -62,8 +62,9 @@ struct shard {
     struct hop *received_first, *received_last; // hops of other cores, to run in this turn
     struct hop *granted_first, *granted_last;   // behind gates until now
     struct multi_part *parts_granted;
-    uint32_t multis;            // under way, coordinated here
-    struct actor_table *actors; // of each vnode here
+    struct multi_part *parts_slicing, *parts_slicing_last; // ROUTE_ALL commands that are long
+    uint32_t multis;                                       // under way, coordinated here
+    struct actor_table *actors;                            // of each vnode here
     uint32_t vnode_count;
     uint32_t socket_next; // unix sockets: the core that gets the next
     // listening
