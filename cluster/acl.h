@@ -127,13 +127,15 @@ bool acl_default_has_password(const struct acl *acl);
 const struct acl_user *acl_authenticate(const struct acl *acl, struct slice name,
                                         struct slice password);
 
+// Whether there is a user of this name, on or off.
+bool acl_has_user(const struct acl *acl, struct slice name);
+
 struct slice acl_user_name(const struct acl_user *user);
 
 // Whether the user may run the command (or subcommand) with this index.
 bool acl_check_command(const struct acl_user *user, uint32_t command);
 
 // Whether the user may use the key for all that `access` says (enum acl_access, or'ed).
-bool acl_has_user(const struct acl *acl, struct slice name);
 bool acl_check_key(const struct acl_user *user, struct slice key, uint32_t access);
 
 // What every user's struct begins with; the rest is acl.c's.

@@ -71,6 +71,13 @@
 //     u64     hlc of the base id, 0: null
 //     i64     integer of the base id
 //     i64     sum
+//   form 5, as form 2, with an expiry that has another stamp of the same actor
+//     u8      0x15
+//     varint  actor
+//     u64     hlc
+//     u64     expire_ms, 0: never
+//     u64     hlc of its stamp
+//     bytes   the value, to the end
 //   form 0, anything else. A dot is: varint actor, u64 hlc
 //     u8      0x10
 //     varint  versions, 1..LIMIT_OBJECT_VERSIONS; then as many dots, ascending by actor
@@ -100,8 +107,8 @@
 // of the object less the head, and the engine knows the former.
 //
 // Bytes from outside are never trusted: object_open() refuses what is not exactly as above (varints
-// in long form, wrong order, an event that the history does not cover, a size past the end,
-// anything left over).
+// in long form, wrong order, an event that the history does not cover or that is there twice, a
+// size past the end, anything left over).
 //
 // Writers build a "head" in the caller's buffer that is stored together with bytes that lie
 // elsewhere (engine_op.parts[0] and parts[1]), so that values are not copied. None of them
@@ -126,10 +133,11 @@ enum object_form {
     OBJECT_FORM_REGISTER_EXPIRY = 0x12,
     OBJECT_FORM_TOMBSTONE = 0x13,
     OBJECT_FORM_COUNTER = 0x14,
+    OBJECT_FORM_REGISTER_STAMPED = 0x15,
 };
 
 enum {
-    OBJECT_HEAD_SMALL = 128, // object_head_bound() of no object, and of forms 1 to 4
+    OBJECT_HEAD_SMALL = 128, // object_head_bound() of no object, and of forms 1 to 5
 };
 
 // One value of an object.

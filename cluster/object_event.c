@@ -82,7 +82,16 @@ void object_read_head(struct codec_reader *reader, struct object_head *ret_head)
     const uint8_t flags = codec_read_u8(reader);
     const uint8_t kind = flags & FLAGS_KIND;
 
-    *ret_head = (struct object_head){0};
+    // Field by field: gcc zeroes a struct of this size with "rep stos", which costs 30 ns.
+    ret_head->dot = (struct dot){0};
+    ret_head->expiry.at_ms = 0;
+    ret_head->expiry.stamp = (struct dot){0};
+    ret_head->bytes_size = 0;
+    ret_head->base_integer = 0;
+    ret_head->sums = 0;
+    ret_head->kind = OBJECT_TOMBSTONE;
+    ret_head->to_end = false;
+    ret_head->base_stored = false;
     if (kind >= sizeof known || !flags_are_valid(flags, known[kind])) {
         reader->failed = true;
         return;
@@ -192,15 +201,9 @@ bool object_events_add(struct object_events *events, const struct object_event *
     return true;
 }
 
-// An event of an object that was opened, so there is room; twice the same dot is damage.
+// object_open() saw to it that there is room, and no dot twice.
 static void load_event(struct object_events *events, const struct object_event *event)
 {
-    for (uint32_t i = 0; i < events->count; i++) {
-        if (dot_equal(events->at[i].dot, event->dot)) {
-            object_event_join(&events->at[i], event, NULL);
-            return;
-        }
-    }
     CHECK(object_events_add(events, event));
 }
 
@@ -277,6 +280,13 @@ void object_events_load(const struct object_view *view, struct object_events *re
         return;
     case OBJECT_FORM_REGISTER_EXPIRY:
         event.expiry = (struct object_expiry){.at_ms = winner->expire_ms, .stamp = winner->dot};
+        break;
+    case OBJECT_FORM_REGISTER_STAMPED:
+        event.expiry = (struct object_expiry){.at_ms = winner->expire_ms,
+                                              .stamp = {.actor = winner->dot.actor}};
+        memcpy(&event.expiry.stamp.hlc,
+               view->encoded.bytes + view->tail_at - sizeof event.expiry.stamp.hlc,
+               sizeof event.expiry.stamp.hlc);
         break;
     case OBJECT_FORM_REGISTER:
     case OBJECT_FORM_TOMBSTONE:
@@ -399,7 +409,7 @@ static bool encode_small_counter(const struct object_events *events, struct code
     return true;
 }
 
-// Forms 1 to 4; false when none of them fits.
+// Forms 1 to 5; false when none of them fits.
 static bool encode_small(const struct object_events *events, struct codec_writer *writer)
 {
     const struct object_event *const event = &events->at[0];
@@ -421,6 +431,10 @@ static bool encode_small(const struct object_events *events, struct codec_writer
     } else if (dot_equal(event->expiry.stamp, event->dot)) {
         write_small(writer, OBJECT_FORM_REGISTER_EXPIRY, event->dot);
         codec_write_u64(writer, event->expiry.at_ms);
+    } else if (event->expiry.stamp.actor == event->dot.actor) {
+        write_small(writer, OBJECT_FORM_REGISTER_STAMPED, event->dot);
+        codec_write_u64(writer, event->expiry.at_ms);
+        codec_write_u64(writer, event->expiry.stamp.hlc);
     } else {
         return false;
     }

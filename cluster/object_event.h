@@ -66,11 +66,10 @@ static inline bool object_event_counts(const struct object_event *event)
     return event->kind == EVENT_BASE || event->kind == EVENT_SUM;
 }
 
-// All events and the history of an object. Events of one dot are joined already.
+// All events and the history of an object, in the order of the encoding. No dot is there twice.
 void object_events_load(const struct object_view *view, struct object_events *ret_events);
 
-// Joins the payload of `other`, an event with the same dot, into `event`. `actors` may be NULL, as
-// above.
+// Joins the payload of `other`, an event with the same dot, into `event`.
 void object_event_join(struct object_event *event, const struct object_event *other,
                        const struct actor_table *actors);
 

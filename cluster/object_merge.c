@@ -6,7 +6,7 @@
 
 size_t object_merge_bound(const struct object_view *a, const struct object_view *b)
 {
-    // Forms 1 to 4 grow when they become form 0.
+    // Forms 1 to 5 grow when they become form 0.
     return (a != NULL ? a->encoded.size + OBJECT_HEAD_SMALL : 0) +
            (b != NULL ? b->encoded.size + OBJECT_HEAD_SMALL : 0);
 }

@@ -18,19 +18,21 @@ size_t object_head_bound(const struct object_view *old)
     return old->tail_at + (size_t)old->events * EXPIRY_BYTES_MAX + OBJECT_HEAD_SMALL;
 }
 
-// The fast way of most writes: what the vnode wrote over what the same actor wrote needs no history
-// but its dot. True with *ret_error 0, or -ESTALE.
+// The fast way of most writes: where all that was seen was the same actor's, the history that
+// remains is the new event's dot. True with *ret_error 0, or -ESTALE.
 static inline bool overwrites_own(const struct object_view *old, struct dot dot, int *ret_error)
 {
+    *ret_error = 0;
     if (old == NULL) {
-        *ret_error = 0;
         return true;
     }
-    if (old->form == OBJECT_FORM_GENERAL || old->winner.dot.actor != dot.actor) {
+    if (old->versions_count != 1 || old->dots_count != 0) {
         return false;
     }
-    *ret_error = dot.hlc > old->winner.dot.hlc ? 0 : -ESTALE;
-    return true;
+    const uint64_t newest = object_newest(old, dot.actor);
+
+    *ret_error = newest < dot.hlc ? 0 : -ESTALE;
+    return newest != 0;
 }
 
 static inline size_t write_small(uint8_t *head, enum object_form form, struct dot dot)
