@@ -40,7 +40,7 @@ bool number_parse_i64(struct slice text, int64_t *ret_value)
     const uint8_t *const end = text.bytes + text.size;
     uint64_t magnitude = 0;
 
-    if (text.size == 0 || text.size > NUMBER_I64_BYTES_MAX) {
+    if (text.size == 0) {
         return false;
     }
     if (text.size == 1 && *at == '0') {

@@ -79,7 +79,8 @@ Test(core_glob, can_ignore_case)
     cr_expect_not(ignoring_case("[Z-a]", "b"));
     cr_expect_not(ignoring_case("@", "`"));
     cr_expect(ignoring_case("[\x80-\x90]", "\x85"));
-    cr_expect_not(ignoring_case("[a-\x80]", "z"));
+    // The ends are put in order as signed bytes, and cross when they are lowered.
+    cr_expect_not(ignoring_case("[a-\x80]", "a"));
 }
 
 Test(core_glob, nul_is_a_byte_like_others)

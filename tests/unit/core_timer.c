@@ -16,7 +16,7 @@ struct probe {
     uint64_t fired_ns; // 0: not yet
     uint32_t order;    // of all that fired
     uint32_t *fired_count;
-    uint64_t again_ns;    // fire() arms it once more this much later; 0: no
+    uint64_t again_ns;    // fire() arms it once more for then; 0: no
     struct probe *victim; // fire() cancels it
 };
 
@@ -31,7 +31,7 @@ static void probe_fire(struct timer *timer)
         timer_cancel(probe->timers, &probe->victim->timer);
     }
     if (probe->again_ns != 0) {
-        timer_arm(probe->timers, timer, *probe->now_ns + probe->again_ns);
+        timer_arm(probe->timers, timer, probe->again_ns);
     }
 }
 
@@ -108,12 +108,24 @@ Test(core_timer, one_that_arms_itself_does_not_hold_the_run)
 {
     struct bench *const bench = bench_make(0);
 
-    bench->probes[0].again_ns = 1;
+    bench->probes[0].again_ns = 1; // long past by then
     timer_arm(&bench->timers, &bench->probes[0].timer, 1 * ms);
-    cr_assert_eq(bench_run(bench, 50 * ms, ALL), 1);
+    cr_assert_eq(bench_run(bench, 50 * ms, 1000), 1);
     cr_assert(timer_armed(&bench->probes[0].timer));
-    cr_assert_eq(bench_run(bench, 50 * ms, ALL), 0);
-    cr_assert_eq(bench_run(bench, 51 * ms, ALL), 1);
+    cr_assert_eq(timers_next_ns(&bench->timers), 51 * ms);
+    cr_assert_eq(bench_run(bench, 50 * ms, 1000), 0);
+    cr_assert_eq(bench_run(bench, 51 * ms, 1000), 1);
+    free(bench);
+}
+
+Test(core_timer, after_a_long_idle_time_the_next_deadline_is_told_exactly)
+{
+    struct bench *const bench = bench_make(7 * ms);
+    const uint64_t later_ns = UINT64_C(40000000) * ms;
+
+    bench_run(bench, later_ns, ALL);
+    timer_arm(&bench->timers, &bench->probes[0].timer, later_ns + 5 * ms);
+    cr_assert_eq(timers_next_ns(&bench->timers), later_ns + 5 * ms);
     free(bench);
 }
 
