@@ -1,6 +1,8 @@
 #include "cluster/shard.h"
 
 #include "cluster/hop.h"
+#include "cluster/http_server.h"
+#include "cluster/metrics_page.h"
 #include "cluster/multi.h"
 #include "cluster/request.h"
 #include "cluster/slowlog.h"
@@ -67,6 +69,13 @@ static void shard_take_message(struct shard *shard, struct message *message)
             multi_part_return(shard, (struct multi_part *)message);
         } else {
             multi_part_receive(shard, (struct multi_part *)message);
+        }
+        return;
+    case MESSAGE_METRICS:
+        if (message->returning) {
+            metrics_page_return(shard, (struct metrics_message *)message);
+        } else {
+            metrics_page_receive(shard, (struct metrics_message *)message);
         }
         return;
     case MESSAGE_SOCKET:
@@ -333,6 +342,10 @@ static int shard_listen_at(struct shard *shard, const char *text, uint32_t clien
 int shard_listen(struct shard *shard, char *ret_error)
 {
     const struct config_listen *listen = &shard->node->config.listen;
+    int http_error = metrics_page_open(shard, ret_error);
+    if (http_error < 0) {
+        return http_error;
+    }
     for (uint32_t i = 0; i < listen->client.count; i++) {
         const struct config_address *at = &listen->client.at[i];
         bool is_unix = at->port == 0;
@@ -371,7 +384,7 @@ static void shard_drain_check(struct timer *timer)
         listening = listening || shard->listeners[i].stream.active;
     }
     if (!shard->drained && shard->clients == NULL && !listening && shard->multis == 0 &&
-        shard->closing == 0) {
+        shard->closing == 0 && (shard->http == NULL || http_server_stopped(shard->http))) {
         shard->drained = true;
         atomic_fetch_add_explicit(&node->drained, 1, memory_order_acq_rel);
     }
@@ -398,6 +411,9 @@ void shard_drain(struct shard *shard)
     for (struct client *client = shard->clients; client != NULL; client = client->next) {
         client_drain(client);
     }
+    if (shard->http != NULL) {
+        http_server_stop(shard->http);
+    }
     timer_arm(&shard->timers, &shard->drain_timer, shard->io->now_ns + SHARD_DRAIN_POLL_NS);
 }
 
@@ -408,6 +424,11 @@ void shard_close_listeners(struct shard *shard)
         shard_close_fd(shard, shard->listeners[i].fd);
     }
     shard->listener_count = 0;
+    if (shard->http != NULL) {
+        http_server_close(shard->http);
+        memory_free(shard->http);
+        shard->http = NULL;
+    }
     while (shard->closing != 0) {
         io_turn(shard->io, UINT64_MAX);
     }

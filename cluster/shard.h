@@ -68,6 +68,7 @@ struct shard {
     uint32_t vnode_count;
     uint32_t socket_next; // unix sockets: the core that gets the next
     // listening
+    struct http_server *http; // shard 0's, where it is on
     struct listener listeners[LIMIT_CONFIG_LISTENERS + 1];
     uint32_t listener_count;
     // settings that CONFIG SET changes, equal on all shards
