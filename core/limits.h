@@ -91,7 +91,7 @@ enum {
     LIMIT_HTTP_REQUEST_BYTES = 8 * 1024,  // request line and fields, the customary bound
     LIMIT_HTTP_RESPONSE_BYTES = 16 << 20, // a page of metrics of LIMIT_SHARDS shards
 
-    // ms. Scrapers ask every 15 to 60 s on one connection; a request is one packet, and a page some.
+    // ms. Scrapers ask every 15 to 60 s on one connection; a request is one packet, a page some.
     LIMIT_HTTP_IDLE_MS = 90 * 1000,
     LIMIT_HTTP_REQUEST_MS = 10 * 1000,
     LIMIT_HTTP_ANSWER_MS = 30 * 1000,
