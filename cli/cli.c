@@ -90,14 +90,25 @@ int cli_strange_reply(const struct cli *cli, const char *command, const redisRep
     return EXIT_FAILED;
 }
 
-void *cli_allocate(size_t size)
+static void *cli_allocated(void *memory, size_t size)
 {
-    void *const memory = memory_allocate_zeroed(size);
-
     if (memory == NULL) {
         fprintf(stderr, "rldb: out of memory: could not get %zu bytes\n", size);
         exit(EXIT_FAILED);
     }
+    return memory;
+}
+
+void *cli_allocate(size_t size)
+{
+    return cli_allocated(memory_allocate_zeroed(size), size);
+}
+
+void *cli_allocate_aligned(size_t size, size_t alignment)
+{
+    void *const memory = cli_allocated(memory_allocate_aligned(size, alignment), size);
+
+    memset(memory, 0, size);
     return memory;
 }
 
@@ -113,7 +124,8 @@ int cli_print_text(const struct cli *cli, struct text *text)
 
 int cli_print_json(const struct cli *cli, json_t *document)
 {
-    const size_t flags = JSON_ENCODE_ANY | (cli->terminal ? JSON_INDENT(2) : JSON_COMPACT);
+    const size_t flags =
+        JSON_ENCODE_ANY | JSON_REAL_PRECISION(9) | (cli->terminal ? JSON_INDENT(2) : JSON_COMPACT);
     const int result = json_dumpf(document, stdout, flags);
 
     json_decref(document);

@@ -89,6 +89,7 @@ int cli_strange_reply(const struct cli *cli, const char *command, const redisRep
 // Zeroed memory, given back with memory_free. Without any left rldb says so and exits: there is
 // nothing better for a command to do.
 void *cli_allocate(size_t size);
+void *cli_allocate_aligned(size_t size, size_t alignment); // a power of two that divides `size`
 
 // Prints the text to standard output, and frees it.
 int cli_print_text(const struct cli *cli, struct text *text);
