@@ -87,6 +87,12 @@ static bool dot_is_before(struct dot a, struct dot b)
     return a.actor != b.actor ? a.actor < b.actor : a.hlc < b.hlc;
 }
 
+// Of two dots the one that is forgotten first, whatever the order in which they came.
+static bool dot_is_older(struct dot a, struct dot b)
+{
+    return a.hlc != b.hlc ? a.hlc < b.hlc : a.actor < b.actor;
+}
+
 void history_add_dot(struct history *history, struct dot dot)
 {
     CHECK(dot.hlc != 0 && dot.hlc <= DOT_HLC_MAX);
@@ -97,11 +103,11 @@ void history_add_dot(struct history *history, struct dot dot)
         uint32_t oldest = 0;
 
         for (uint32_t i = 1; i < history->dots_count; i++) {
-            if (history->dots[i].hlc < history->dots[oldest].hlc) {
+            if (dot_is_older(history->dots[i], history->dots[oldest])) {
                 oldest = i;
             }
         }
-        if (dot.hlc < history->dots[oldest].hlc) {
+        if (dot_is_older(dot, history->dots[oldest])) {
             return;
         }
         dots_remove(history, oldest);

@@ -127,6 +127,7 @@ Test(cluster_context, it_is_bound_to_key_cluster_and_secret)
     fill(&actors, &history, 2, 1);
     const struct slice encoded = encode(&history, &actors, text);
 
+    cr_assert_eq(context_decode(&secret, key_of("kez"), encoded, &actors, &history), -EINVAL);
     cr_assert_eq(context_decode(&secret, key_of("key2"), encoded, &actors, &history), -EINVAL);
     cr_assert_eq(context_decode(&secret, key_of(""), encoded, &actors, &history), -EINVAL);
     cr_assert_eq(context_decode(&secret, slice_of(NULL, 0), encoded, &actors, &history), -EINVAL);

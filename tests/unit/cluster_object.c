@@ -676,6 +676,30 @@ Test(cluster_object, too_many_actors_are_refused_and_nothing_is_lost)
     key_free(other);
 }
 
+Test(cluster_object, an_event_is_not_forgotten_with_its_dot)
+{
+    // A register that only a dot covers: no replica makes that, damage may.
+    static const uint8_t odd[] = {0x10, 1, 0, 1, 0, 0, 0,    0, 0, 0, 0, 1, 0, 5, 0, 0,
+                                  0,    0, 0, 0, 0, 1, 0x20, 0, 5, 0, 0, 0, 0, 0, 0, 0};
+    struct key *const key = key_new();
+    uint8_t *const out = malloc(ROOM);
+    struct object_view view;
+    struct history context;
+    size_t size = 0;
+
+    history_init(&context);
+    for (uint64_t i = 0; i < LIMIT_HISTORY_DOTS; i++) {
+        history_add_dot(&context, dot_of(1, 100 + i));
+    }
+    cr_assert_eq(put(key, dot_of(2, 1), "a", &context, true, 0), 0);
+    cr_assert_eq(old_of(key)->dots_count, LIMIT_HISTORY_DOTS);
+    cr_assert(object_open(slice_of(odd, sizeof odd), &view));
+    cr_assert_eq(object_merge(&key->actors, old_of(key), &view, out, ROOM, &size), -EOVERFLOW);
+    cr_assert_eq(object_merge(&key->actors, &view, old_of(key), out, ROOM, &size), -EOVERFLOW);
+    free(out);
+    key_free(key);
+}
+
 Test(cluster_object, a_buffer_that_is_too_small_is_said)
 {
     struct key *const a = key_new();
