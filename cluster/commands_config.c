@@ -42,13 +42,15 @@ static void get_maxmemory(const struct shard *shard, struct text *text)
     text_u64(text, stats.memory_max_bytes * shard->node->shard_count);
 }
 
+struct memory_unit {
+    const char *unit;
+    uint64_t bytes;
+};
+
 // As Redis: a number, or one with b, k, kb, m, mb, g, gb (k is 1000, kb is 1024).
 static bool memory_parse(struct slice value, uint64_t *ret_bytes)
 {
-    static const struct {
-        const char *unit;
-        uint64_t bytes;
-    } units[] = {
+    static const struct memory_unit units[] = {
         {"", 1},           {"b", 1},
         {"k", 1000},       {"kb", 1024},
         {"m", 1000000},    {"mb", 1024 * 1024},

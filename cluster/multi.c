@@ -277,20 +277,6 @@ static struct exec multi_exec(struct multi *multi)
     };
 }
 
-void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size)
-{
-    while (size != 0 && from->head != NULL) {
-        struct outbuf_chunk *chunk = from->head;
-        size_t piece = chunk->end - chunk->begin;
-        piece = piece < size ? piece : size;
-        outbuf_append(to, cache, chunk->bytes + chunk->begin, piece);
-        struct iovec unused;
-        (void)outbuf_iov(from, &unused, 1);
-        outbuf_consume(from, cache, piece);
-        size -= piece;
-    }
-}
-
 // The replies of the parts, interleaved in the order of the arguments.
 static void multi_merge_array(struct multi *multi, struct exec *x)
 {

@@ -100,9 +100,6 @@ void multi_part_return(struct shard *shard, struct multi_part *part);
 // A part that queued at a gate here holds it now: called by the shard's loop.
 void multi_part_granted(struct shard *shard, struct multi_part *part);
 
-// Copies the next `size` bytes of `from` behind `to` and takes them off.
-void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size);
-
 // One slice of a part that is long, in the background phase. True when there is more to do.
 bool multi_slice(struct shard *shard);
 

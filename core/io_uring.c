@@ -329,7 +329,8 @@ static int uring_setup(struct uring *uring, const struct io_uring_options *optio
                 : "");
         return result;
     }
-    // The calls that wait then need not look the descriptor up; where it is refused nothing is lost.
+    // The calls that wait then need not look the descriptor up; where it is refused nothing is
+    // lost.
     (void)io_uring_register_ring_fd(&uring->ring);
     result = uring_buffers_open(uring, options->buffer_count, options->buffer_bytes);
     if (result != 0) {

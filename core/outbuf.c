@@ -219,6 +219,21 @@ void outbuf_splice(struct outbuf *to, struct outbuf *from, struct outbuf_cache *
     *from = (struct outbuf){0};
 }
 
+void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size)
+{
+    while (size != 0 && from->head != NULL) {
+        const struct outbuf_chunk *const chunk = from->head;
+        const size_t have = chunk->end - chunk->begin;
+        const size_t piece = have < size ? have : size;
+        struct iovec unused;
+
+        outbuf_append(to, cache, chunk->bytes + chunk->begin, piece);
+        (void)outbuf_iov(from, &unused, 1);
+        outbuf_consume(from, cache, piece);
+        size -= piece;
+    }
+}
+
 unsigned outbuf_iov(struct outbuf *out, struct iovec *ret_iov, unsigned max)
 {
     unsigned count = 0;

@@ -105,6 +105,10 @@ void outbuf_append(struct outbuf *out, struct outbuf_cache *cache, const void *b
 // content is copied, since a chain of nearly empty chunks costs memory and iovecs.
 void outbuf_splice(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache);
 
+// Copies the first `size` bytes of `from` (or all, if there are fewer) behind those of `to` and
+// takes them off `from`.
+void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size);
+
 // Names the bytes to send, from the head, in up to `max` pieces. Returns how many pieces. The
 // memory stays valid and unchanged until outbuf_consume().
 unsigned outbuf_iov(struct outbuf *out, struct iovec *ret_iov, unsigned max);
