@@ -202,6 +202,7 @@ static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
     (void)sigwait(signals, &signal);
     (void)notify_send(getenv("NOTIFY_SOCKET"), "STOPPING=1");
     node_stop(daemon->node, daemon->io);
+    io_turn(daemon->io, 0); // by which the wakes go out
     daemon_wait_until_run(daemon);
     (void)daemon_step(daemon, STEP_STOP);
     for (uint32_t i = 0; i < daemon->shards; i++) {
