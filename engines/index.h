@@ -126,8 +126,7 @@ uint64_t index_scan(const struct index *index, const struct index_table *table, 
 
 uint64_t index_position(const struct index *index, uint64_t hash);
 
-// An entry picked evenly by `random`, but for those in overflow lines, which are fewer; 0 when the
-// pick met nothing. Finds one in a table that has any.
+// An entry picked about evenly by `random`; 0 when the table is empty.
 uint64_t index_sample(const struct index *index, const struct index_table *table, uint64_t random);
 
 // Walks the whole table and CHECKs all that is said above. For tests.
@@ -234,13 +233,18 @@ static inline void index_probe_begin(const struct index *index, const struct ind
 // Goes on to the next line; false when there is none.
 bool index_probe_advance(const struct index *index, struct index_probe *probe);
 
+// Whether there may be more in another line: not if a slot of this one is free, since then nothing
+// that prefers it is elsewhere.
+static inline bool index_probe_more(const struct index_probe *probe)
+{
+    return probe->line != NULL && probe->line[INDEX_LINE_SLOTS - 1] != 0;
+}
+
 // The next slot with the fingerprint, NULL when there are no more.
 static inline uint64_t *index_probe_next(const struct index *index, struct index_probe *probe)
 {
     while (probe->matches == 0) {
-        // A free slot in the line: nothing that prefers it is elsewhere.
-        if (probe->line == NULL || probe->line[INDEX_LINE_SLOTS - 1] == 0 ||
-            !index_probe_advance(index, probe)) {
+        if (!index_probe_more(probe) || !index_probe_advance(index, probe)) {
             return NULL;
         }
     }

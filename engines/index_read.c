@@ -6,7 +6,8 @@
 
 enum {
     LAST = INDEX_LINE_SLOTS - 1,
-    SAMPLE_TRIES = 48,
+    SAMPLE_TRIES = 64,
+    SAMPLE_SLOTS = 5 * INDEX_LINE_SLOTS, // of a bucket: hardly one in a thousand has more entries
 };
 
 bool index_probe_advance(const struct index *index, struct index_probe *probe)
@@ -132,6 +133,24 @@ uint64_t index_scan(const struct index *index, const struct index_table *table, 
 
 // samples ---------------------------------------------------------------------------------------
 
+// The entry in the slot of that number of a bucket, counting through its overflow lines; 0 when
+// there is none.
+static uint64_t bucket_slot(const struct index *index, const uint64_t *pair, uint32_t slot)
+{
+    const uint64_t *line = pair;
+
+    if (slot >= INDEX_LINE_SLOTS) {
+        line += INDEX_LINE_SLOTS;
+        for (slot -= INDEX_LINE_SLOTS; slot >= INDEX_LINE_SLOTS; slot -= INDEX_LINE_SLOTS) {
+            if (!index_is_link(line[LAST])) {
+                return 0;
+            }
+            line = index_follow(index, line[LAST]);
+        }
+    }
+    return index_is_link(line[slot]) ? 0 : line[slot];
+}
+
 uint64_t index_sample(const struct index *index, const struct index_table *table, uint64_t random)
 {
     if (table->entries == 0) {
@@ -139,31 +158,26 @@ uint64_t index_sample(const struct index *index, const struct index_table *table
     }
     uint32_t bucket = 0;
 
-    // A bucket, then one of the slots that it might have: buckets with more entries are hit more
+    // A bucket, then one of the slots that it might have: so buckets with more entries are hit more
     // often.
     for (uint32_t i = 0; i < SAMPLE_TRIES; i++) {
         const uint64_t bits = random_split(&random);
+        const uint32_t slot = (uint32_t)(bits & 0xffff) * SAMPLE_SLOTS >> 16;
 
         bucket = (uint32_t)((bits >> 32) * table->buckets >> 32);
 
-        const uint64_t *line = index_pair(index, table, bucket);
-        const uint32_t slot = (uint32_t)(bits & 0xffff) * (3 * INDEX_LINE_SLOTS) >> 16;
+        const uint64_t entry = bucket_slot(index, index_pair(index, table, bucket), slot);
 
-        if (slot >= 2 * INDEX_LINE_SLOTS) {
-            const uint64_t link = line[INDEX_LINE_SLOTS + LAST];
-
-            line = index_is_link(link) ? index_follow(index, link) - 2 * INDEX_LINE_SLOTS : NULL;
-        }
-        if (line != NULL && line[slot] != 0 && !index_is_link(line[slot])) {
-            return line[slot];
+        if (entry != 0) {
+            return entry;
         }
     }
     // Nearly empty: the next entry there is, in a table that is at its smallest or about to shrink.
     for (;; bucket = (bucket + 1) % table->buckets) {
-        const uint64_t *const line = index_pair(index, table, bucket);
+        const uint64_t *const pair = index_pair(index, table, bucket);
 
-        if (line[0] != 0 || line[INDEX_LINE_SLOTS] != 0) {
-            return line[0] != 0 ? line[0] : line[INDEX_LINE_SLOTS];
+        if (pair[0] != 0 || pair[INDEX_LINE_SLOTS] != 0) {
+            return pair[0] != 0 ? pair[0] : pair[INDEX_LINE_SLOTS];
         }
     }
 }

@@ -84,14 +84,18 @@ static void prefetch_record(const struct memory_engine *engine, uint64_t entry)
     __builtin_prefetch(end - 1);
 }
 
-// The first wave: index lines.
+// The first wave: index lines. Both of a bucket, since a sixth of the look-ups reads the other one
+// too, and would wait for it and then for the record.
 static void prefetch_lines(const struct memory_engine *engine, struct engine_op *const *ops,
                            size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         CHECK(ops[i]->vnode < engine->options.vnodes);
-        __builtin_prefetch(
-            index_line(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash));
+        const uint64_t *const line =
+            index_line(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash);
+
+        __builtin_prefetch(line);
+        __builtin_prefetch((const void *)((uintptr_t)line ^ INDEX_LINE_BYTES));
     }
 }
 
@@ -100,12 +104,15 @@ static void prefetch_records(const struct memory_engine *engine, struct engine_o
                              size_t count, struct index_probe *ret_probes)
 {
     for (size_t i = 0; i < count; i++) {
+        struct index_probe *const probe = &ret_probes[i];
+
         index_probe_begin(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash,
-                          &ret_probes[i]);
-        if (ret_probes[i].matches != 0) {
-            prefetch_record(engine, ret_probes[i].line[__builtin_ctz(ret_probes[i].matches)]);
-        } else if (ret_probes[i].line != NULL && ret_probes[i].line[INDEX_LINE_SLOTS - 1] != 0) {
-            __builtin_prefetch((void *)((uintptr_t)ret_probes[i].line ^ INDEX_LINE_BYTES));
+                          probe);
+        while (probe->matches == 0 && index_probe_more(probe) &&
+               index_probe_advance(&engine->index, probe)) {
+        }
+        if (probe->matches != 0) {
+            prefetch_record(engine, probe->line[__builtin_ctz(probe->matches)]);
         }
     }
 }
@@ -278,7 +285,8 @@ static enum engine_status put_one(struct memory_engine *engine, struct engine_op
     uint64_t *slot = memory_find(engine, op->vnode, op->hash, op->key, &old);
 
     if (slot != NULL && record_expired(engine, &old)) {
-        tell_removed(engine, &old, ENGINE_REMOVED_EXPIRED);
+        memory_remove(engine, op->hash, slot, &old, ENGINE_REMOVED_EXPIRED);
+        slot = NULL;
     }
     if (slot != NULL && bytes == old.bytes &&
         (vnode->snapshots == 0 || !snapshot_sees(engine, op->hash, &old))) {

@@ -496,6 +496,7 @@ static enum walk_mode evict_mode(const struct memory_engine *engine, bool choosy
 static uint64_t evict_some(struct memory_engine *engine, uint64_t budget, bool choosy)
 {
     if (engine->evict.segment != SEGMENT_NONE && !evictable(engine, engine->evict.segment - 1)) {
+        engine->segments[engine->evict.segment - 1].expire_ms_min = 0; // was not noted to its end
         engine->evict.segment = SEGMENT_NONE;
     }
     if (engine->evict.segment == SEGMENT_NONE && !evict_begin(engine)) {

@@ -1,0 +1,491 @@
+// The memory engine alone, on one core: how many operations a second, how long the worst of them
+// takes while the index grows or records are evicted, and what a key costs of memory.
+//
+//     taskset -c 1 perf_engine_bench [keys] [vnodes] [operations]
+//
+// Keys have 16 bytes and objects 110: 10 of metadata and a value of 100. A GET copies the value
+// out, as a server does into its reply. The bare table, in the same run, says what the machine can
+// do: entries of 8 bytes in buckets of 64, records of 160, nothing but the look-up and a comparison
+// of the key.
+#include "core/arena.h"
+#include "core/hash.h"
+#include "core/io.h"
+#include "core/random.h"
+#include "engines/engine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+enum {
+    KEY_BYTES = 16,
+    METADATA_BYTES = 10,
+    VALUE_BYTES = 100,
+    BATCH_MAX = 64,
+    BARE_RECORD_BYTES = 160,
+    LATENCY_STEPS = 400, // of 2^(1/8)
+};
+
+struct bench {
+    struct io io;
+    struct engine *engine;
+    struct random random;
+    uint64_t keys;
+    uint64_t operations;
+    uint32_t vnodes;
+    uint8_t metadata[METADATA_BYTES];
+    uint8_t value[VALUE_BYTES];
+    uint8_t reply[VALUE_BYTES];
+    uint8_t key_bytes[BATCH_MAX][KEY_BYTES];
+    struct engine_op ops[BATCH_MAX];
+    struct engine_op *pointers[BATCH_MAX];
+};
+
+// Seconds of the core's time that the thread has had: others that share the core do not count.
+static double now(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
+    return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec at;
+
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    return (uint64_t)at.tv_sec * 1000000000 + (uint64_t)at.tv_nsec;
+}
+
+static uint64_t resident_bytes(void)
+{
+    FILE *const file = fopen("/proc/self/statm", "r");
+    char text[128] = "";
+    char *end = text;
+
+    if (file == NULL) {
+        return 0;
+    }
+    const size_t size = fread(text, 1, sizeof text - 1, file);
+
+    text[size] = 0;
+    fclose(file);
+    (void)strtoull(text, &end, 10);
+    return strtoull(end, NULL, 10) * 4096;
+}
+
+static void make_key(uint64_t number, uint8_t *ret_key)
+{
+    const uint64_t words[2] = {number * UINT64_C(0x9e3779b97f4a7c15), number};
+
+    memcpy(ret_key, words, KEY_BYTES);
+}
+
+// latencies -------------------------------------------------------------------------------------
+
+struct latencies {
+    uint64_t counts[LATENCY_STEPS];
+    uint64_t count;
+    uint64_t max_ns;
+};
+
+static void latency_add(struct latencies *latencies, uint64_t ns)
+{
+    const uint64_t value = ns < 1 ? 1 : ns;
+    const uint32_t power = 63 - (uint32_t)__builtin_clzll(value);
+    const uint32_t eighth = power >= 3 ? (uint32_t)(value >> (power - 3)) & 7 : 0;
+
+    latencies->counts[power * 8 + eighth]++;
+    latencies->count++;
+    if (ns > latencies->max_ns) {
+        latencies->max_ns = ns;
+    }
+}
+
+static double latency_us(const struct latencies *latencies, double quantile)
+{
+    const double wanted = (double)latencies->count * quantile;
+    uint64_t seen = 0;
+
+    for (uint32_t step = 0; step < LATENCY_STEPS; step++) {
+        seen += latencies->counts[step];
+        if ((double)seen >= wanted) {
+            return (double)(UINT64_C(1) << (step / 8)) * (1.0 + (step % 8 + 1) / 8.0) / 1e3;
+        }
+    }
+    return (double)latencies->max_ns / 1e3;
+}
+
+static void latency_print(const char *what, const struct latencies *latencies)
+{
+    uint64_t over_ms = 0;
+
+    for (uint32_t step = 20 * 8; step < LATENCY_STEPS; step++) { // 2^20 ns
+        over_ms += latencies->counts[step];
+    }
+    printf("%-28s p50 %7.2f  p99 %7.2f  p99.9 %7.2f  p99.99 %7.2f  max %8.1f us, over 1.05 ms: "
+           "%" PRIu64 " of %" PRIu64 "\n",
+           what, latency_us(latencies, 0.5), latency_us(latencies, 0.99),
+           latency_us(latencies, 0.999), latency_us(latencies, 0.9999),
+           (double)latencies->max_ns / 1e3, over_ms, latencies->count);
+}
+
+// the bare table --------------------------------------------------------------------------------
+
+struct bare {
+    uint64_t (*buckets)[8];
+    uint8_t *records;
+    uint64_t mask;
+};
+
+static void *huge_pages(uint64_t bytes)
+{
+    void *const at = arena_table_open(bytes);
+
+    if (at == NULL) {
+        perror("mmap");
+        exit(1);
+    }
+    madvise(at, bytes, MADV_HUGEPAGE);
+    return at;
+}
+
+static void bare_fill(struct bare *bare, uint64_t keys)
+{
+    for (uint64_t number = 0; number < keys; number++) {
+        uint8_t *const record = bare->records + number * BARE_RECORD_BYTES;
+
+        make_key(number, record);
+        const uint64_t hash = hash_key(1, slice_of(record, KEY_BYTES));
+        uint64_t bucket = hash & bare->mask;
+
+        for (uint32_t slot = 0;; slot = (slot + 1) % 8) {
+            if (bare->buckets[bucket][slot] == 0) {
+                bare->buckets[bucket][slot] = (hash >> 42) << 42 | (number + 1);
+                break;
+            }
+            bucket = slot == 7 ? (bucket + 1) & bare->mask : bucket;
+        }
+    }
+}
+
+static uint64_t bare_find(const struct bare *bare, uint64_t hash, const uint8_t *key)
+{
+    for (uint64_t bucket = hash & bare->mask;; bucket = (bucket + 1) & bare->mask) {
+        for (uint32_t slot = 0; slot < 8; slot++) {
+            const uint64_t entry = bare->buckets[bucket][slot];
+
+            if (entry == 0) {
+                return 0;
+            }
+            if (entry >> 42 == hash >> 42) {
+                const uint64_t number = (entry & ((UINT64_C(1) << 42) - 1)) - 1;
+
+                if (memcmp(bare->records + number * BARE_RECORD_BYTES, key, KEY_BYTES) == 0) {
+                    return number + 1;
+                }
+            }
+        }
+    }
+}
+
+static double bare_run(const struct bare *bare, struct bench *bench, uint32_t batch)
+{
+    uint64_t hashes[BATCH_MAX];
+    uint64_t found = 0;
+    const double begin = now();
+
+    for (uint64_t done = 0; done < bench->operations; done += batch) {
+        for (uint32_t i = 0; i < batch; i++) {
+            make_key(random_below(&bench->random, bench->keys), bench->key_bytes[i]);
+            hashes[i] = hash_key(1, slice_of(bench->key_bytes[i], KEY_BYTES));
+            __builtin_prefetch(bare->buckets[hashes[i] & bare->mask]);
+        }
+        for (uint32_t i = 0; i < batch && batch > 1; i++) {
+            const uint64_t *const bucket = bare->buckets[hashes[i] & bare->mask];
+
+            for (uint32_t slot = 0; slot < 8; slot++) {
+                if (bucket[slot] >> 42 == hashes[i] >> 42) {
+                    __builtin_prefetch(bare->records +
+                                       ((bucket[slot] & ((UINT64_C(1) << 42) - 1)) - 1) *
+                                           BARE_RECORD_BYTES);
+                }
+            }
+        }
+        for (uint32_t i = 0; i < batch; i++) {
+            found += bare_find(bare, hashes[i], bench->key_bytes[i]) != 0;
+        }
+    }
+    if (found < bench->operations) {
+        printf("the bare table lost keys\n");
+        exit(1);
+    }
+    return (double)bench->operations / (now() - begin) / 1e6;
+}
+
+static void bare_bench(struct bench *bench)
+{
+    struct bare bare = {.mask = 1};
+    double best[2] = {0, 0};
+
+    while (bare.mask * 6 < bench->keys) {
+        bare.mask *= 2;
+    }
+    const uint64_t bucket_bytes = bare.mask * sizeof bare.buckets[0];
+    const uint64_t record_bytes = bench->keys * BARE_RECORD_BYTES;
+
+    bare.buckets = huge_pages(bucket_bytes);
+    bare.records = huge_pages(record_bytes);
+    bare.mask--;
+    bare_fill(&bare, bench->keys);
+    for (uint32_t round = 0; round < 3; round++) {
+        const double single = bare_run(&bare, bench, 1);
+        const double batched = bare_run(&bare, bench, 16);
+
+        best[0] = single > best[0] ? single : best[0];
+        best[1] = batched > best[1] ? batched : best[1];
+    }
+    printf("bare table: GET %.2fM/s one by one, %.2fM/s in batches of 16\n", best[0], best[1]);
+    arena_table_close(bare.buckets, bucket_bytes);
+    arena_table_close(bare.records, record_bytes);
+}
+
+// the engine ------------------------------------------------------------------------------------
+
+static void engine_begin(struct bench *bench, uint64_t memory_max_bytes,
+                         enum engine_eviction eviction)
+{
+    const struct engine_options options = {
+        .io = &bench->io,
+        .hash_seed = 1,
+        .random_seed = 1,
+        .vnodes = bench->vnodes,
+        .memory_max_bytes = memory_max_bytes,
+        .eviction = eviction,
+    };
+    const int error = memory_engine_open(&options, &bench->engine);
+
+    if (error != 0) {
+        printf("cannot open: %s\n", strerror(-error));
+        exit(1);
+    }
+}
+
+static void op_set(struct bench *bench, uint32_t i, uint64_t number)
+{
+    struct engine_op *const op = &bench->ops[i];
+
+    make_key(number, bench->key_bytes[i]);
+    op->key = slice_of(bench->key_bytes[i], KEY_BYTES);
+    op->hash = hash_key(1, op->key);
+    // As a partition is: by a hash of its own.
+    op->vnode = (uint32_t)((number * UINT64_C(0xd1342543de82ef95)) >> 40) % bench->vnodes;
+    op->flags = 0;
+    op->expire_ms = 0;
+    op->parts[0] = slice_of(bench->metadata, METADATA_BYTES);
+    op->parts[1] = slice_of(bench->value, VALUE_BYTES);
+}
+
+static void expect(const struct bench *bench, uint32_t batch, enum engine_status status)
+{
+    for (uint32_t i = 0; i < batch; i++) {
+        if (bench->ops[i].status != status) {
+            printf("an operation answered %d\n", (int)bench->ops[i].status);
+            exit(1);
+        }
+    }
+}
+
+enum kind { GET_HIT, GET_MISS, PUT_SAME, MIXED };
+
+static double run(struct bench *bench, enum kind kind, uint32_t batch)
+{
+    const double begin = now();
+
+    for (uint64_t done = 0; done < bench->operations; done += batch) {
+        const uint64_t offset = kind == GET_MISS ? bench->keys : 0;
+
+        for (uint32_t i = 0; i < batch; i++) {
+            op_set(bench, i, offset + random_below(&bench->random, bench->keys));
+        }
+        if (kind == PUT_SAME || (kind == MIXED && (done / batch) % 2 == 0)) {
+            engine_put(bench->engine, bench->pointers, batch);
+            expect(bench, batch, ENGINE_OK);
+            continue;
+        }
+        engine_get(bench->engine, bench->pointers, batch);
+        expect(bench, batch, kind == GET_MISS ? ENGINE_MISS : ENGINE_OK);
+        for (uint32_t i = 0; i < batch && kind != GET_MISS; i++) {
+            memcpy(bench->reply, bench->ops[i].object.bytes + METADATA_BYTES, VALUE_BYTES);
+            __asm__ volatile("" : : "r"(bench->reply) : "memory");
+        }
+    }
+    return (double)bench->operations / (now() - begin) / 1e6;
+}
+
+static double best_of(struct bench *bench, enum kind kind, uint32_t batch)
+{
+    double best = 0;
+
+    for (uint32_t round = 0; round < 3; round++) {
+        const double rate = run(bench, kind, batch);
+
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
+static double fill(struct bench *bench, uint32_t batch)
+{
+    const double begin = now();
+
+    for (uint64_t number = 0; number < bench->keys; number += batch) {
+        for (uint32_t i = 0; i < batch; i++) {
+            op_set(bench, i, number + i);
+        }
+        engine_put(bench->engine, bench->pointers, batch);
+        expect(bench, batch, ENGINE_OK);
+    }
+    return (double)bench->keys / (now() - begin) / 1e6;
+}
+
+static void print_bytes(const struct bench *bench, uint64_t keys, uint64_t resident_before)
+{
+    struct engine_stats stats;
+
+    engine_stats(bench->engine, &stats);
+    printf("%10" PRIu64 " keys: index %6.2f  records %7.2f  together %7.2f  resident %7.2f bytes a "
+           "key, %5.2f%% overflow lines\n",
+           keys, (double)stats.index_bytes / (double)keys, (double)stats.data_bytes / (double)keys,
+           (double)(stats.index_bytes + stats.data_bytes) / (double)keys,
+           (double)(resident_bytes() - resident_before) / (double)keys,
+           100.0 * 64.0 * (double)stats.index_overflow_lines / (double)stats.index_bytes);
+}
+
+// Grows one by one, timing each; prints bytes a key on the way.
+static void growth(struct bench *bench)
+{
+    struct latencies latencies = {.count = 0};
+    const uint64_t before = resident_bytes();
+    double index_sum = 0;
+    uint32_t points = 0;
+    uint64_t next = bench->keys / 4;
+
+    engine_begin(bench, 0, EVICTION_REFUSE);
+    for (uint64_t number = 0; number < bench->keys; number++) {
+        op_set(bench, 0, number);
+        const uint64_t begin = now_ns();
+
+        engine_put(bench->engine, bench->pointers, 1);
+        latency_add(&latencies, now_ns() - begin);
+        if (number + 1 == next) {
+            struct engine_stats stats;
+
+            engine_stats(bench->engine, &stats);
+            if (next * 2 > bench->keys) { // the last doubling
+                index_sum += (double)stats.index_bytes / (double)next;
+                points++;
+            }
+            print_bytes(bench, next, before);
+            next += bench->keys / 16;
+        }
+    }
+    printf("index over the last doubling: %.2f bytes a key\n", index_sum / points);
+    latency_print("PUT while growing", &latencies);
+    engine_close(bench->engine);
+}
+
+static void eviction(struct bench *bench, const char *what, enum engine_eviction policy)
+{
+    struct latencies latencies = {.count = 0};
+    struct engine_stats stats;
+    const uint64_t max = bench->keys * 100;
+    const double begin = now();
+
+    engine_begin(bench, max, policy);
+    for (uint64_t number = 0; number < bench->keys; number++) {
+        op_set(bench, 0, number);
+        bench->ops[0].expire_ms = policy == EVICTION_TTL ? bench->io.wall_ms + 1000000 + number : 0;
+        const uint64_t from = now_ns();
+
+        engine_put(bench->engine, bench->pointers, 1);
+        latency_add(&latencies, now_ns() - from);
+        expect(bench, 1, ENGINE_OK);
+    }
+    engine_stats(bench->engine, &stats);
+    latency_print(what, &latencies);
+    printf("    %.2fM/s timed, evicted %.1f%%, moved %.2f bytes a byte put, %.1f%% of the limit "
+           "is reachable records\n",
+           (double)bench->keys / (now() - begin) / 1e6,
+           100.0 * (double)stats.evicted / (double)bench->keys,
+           (double)stats.compacted_bytes / (double)(bench->keys * 132),
+           100.0 * (double)stats.live_bytes / (double)max);
+    engine_close(bench->engine);
+}
+
+static void throughput(struct bench *bench)
+{
+    static const uint32_t batches[] = {1, 4, 16, 64};
+
+    printf("%-8s %10s %10s %10s %10s %10s   M/s\n", "batch", "PUT new", "GET hit", "GET miss",
+           "PUT same", "50/50");
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++) {
+        const uint32_t batch = batches[i];
+
+        engine_begin(bench, 0, EVICTION_REFUSE);
+        const double put_new = fill(bench, batch);
+        const double get_hit = best_of(bench, GET_HIT, batch);
+        const double get_miss = best_of(bench, GET_MISS, batch);
+        const double put_same = best_of(bench, PUT_SAME, batch);
+        const double mixed = best_of(bench, MIXED, batch);
+
+        printf("%-8u %10.2f %10.2f %10.2f %10.2f %10.2f\n", batch, put_new, get_hit, get_miss,
+               put_same, mixed);
+        fflush(stdout);
+        engine_close(bench->engine);
+    }
+}
+
+// The first touch of memory that a virtual machine's host has not backed yet costs milliseconds,
+// and is none of the engine's doing.
+static void touch_host(uint64_t bytes)
+{
+    uint8_t *const at = huge_pages(bytes);
+
+    for (uint64_t offset = 0; offset < bytes; offset += 4096) {
+        at[offset] = 1;
+    }
+    arena_table_close(at, bytes);
+}
+
+int main(int count, char **arguments)
+{
+    static struct bench bench = {.io = {.wall_ms = 1700000000000}};
+
+    bench.keys = count > 1 ? strtoull(arguments[1], NULL, 10) : 1000000;
+    bench.vnodes = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 128;
+    bench.operations = count > 3 ? strtoull(arguments[3], NULL, 10) : 2000000;
+    bench.keys -= bench.keys % (BATCH_MAX * 16);
+    if (bench.keys == 0 || bench.vnodes == 0) {
+        printf("usage: perf_engine_bench [keys] [vnodes] [operations]\n");
+        return 2;
+    }
+    random_seed(&bench.random, 1);
+    for (uint32_t i = 0; i < BATCH_MAX; i++) {
+        bench.pointers[i] = &bench.ops[i];
+    }
+    printf("%" PRIu64 " keys, %u vnodes, %" PRIu64 " operations\n", bench.keys, bench.vnodes,
+           bench.operations);
+    touch_host(bench.keys * 180 + (64 << 20));
+    bare_bench(&bench);
+    throughput(&bench);
+    growth(&bench);
+    eviction(&bench, "PUT, eviction lru", EVICTION_LRU);
+    eviction(&bench, "PUT, eviction random", EVICTION_RANDOM);
+    eviction(&bench, "PUT, eviction ttl", EVICTION_TTL);
+    return 0;
+}
