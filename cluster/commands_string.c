@@ -71,16 +71,17 @@ struct set_options {
 // One option at argv[*at]. False: it is none, or it contradicts one before.
 static bool set_option(struct exec *x, uint32_t *at, bool getex, struct set_options *options)
 {
-    bool timed = options->unit != EXPIRE_NONE || options->keep_ttl || options->persist;
     enum expire_unit unit = expire_word(x, *at);
     if (unit != EXPIRE_NONE) {
-        if (timed || *at + 1 >= x->argc) {
+        // As in Redis, the same option may come again, and the last one counts.
+        bool other = options->unit != EXPIRE_NONE && options->unit != unit;
+        if (other || options->keep_ttl || options->persist || *at + 1 >= x->argc) {
             return false;
         }
         options->unit = unit;
         options->expire_at = ++*at;
     } else if (getex) {
-        if (!exec_word(x, *at, "persist") || timed) {
+        if (!exec_word(x, *at, "persist") || options->unit != EXPIRE_NONE) {
             return false;
         }
         options->persist = true;

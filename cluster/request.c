@@ -237,6 +237,7 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     request->hop = NULL;
     request->credit = false;
     if (status == RESP_ERROR) {
+        client_args_done(client, &batch->args);
         x->argc = 0;
         request->kind = REQUEST_OTHER;
         batch->count++;

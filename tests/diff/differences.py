@@ -36,4 +36,52 @@ def table():
     return "\n".join(lines) + "\n"
 
 
-DIFFERENCES = []
+def _is(args, *words):
+    return bool(args) and tuple(arg.upper() for arg in args[: len(words)]) == words
+
+
+_TOO_LONG = b"-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n"
+_STRING_ENCODINGS = (b"$3\r\nint\r\n", b"$6\r\nembstr\r\n", b"$3\r\nraw\r\n")
+
+
+def _too_large(args, theirs, ours):
+    if args and args[0].upper() in (b"SETRANGE", b"APPEND"):
+        return theirs == _TOO_LONG and ours.startswith(b"-TOOLARGE ")
+    return False
+
+
+def _encoding(args, theirs, ours):
+    """Redis remembers how a value came about, and shows an encoding that its bytes alone would not
+    give: never int where rldb sees none."""
+    if not _is(args, b"OBJECT", b"ENCODING") or theirs not in _STRING_ENCODINGS:
+        return False
+    return theirs != _STRING_ENCODINGS[0] and ours in _STRING_ENCODINGS
+
+
+DIFFERENCES = [
+    Difference(
+        "a value past the bound",
+        "`SETRANGE k 67108864 x`, `APPEND` beyond",
+        "`ERR string exceeds maximum allowed size (proto-max-bulk-len)`",
+        "`TOOLARGE the value has 67108865 bytes, storage.value_max allows 67108864`",
+        "the bound is rldb's own setting, and the error names it",
+        [[["SETRANGE", "k", "67108864", "x"]]],
+        rb"-ERR string exceeds maximum allowed size \(proto-max-bulk-len\)\r\n",
+        rb"-TOOLARGE the value has 67108865 bytes, storage.value_max allows 67108864\r\n",
+        _too_large,
+    ),
+    Difference(
+        "OBJECT ENCODING of a changed value",
+        "`APPEND k x`, then `OBJECT ENCODING k`",
+        "`raw` for what APPEND and SETRANGE wrote, `embstr` for what INCRBYFLOAT wrote",
+        "`int`, `embstr` or `raw` by the bytes alone",
+        "rldb keeps bytes, and nothing on how they came about",
+        [
+            [["APPEND", "k", "x"], ["OBJECT", "ENCODING", "k"]],
+            [["SET", "k", "x"], ["SETRANGE", "k", "1", "y"], ["OBJECT", "ENCODING", "k"]],
+        ],
+        rb"\$3\r\nraw\r\n",
+        rb"\$6\r\nembstr\r\n",
+        _encoding,
+    ),
+]

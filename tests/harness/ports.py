@@ -1,6 +1,6 @@
 """Blocks of loopback ports that no other test run uses.
 
-The range (RLDB_TEST_PORTS, by default 20200-20299) is cut into blocks of ten. The last port of a
+The range (RLDB_TEST_PORTS, by default 20200-20299) is cut into blocks of twenty. The last port of a
 block is its lock: whoever listens there owns the block for as long as its process lives, so that
 two test runs on one machine never hand the same port to two servers. Ports that something else
 listens on are passed over.
@@ -10,7 +10,7 @@ import os
 import socket
 import time
 
-BLOCK = 10
+BLOCK = 20
 WAIT_S = 600
 
 
