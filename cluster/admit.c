@@ -109,8 +109,22 @@ static bool admit_key_sizes(struct exec *x)
     return true;
 }
 
+// The first words of a browser that was sent here: what follows them may be meant as commands by
+// whoever sent it.
+static bool admit_word(const struct exec *x)
+{
+    if (x->command != NULL || (!exec_word(x, 0, "post") && !exec_word(x, 0, "host:"))) {
+        return true;
+    }
+    client_close(x->client);
+    return false;
+}
+
 bool request_admit(struct exec *x)
 {
+    if (!admit_word(x)) {
+        return false;
+    }
     bool admitted = admit_known(x);
     if (admitted && !command_arity_ok(x->command, x->argc)) {
         exec_error_arity(x);

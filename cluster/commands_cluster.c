@@ -233,6 +233,34 @@ static bool cluster_slot_target(struct exec *x, uint32_t *ret_shard)
     return true;
 }
 
+// GETKEYSINSLOT looks at both of its numbers before it speaks of either.
+static bool cluster_slot_of_keys(struct exec *x, uint16_t *ret_slot, int64_t *ret_most)
+{
+    int64_t slot;
+    int64_t most;
+    if (!exec_integer(x, 2, &slot) || !exec_integer(x, 3, &most)) {
+        return false;
+    }
+    if (slot < 0 || slot >= SLOT_COUNT || most < 0) {
+        exec_error(x, "ERR Invalid slot or number of keys");
+        return false;
+    }
+    *ret_slot = (uint16_t)slot;
+    *ret_most = most;
+    return true;
+}
+
+static bool cluster_keys_target(struct exec *x, uint32_t *ret_shard)
+{
+    uint16_t slot;
+    int64_t most;
+    if (!cluster_enabled(x) || !cluster_slot_of_keys(x, &slot, &most)) {
+        return false;
+    }
+    *ret_shard = placement_of_slot(x->shard->node->placement, slot).core;
+    return true;
+}
+
 struct slot_walk {
     struct exec *x;
     struct reply *reply; // NULL: counts
@@ -281,11 +309,7 @@ static void cluster_getkeysinslot(struct exec *x)
     struct reply reply = x->reply;
     struct slot_walk walk = {.x = x, .reply = &reply};
     reply.out = &found;
-    if (!cluster_slot(x, &walk.slot) || !exec_integer(x, 3, &walk.most)) {
-        return;
-    }
-    if (walk.most < 0) {
-        exec_error(x, "ERR Invalid number of keys");
+    if (!cluster_slot_of_keys(x, &walk.slot, &walk.most)) {
         return;
     }
     slot_walk(&walk);
@@ -330,7 +354,7 @@ static const struct command cluster_rows[] = {
                  "Counts the keys of a slot"),
      .route = ROUTE_SHARD, .target = cluster_slot_target},
     {CLUSTER_ROW("getkeysinslot", cluster_getkeysinslot, 4, "3.0.0", "Lists keys of a slot"),
-     .route = ROUTE_SHARD, .target = cluster_slot_target},
+     .route = ROUTE_SHARD, .target = cluster_keys_target},
     {CLUSTER_ROW("help", cluster_help, 2, "5.0.0", "Prints help about CLUSTER"),
      .route = ROUTE_CONNECTION},
     {CLUSTER_ROW("info", cluster_info, 2, "3.0.0", "Tells about the cluster"),

@@ -32,7 +32,9 @@ static void connection_select(struct exec *x)
     if (!number_parse_i64(x->argv[1], &database)) {
         exec_error_not_integer(x);
     } else if (database != 0) {
-        exec_error(x, "ERR DB index is out of range");
+        exec_error(x, x->shard->node->shard_port_base != 0
+                          ? "ERR SELECT is not allowed in cluster mode"
+                          : "ERR DB index is out of range");
     } else {
         reply_ok(&x->reply);
     }
@@ -173,7 +175,7 @@ static void connection_hello(struct exec *x)
     }
     if ((client->flags & CLIENT_AUTHENTICATED) == 0) {
         exec_error(x, "NOAUTH HELLO must be called with the client already authenticated, "
-                      "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
+                      "otherwise the HELLO AUTH <user> <pass> option can be used to "
                       "authenticate the client and select the RESP protocol version at the same "
                       "time");
         return;

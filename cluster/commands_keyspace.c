@@ -55,14 +55,21 @@ static bool scan_each(void *context, const struct engine_record *record)
     return true;
 }
 
+// What strtoul(3) takes, as in Redis: a sign, digits, nothing behind them but the end or a NUL. A
+// cursor that was never given out ends the walk.
 static bool scan_parse_cursor(struct exec *x, uint64_t *ret_cursor)
 {
-    // Up to 20 digits, as strtoul(3) takes them in Redis.
     struct slice text = x->argv[1];
+    size_t at = 0;
     uint64_t value = 0;
-    bool valid = text.size != 0 && text.size <= 20;
-    for (size_t i = 0; i < text.size && valid; i++) {
-        uint64_t digit = (uint64_t)text.bytes[i] - '0';
+    bool valid = true;
+    bool negative = text.size != 0 && text.bytes[0] == '-';
+    if (text.size != 0 && (text.bytes[0] == '-' || text.bytes[0] == '+')) {
+        at = 1;
+        valid = text.size > 1 && text.bytes[1] != '\0';
+    }
+    for (; at < text.size && text.bytes[at] != '\0' && valid; at++) {
+        uint64_t digit = (uint64_t)text.bytes[at] - '0';
         valid = digit <= 9 && value <= (UINT64_MAX - digit) / 10;
         value = value * 10 + digit;
     }
@@ -70,7 +77,7 @@ static bool scan_parse_cursor(struct exec *x, uint64_t *ret_cursor)
         exec_error(x, "ERR invalid cursor");
         return false;
     }
-    *ret_cursor = value;
+    *ret_cursor = negative ? 0 - value : value;
     return true;
 }
 

@@ -53,7 +53,9 @@ bool transfer_valid(struct exec *x)
             return false;
         }
         if (database != 0) {
-            exec_error(x, "ERR DB index is out of range");
+            exec_error(x, x->shard->node->shard_port_base != 0
+                              ? "ERR Copying to another database is not allowed in cluster mode"
+                              : "ERR DB index is out of range");
             return false;
         }
     }

@@ -12,7 +12,8 @@ from . import names
 
 
 class Difference:
-    """`probes`: sequences of requests, the last of which is judged. `redis_re` and `rldb_re` match the
+    """`probes`: sequences of requests, the last of which is judged; or one that is bytes, sent over a
+    connection of its own. `redis_re` and `rldb_re` match the
     raw reply to it (bytes). `covers(args, theirs, ours)` is asked of replies that are not the same."""
 
     def __init__(self, name, request, redis, rldb, why, probes, redis_re, rldb_re, covers=None):
@@ -58,6 +59,35 @@ def _encoding(args, theirs, ours):
     return theirs != _STRING_ENCODINGS[0] and ours in _STRING_ENCODINGS
 
 
+_COUNT = re.compile(rb"\*(\d{7,10})\r\n")
+_LENGTH = re.compile(rb"\$(\d{8,9})\r\n")
+_VALUE_MAX = 64 << 20
+_ARGUMENTS_MAX = 1 << 20
+
+
+def _many_arguments(args, theirs, ours):
+    """The last thing on a connection: a count that Redis goes on behind, to meet what is no bulk."""
+    if not _is(args, b"(CONNECTION)"):
+        return False
+    if not any(_ARGUMENTS_MAX < int(count) < 1 << 31 for count in _COUNT.findall(args[1])):
+        return False
+    end = b"-ERR Protocol error: invalid multibulk length\r\n"
+    if not ours.endswith(end):
+        return False
+    before = ours[: -len(end)]
+    return theirs.startswith(before) and theirs[len(before) :][:20] in (b"", b"-ERR Protocol error:")
+
+
+def _long_bulk(args, theirs, ours):
+    """A bulk past value_max: Redis hangs up, rldb reads on to refuse it by its name."""
+    if not _is(args, b"(CONNECTION)"):
+        return False
+    if not any(int(length) > _VALUE_MAX for length in _LENGTH.findall(args[1])):
+        return False
+    end = b"-ERR Protocol error: invalid bulk length\r\n"
+    return theirs.endswith(end) and theirs[: -len(end)] == ours
+
+
 DIFFERENCES = [
     Difference(
         "a value past the bound",
@@ -72,16 +102,38 @@ DIFFERENCES = [
     ),
     Difference(
         "OBJECT ENCODING of a changed value",
-        "`APPEND k x`, then `OBJECT ENCODING k`",
+        "`APPEND k y`, then `OBJECT ENCODING k`",
         "`raw` for what APPEND and SETRANGE wrote, `embstr` for what INCRBYFLOAT wrote",
         "`int`, `embstr` or `raw` by the bytes alone",
         "rldb keeps bytes, and nothing on how they came about",
         [
-            [["APPEND", "k", "x"], ["OBJECT", "ENCODING", "k"]],
+            [["SET", "k", "x"], ["APPEND", "k", "y"], ["OBJECT", "ENCODING", "k"]],
             [["SET", "k", "x"], ["SETRANGE", "k", "1", "y"], ["OBJECT", "ENCODING", "k"]],
         ],
         rb"\$3\r\nraw\r\n",
         rb"\$6\r\nembstr\r\n",
         _encoding,
+    ),
+    Difference(
+        "more than 1,048,576 arguments",
+        "`*1048577`",
+        "takes up to 2,147,483,647",
+        "`ERR Protocol error: invalid multibulk length`, and hangs up",
+        "everything has a bound; before a login it is 10 in both",
+        [[b"*1048577\r\n$4\r\nPING\r\n*1\r\n"]],
+        rb"-ERR Protocol error: expected '\$', got '\*'\r\n",
+        rb"-ERR Protocol error: invalid multibulk length\r\n",
+        _many_arguments,
+    ),
+    Difference(
+        "a bulk longer than a value may be",
+        "`$67108865`, with storage.value_max (Redis: proto-max-bulk-len) at 64 MiB",
+        "`ERR Protocol error: invalid bulk length`, and hangs up",
+        "reads it, up to clients.request_max, answers `TOOLARGE ...` and goes on",
+        "what is too large is refused with the connection kept, where the protocol allows it",
+        [[b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$67108865\r\n" + b"x" * 67108865 + b"\r\nPING\r\n"]],
+        rb"-ERR Protocol error: invalid bulk length\r\n",
+        rb"-TOOLARGE [^\r\n]*\r\n\+PONG\r\n",
+        _long_bulk,
     ),
 ]

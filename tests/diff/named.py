@@ -5,6 +5,7 @@ import time
 from harness.resp import Connection, encode
 
 from . import cluster, exhaustive, frames, generate, users
+from .link import Pair
 from .runner import Finding, Session
 
 BATCH = 500
@@ -16,7 +17,14 @@ def as_bytes(request):
 
 
 def ask_both(servers, probe):
-    """The raw replies of both servers to the last request of a sequence, on an empty database."""
+    """The raw replies of both servers to the last request of a sequence, on an empty database; of
+    bytes, to all of them on a connection of its own."""
+    if isinstance(probe[0], bytes):
+        pair = Pair([server.port for server in servers], 60)
+        try:
+            return pair.end(probe[0])
+        finally:
+            pair.close()
     session = Session(servers)
     try:
         for request in probe:
