@@ -75,9 +75,8 @@ enum command_flags {
     COMMAND_SLOW = 1 << 25,   // may be long: timed by itself
     COMMAND_STATELESS =
         1 << 27, // ROUTE_CONNECTION: what follows it in a pipeline may be parsed before it ran
-    COMMAND_UNPAUSES = 1 << 28,         // goes through CLIENT PAUSE
-    COMMAND_READS_AND_WRITES = 1 << 29, // for users' rights: the key is read as well as written
-    COMMAND_PAIRS = 1 << 26, // key value pairs: an even number of arguments after the name
+    COMMAND_UNPAUSES = 1 << 28, // goes through CLIENT PAUSE
+    COMMAND_PAIRS = 1 << 26,    // key value pairs: an even number of arguments after the name
 };
 
 typedef void command_fn(struct exec *x);
@@ -156,6 +155,9 @@ void exec_errorf(struct exec *x, const char *format, ...) __attribute__((format(
 void exec_error_syntax(struct exec *x);
 void exec_error_not_integer(struct exec *x);
 void exec_error_arity(struct exec *x); // ERR wrong number of arguments for 'x' command
+// ERR unknown subcommand or wrong number of arguments for 'y'. Try X HELP.
+void exec_error_subcommand(struct exec *x);
+bool exec_integer_32(struct exec *x, uint32_t at, int64_t *ret_value); // as Redis takes an int
 
 // True when argv[at] is this word, whatever its case.
 bool exec_word(const struct exec *x, uint32_t at, const char *lower_case_word);

@@ -330,9 +330,7 @@ static void client_pause(struct exec *x)
     int64_t timeout_ms;
     enum shard_pause_kind what = SHARD_PAUSE_ALL;
     if (x->argc > 4) {
-        exec_errorf(
-            x, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
-            (int)x->argv[1].size, (const char *)x->argv[1].bytes);
+        exec_error_subcommand(x);
         return;
     }
     if (x->argc == 4 && !exec_word(x, 3, "write") && !exec_word(x, 3, "all")) {

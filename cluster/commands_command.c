@@ -255,7 +255,7 @@ static void command_info(struct exec *x)
     for (uint32_t i = 2; i < x->argc; i++) {
         const struct command *command = command_by_full_name(x, x->argv[i]);
         if (command == NULL) {
-            reply_null_array(&x->reply);
+            reply_null(&x->reply);
         } else {
             reply_command(&x->reply, command);
         }
@@ -357,7 +357,11 @@ static void command_list(struct exec *x)
         return;
     }
     command_each(x, command_list_one, &filter);
-    reply_set(&x->reply, filter.count);
+    if (x->argc == 2) {
+        reply_set(&x->reply, filter.count);
+    } else {
+        reply_array(&x->reply, filter.count);
+    }
     filter.reply = &x->reply;
     command_each(x, command_list_one, &filter);
 }
@@ -434,8 +438,8 @@ enum { ANY = COMMAND_LOADING | COMMAND_STALE | COMMAND_SENTINEL };
 static const struct command command_rows[] = {
     COMMAND_ROW("count", command_count, 2, "2.8.13", "Tells how many commands there are"),
     COMMAND_ROW("docs", command_docs, -2, "7.0.0", "Tells what commands are for"),
-    COMMAND_ROW("getkeys", command_getkeys, -3, "2.8.13", "Tells the keys of a full command"),
-    COMMAND_ROW("getkeysandflags", command_getkeys, -3, "7.0.0",
+    COMMAND_ROW("getkeys", command_getkeys, -4, "2.8.13", "Tells the keys of a full command"),
+    COMMAND_ROW("getkeysandflags", command_getkeys, -4, "7.0.0",
                 "Tells the keys of a full command and how they are used"),
     COMMAND_ROW("help", command_help, 2, "5.0.0", "Prints help about COMMAND"),
     COMMAND_ROW("info", command_info, -2, "2.8.13", "Tells about commands"),

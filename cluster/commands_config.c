@@ -116,7 +116,7 @@ static const char *set_policy(struct shard *shard, struct slice value)
             return NULL;
         }
     }
-    return "argument must be one of the following: noeviction, allkeys-lru, allkeys-random, "
+    return "argument(s) must be one of the following: noeviction, allkeys-lru, allkeys-random, "
            "volatile-ttl";
 }
 
@@ -130,11 +130,18 @@ static void get_timeout(const struct shard *shard, struct text *text)
     text_u64(text, shard->config.clients.idle_timeout_ns / 1000000000);
 }
 
+// Why set_number() refused.
+static const char *number_problem(struct slice value, const char *range)
+{
+    int64_t number;
+    return number_parse_i64(value, &number) ? range : "argument couldn't be parsed into an integer";
+}
+
 static const char *set_timeout(struct shard *shard, struct slice value)
 {
     int64_t seconds;
     if (!set_number(value, 0, INT32_MAX, &seconds)) {
-        return "argument must be between 0 and 2147483647 inclusive";
+        return number_problem(value, "argument must be between 0 and 2147483647 inclusive");
     }
     shard->config.clients.idle_timeout_ns = (uint64_t)seconds * 1000000000;
     for (struct client *client = shard->clients; client != NULL; client = client->next) {
@@ -152,7 +159,8 @@ static const char *set_maxclients(struct shard *shard, struct slice value)
 {
     int64_t most;
     if (!set_number(value, 1, shard->node->config.clients.max, &most)) {
-        return "argument must be between 1 and clients.max of the configuration file";
+        return number_problem(
+            value, "argument must be between 1 and clients.max of the configuration file");
     }
     shard->config.clients.max = (uint32_t)most;
     return NULL;
@@ -167,7 +175,8 @@ static const char *set_slowlog_threshold(struct shard *shard, struct slice value
 {
     int64_t threshold_us;
     if (!set_number(value, -1, INT64_MAX, &threshold_us)) {
-        return "argument must be between -1 and 9223372036854775807 inclusive";
+        return number_problem(value,
+                              "argument must be between -1 and 9223372036854775807 inclusive");
     }
     slowlog_configure(shard->slowlog, threshold_us, slowlog_length_max(shard->slowlog));
     shard->slowlog_each = threshold_us >= 0 && threshold_us < SLOWLOG_EACH_BELOW_US;
@@ -183,7 +192,8 @@ static const char *set_slowlog_length(struct shard *shard, struct slice value)
 {
     int64_t length;
     if (!set_number(value, 0, INT64_MAX, &length)) {
-        return "argument must be between 0 and 9223372036854775807 inclusive";
+        return number_problem(value,
+                              "argument must be between 0 and 9223372036854775807 inclusive");
     }
     uint32_t kept = length < LIMIT_SLOWLOG_ENTRIES ? (uint32_t)length : LIMIT_SLOWLOG_ENTRIES;
     slowlog_configure(shard->slowlog, slowlog_threshold_us(shard->slowlog), kept);
@@ -199,7 +209,8 @@ static const char *set_latency_threshold(struct shard *shard, struct slice value
 {
     int64_t threshold_ms;
     if (!set_number(value, 0, INT64_MAX, &threshold_ms)) {
-        return "argument must be between 0 and 9223372036854775807 inclusive";
+        return number_problem(value,
+                              "argument must be between 0 and 9223372036854775807 inclusive");
     }
     shard->latency_threshold_ms = (uint64_t)threshold_ms;
     return NULL;
@@ -301,51 +312,70 @@ enum { NAMES = sizeof names / sizeof *names };
 
 // GET ----------------------------------------------------------------------------------------
 
-static bool config_asked(const struct exec *x, const char *name)
+static bool is_glob(struct slice text)
 {
-    for (uint32_t i = 2; i < x->argc; i++) {
-        if (glob_match(x->argv[i], slice_from_text(name), true)) {
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.bytes[i] == '*' || text.bytes[i] == '?' || text.bytes[i] == '[') {
             return true;
         }
     }
     return false;
 }
 
-static void config_tell(struct exec *x, const char *name, const struct text *text)
+// Whether the setting is asked for, and the name to tell it by: as it was typed, or its own where
+// a pattern asked first.
+static bool config_asked(const struct exec *x, const char *name, struct slice *ret_name)
 {
-    reply_bulk_text(&x->reply, name);
+    for (uint32_t i = 2; i < x->argc; i++) {
+        if (is_glob(x->argv[i])) {
+            if (glob_match(x->argv[i], slice_from_text(name), true)) {
+                *ret_name = slice_from_text(name);
+                return true;
+            }
+        } else if (exec_word(x, i, name)) {
+            *ret_name = x->argv[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static void config_tell(struct exec *x, struct slice name, const struct text *text)
+{
+    reply_bulk(&x->reply, name);
     reply_bulk(&x->reply, text_slice(text));
 }
 
 static void config_get(struct exec *x)
 {
     uint32_t count = 0;
+    struct slice name;
     for (uint32_t i = 0; i < NAMES; i++) {
-        count += config_asked(x, names[i].name);
+        count += config_asked(x, names[i].name, &name);
     }
     for (uint32_t i = 0; i < config_key_count; i++) {
-        count += config_asked(x, config_keys[i].path);
+        count += config_asked(x, config_keys[i].path, &name);
     }
     reply_map(&x->reply, count);
     char storage[CONFIG_VALUE_BYTES_MAX];
     struct text text;
     text_init_fixed(&text, storage, sizeof storage);
     for (uint32_t i = 0; i < NAMES; i++) {
-        if (config_asked(x, names[i].name)) {
+        if (config_asked(x, names[i].name, &name)) {
             text_clear(&text);
             if (names[i].get != NULL) {
                 names[i].get(x->shard, &text);
             } else {
                 text_string(&text, names[i].fixed);
             }
-            config_tell(x, names[i].name, &text);
+            config_tell(x, name, &text);
         }
     }
     for (uint32_t i = 0; i < config_key_count; i++) {
-        if (config_asked(x, config_keys[i].path)) {
+        if (config_asked(x, config_keys[i].path, &name)) {
             text_clear(&text);
             config_value_text(&x->shard->config, &config_keys[i], &text);
-            config_tell(x, config_keys[i].path, &text);
+            config_tell(x, name, &text);
         }
     }
 }
@@ -365,13 +395,7 @@ static bool config_set_redis(struct exec *x, uint32_t at, bool *ret_known)
             continue;
         }
         *ret_known = true;
-        const char *why = "can't set immutable config";
-        if (names[i].set != NULL) {
-            why = names[i].set(x->shard, x->argv[at + 1]);
-        } else if (names[i].fixed != NULL &&
-                   slice_equal(x->argv[at + 1], slice_from_text(names[i].fixed))) {
-            why = NULL; // it is so already
-        }
+        const char *why = names[i].set == NULL ? NULL : names[i].set(x->shard, x->argv[at + 1]);
         if (why != NULL) {
             config_failed(x, x->argv[at], why);
         }
@@ -399,34 +423,70 @@ static void config_apply(struct shard *shard, const struct config_key *key)
     }
 }
 
+static const struct config_key *config_own_key(const struct exec *x, uint32_t at)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%.*s", (int)x->argv[at].size,
+                   (const char *)x->argv[at].bytes);
+    return config_key_find(path);
+}
+
 static bool config_set_own(struct exec *x, uint32_t at)
 {
-    char path[128], value[CONFIG_VALUE_BYTES_MAX];
-    struct slice name = x->argv[at];
-    (void)snprintf(path, sizeof path, "%.*s", (int)name.size, (const char *)name.bytes);
+    char value[CONFIG_VALUE_BYTES_MAX];
     (void)snprintf(value, sizeof value, "%.*s", (int)x->argv[at + 1].size,
                    (const char *)x->argv[at + 1].bytes);
-    const struct config_key *key = config_key_find(path);
-    if (key == NULL) {
-        exec_errorf(x, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                    (int)name.size, (const char *)name.bytes);
-        return false;
-    }
+    const struct config_key *key = config_own_key(x, at);
     struct config_error error;
     if (config_set(&x->shard->config, key, value, &error) < 0) {
-        config_failed(x, name, error.text);
+        config_failed(x, x->argv[at], error.text);
         return false;
     }
     config_apply(x->shard, key);
     return true;
 }
 
+// Whether argv[at] names a setting that may be set to the next argument, and was not named before.
+static bool config_set_check(struct exec *x, uint32_t at)
+{
+    bool known = false;
+    bool fixed = false;
+    for (uint32_t i = 0; i < NAMES && !known; i++) {
+        known = exec_word(x, at, names[i].name);
+        fixed = known && names[i].set == NULL &&
+                (names[i].fixed == NULL || // it may be set to what it is
+                 !slice_equal(x->argv[at + 1], slice_from_text(names[i].fixed)));
+    }
+    if (!known && config_own_key(x, at) == NULL) {
+        exec_errorf(x, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
+                    (int)x->argv[at].size, (const char *)x->argv[at].bytes);
+        return false;
+    }
+    if (fixed) {
+        config_failed(x, x->argv[at], "can't set immutable config");
+        return false;
+    }
+    for (uint32_t before = 2; before < at; before += 2) {
+        if (x->argv[before].size == x->argv[at].size &&
+            strncasecmp((const char *)x->argv[before].bytes, (const char *)x->argv[at].bytes,
+                        x->argv[at].size) == 0) {
+            config_failed(x, x->argv[at], "duplicate parameter");
+            return false;
+        }
+    }
+    return true;
+}
+
 static void config_set_run(struct exec *x)
 {
     if (x->argc % 2 != 0) {
-        exec_errorf(x, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                    (int)x->argv[2].size, (const char *)x->argv[2].bytes);
+        exec_error_syntax(x);
         return;
+    }
+    for (uint32_t at = 2; at < x->argc; at += 2) {
+        if (!config_set_check(x, at)) {
+            return;
+        }
     }
     for (uint32_t at = 2; at < x->argc; at += 2) {
         bool known;

@@ -29,9 +29,10 @@ static void connection_echo(struct exec *x)
 static void connection_select(struct exec *x)
 {
     int64_t database;
-    if (!number_parse_i64(x->argv[1], &database)) {
-        exec_error_not_integer(x);
-    } else if (database != 0) {
+    if (!exec_integer_32(x, 1, &database)) {
+        return;
+    }
+    if (database != 0) {
         exec_error(x, x->shard->node->shard_port_base != 0
                           ? "ERR SELECT is not allowed in cluster mode"
                           : "ERR DB index is out of range");
@@ -119,27 +120,25 @@ static void hello_reply(struct exec *x)
     reply_array(&x->reply, 0);
 }
 
-struct hello {
-    bool has_user;
-    struct slice user, password;
-    bool has_name;
-    struct slice name;
-};
-
-static bool hello_parse(struct exec *x, struct hello *hello)
+// The options of HELLO, each of which takes effect as it is read: what comes before a wrong one
+// stays, as in Redis.
+static bool hello_options(struct exec *x)
 {
     for (uint32_t at = 2; at < x->argc; at++) {
         uint32_t more = x->argc - 1 - at;
         if (exec_word(x, at, "auth") && more >= 2) {
-            hello->has_user = true;
-            hello->user = x->argv[at + 1];
-            hello->password = x->argv[at + 2];
+            if (!session_authenticate(x->client, x->argv[at + 1], x->argv[at + 2])) {
+                exec_error(x, ACL_ERROR_WRONGPASS);
+                return false;
+            }
             at += 2;
         } else if (exec_word(x, at, "setname") && more >= 1) {
-            hello->has_name = true;
-            hello->name = x->argv[++at];
-            if (!session_name_valid(hello->name)) {
+            if (!session_name_valid(x->argv[++at])) {
                 exec_error(x, SESSION_ERROR_NAME);
+                return false;
+            }
+            if (!session_set_name(x->client, x->argv[at])) {
+                exec_error(x, "ERR out of memory");
                 return false;
             }
         } else {
@@ -154,7 +153,6 @@ static bool hello_parse(struct exec *x, struct hello *hello)
 static void connection_hello(struct exec *x)
 {
     struct client *client = x->client;
-    struct hello hello = {0};
     int64_t protocol = 0;
     if (x->argc >= 2) {
         if (!number_parse_i64(x->argv[1], &protocol)) {
@@ -166,11 +164,7 @@ static void connection_hello(struct exec *x)
             return;
         }
     }
-    if (!hello_parse(x, &hello)) {
-        return;
-    }
-    if (hello.has_user && !session_authenticate(client, hello.user, hello.password)) {
-        exec_error(x, ACL_ERROR_WRONGPASS);
+    if (!hello_options(x)) {
         return;
     }
     if ((client->flags & CLIENT_AUTHENTICATED) == 0) {
@@ -178,10 +172,6 @@ static void connection_hello(struct exec *x)
                       "otherwise the HELLO AUTH <user> <pass> option can be used to "
                       "authenticate the client and select the RESP protocol version at the same "
                       "time");
-        return;
-    }
-    if (hello.has_name && !session_set_name(client, hello.name)) {
-        exec_error(x, "ERR out of memory");
         return;
     }
     if (protocol != 0) {

@@ -49,6 +49,10 @@ static void server_lastsave(struct exec *x)
 
 static void server_save(struct exec *x)
 {
+    if (x->argc > 2 || (x->argc == 2 && !exec_word(x, 1, "schedule"))) {
+        exec_error_syntax(x);
+        return;
+    }
     exec_error(x, "ERR storage.engine is memory: it keeps nothing on disk, so there is nothing "
                   "to save");
 }
@@ -56,16 +60,31 @@ static void server_save(struct exec *x)
 static void server_shutdown(struct exec *x)
 {
     struct node *node = x->shard->node;
+    bool abort = false, save = false, nosave = false, other = false;
     for (uint32_t i = 1; i < x->argc; i++) {
+        bool known = true;
         if (exec_word(x, i, "abort")) {
-            exec_error(x, "ERR No shutdown in progress.");
-            return;
+            abort = true;
+        } else if (exec_word(x, i, "save")) {
+            save = true;
+        } else if (exec_word(x, i, "nosave")) {
+            nosave = true;
+        } else {
+            other = true;
+            known = exec_word(x, i, "now") || exec_word(x, i, "force");
         }
-        if (!exec_word(x, i, "nosave") && !exec_word(x, i, "save") && !exec_word(x, i, "now") &&
-            !exec_word(x, i, "force")) {
+        if (!known) {
             exec_error_syntax(x);
             return;
         }
+    }
+    if ((save && nosave) || (abort && (save || nosave || other))) {
+        exec_error_syntax(x);
+        return;
+    }
+    if (abort) {
+        exec_error(x, "ERR No shutdown in progress.");
+        return;
     }
     if (node->request_stop == NULL) {
         exec_error(x, "ERR this node is not stopped by its clients");
@@ -82,6 +101,10 @@ enum { SLOWLOG_GET_DEFAULT = 10 };
 static bool slowlog_get_count(struct exec *x, int64_t *ret_count)
 {
     *ret_count = SLOWLOG_GET_DEFAULT;
+    if (x->argc > 3) {
+        exec_error_subcommand(x);
+        return false;
+    }
     if (x->argc == 3 && (!number_parse_i64(x->argv[2], ret_count) || *ret_count < -1)) {
         exec_error(x, "ERR count should be greater than or equal to -1");
         return false;
@@ -306,9 +329,19 @@ enum { MEMORY_INDEX_BYTES = 12 }; // of the index, a key, on average
 
 static void memory_usage(struct exec *x)
 {
-    if (x->argc != 3 && !(x->argc == 5 && exec_word(x, 3, "samples"))) {
-        exec_error_syntax(x);
-        return;
+    for (uint32_t i = 3; i < x->argc; i += 2) {
+        int64_t samples;
+        if (!exec_word(x, i, "samples") || i + 1 == x->argc) {
+            exec_error_syntax(x);
+            return;
+        }
+        if (!exec_integer(x, i + 1, &samples)) {
+            return;
+        }
+        if (samples < 0) {
+            exec_error_syntax(x);
+            return;
+        }
     }
     if (!x->item->exists) {
         reply_null(&x->reply);

@@ -44,6 +44,37 @@ void exec_error_arity(struct exec *x)
     exec_errorf(x, "ERR wrong number of arguments for '%s' command", name);
 }
 
+enum { EXEC_ECHO_BYTES = 128 }; // as much of a word as Redis repeats
+
+void exec_error_subcommand(struct exec *x)
+{
+    const char *name = x->command->parent != NULL ? x->command->parent : x->command->name;
+    char upper[32];
+    size_t length = strlen(name);
+    for (size_t i = 0; i <= length && i < sizeof upper; i++) {
+        upper[i] = name[i] >= 'a' && name[i] <= 'z' ? (char)(name[i] - 'a' + 'A') : name[i];
+    }
+    upper[sizeof upper - 1] = '\0';
+    size_t size = x->argv[1].size < EXEC_ECHO_BYTES ? x->argv[1].size : EXEC_ECHO_BYTES;
+    exec_errorf(x, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+                (int)size, (const char *)x->argv[1].bytes, upper);
+}
+
+bool exec_integer_32(struct exec *x, uint32_t at, int64_t *ret_value)
+{
+    int64_t value;
+    if (!exec_integer(x, at, &value)) {
+        return false;
+    }
+    if (value < INT32_MIN || value > INT32_MAX) {
+        exec_errorf(x, "ERR value is out of range, value must between %d and %d", INT32_MIN,
+                    INT32_MAX);
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
 bool exec_word(const struct exec *x, uint32_t at, const char *lower_case_word)
 {
     struct slice argument = x->argv[at];

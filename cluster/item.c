@@ -154,6 +154,9 @@ static bool item_write(struct exec *x, struct item *item, struct slice value, ui
 
 bool item_set(struct exec *x, struct item *item, struct slice value, uint64_t expire_ms)
 {
+    if (expire_ms != 0 && expire_ms <= x->shard->io->wall_ms) {
+        return !item->stored || item_delete(x, item); // it was never there for anybody
+    }
     return item_write(x, item, value, expire_ms);
 }
 

@@ -49,7 +49,7 @@ bool transfer_valid(struct exec *x)
             return false;
         }
         i++;
-        if (!exec_integer(x, i, &database)) {
+        if (!exec_integer_32(x, i, &database)) {
             return false;
         }
         if (database != 0) {

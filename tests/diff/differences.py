@@ -54,6 +54,8 @@ def _too_large(args, theirs, ours):
 def _encoding(args, theirs, ours):
     """Redis remembers how a value came about, and shows an encoding that its bytes alone would not
     give: never int where rldb sees none."""
+    if _is(args, b"OBJECT", b"REFCOUNT"):
+        return theirs == b":1\r\n" and ours == b":2147483647\r\n"
     if not _is(args, b"OBJECT", b"ENCODING") or theirs not in _STRING_ENCODINGS:
         return False
     return theirs != _STRING_ENCODINGS[0] and ours in _STRING_ENCODINGS
@@ -101,7 +103,7 @@ DIFFERENCES = [
         _too_large,
     ),
     Difference(
-        "OBJECT ENCODING of a changed value",
+        "OBJECT ENCODING and REFCOUNT of a changed value",
         "`APPEND k y`, then `OBJECT ENCODING k`",
         "`raw` for what APPEND and SETRANGE wrote, `embstr` for what INCRBYFLOAT wrote",
         "`int`, `embstr` or `raw` by the bytes alone",
@@ -135,5 +137,42 @@ DIFFERENCES = [
         rb"-ERR Protocol error: invalid bulk length\r\n",
         rb"-TOOLARGE [^\r\n]*\r\n\+PONG\r\n",
         _long_bulk,
+    ),
+    Difference(
+        "SAVE and BGSAVE",
+        "`SAVE`, `BGSAVE`",
+        "writes dump.rdb",
+        "`ERR storage.engine is memory: it keeps nothing on disk, so there is nothing to save`",
+        "an OK would say that data is safe that is not",
+        [[["SAVE"]], [["BGSAVE"]]],
+        rb"\+(OK|Background saving [a-z]*)\r\n",
+        rb"-ERR storage\.engine is memory[^\r]*\r\n",
+        lambda args, theirs, ours: args[0].upper() in (b"SAVE", b"BGSAVE")
+        and ours.startswith(b"-ERR storage.engine is memory"),
+    ),
+    Difference(
+        "names of eviction policies",
+        "`CONFIG SET maxmemory-policy bogus`",
+        "names eight policies",
+        "names those that rldb has: noeviction, allkeys-lru, allkeys-random, volatile-ttl",
+        "the others are refused: LFU and policies over keys with a time to live alone are not offered",
+        [[["CONFIG", "SET", "maxmemory-policy", "bogus"]]],
+        rb"-ERR CONFIG SET failed [^\r]*following: volatile-lru, volatile-lfu, [^\r]*\r\n",
+        rb"-ERR CONFIG SET failed [^\r]*following: noeviction, allkeys-lru, allkeys-random, volatile-ttl\r\n",
+        lambda args, theirs, ours: _is(args, b"CONFIG", b"SET")
+        and b"following: volatile-lru" in theirs
+        and b"following: noeviction" in ours,
+    ),
+    Difference(
+        "OBJECT IDLETIME",
+        "`OBJECT IDLETIME k`, 2 s after `SET k v`, right after `GET k`",
+        "0: the seconds since the key was last read or written",
+        "2: the seconds since it was last written",
+        "a read leaves two bits in the record for eviction, and no time",
+        [[["SET", "k", "v"], 2.1, ["GET", "k"], ["OBJECT", "IDLETIME", "k"]]],
+        rb":[01]\r\n",
+        rb":[23]\r\n",
+        lambda args, theirs, ours: _is(args, b"OBJECT", b"IDLETIME")
+        and theirs[:1] == ours[:1] == b":",
     ),
 ]

@@ -7,6 +7,7 @@ costs its time once.
 import time
 
 from . import generate, names
+from .compare import CONNECTION, same
 from .differences import DIFFERENCES
 from .link import Side
 from .runner import spell
@@ -81,8 +82,8 @@ def alike(raw, theirs, ours):
     """Whether two (answer, closed) pairs are the same, or told apart by a row of the table."""
     if theirs == ours:
         return True
-    request = [b"(connection)", raw]
-    return any(row.covers and row.covers(request, theirs[0], ours[0]) for row in DIFFERENCES)
+    request = [CONNECTION, raw]
+    return same(request, theirs[0], ours[0]) and theirs[1] == ours[1] or any(row.covers and row.covers(request, theirs[0], ours[0]) for row in DIFFERENCES)
 
 
 def compare(servers, frames, patience_s=PATIENCE_S):

@@ -90,7 +90,7 @@ FLOATS = _pool(
     (1, [_LL_MAX, _LL_MIN, b"1" * 40, b"0." + b"1" * 40, b"1" * 300, b"2.2250738585072011e-308"]),
 )
 VALUES = _pool(
-    (5, [b"v", b"hello", b"", b"value-1", b"x" * 44, b"x" * 45, b"y" * 64]),
+    (5, [b"v", b"howdy", b"", b"value-1", b"x" * 44, b"x" * 45, b"y" * 64]),
     (2, [b"\x00", b"\r\n", b"a\r\nb\r\n", b"\xff" * 10, b"*1\r\n$4\r\nPING\r\n", b"z" * 1000]),
     (1, [b"w" * 4096, b" ", b"+OK", b"$-1\r\n"]),
 ) + INTS + FLOATS[:60]

@@ -18,7 +18,7 @@ def as_bytes(request):
 
 def ask_both(servers, probe):
     """The raw replies of both servers to the last request of a sequence, on an empty database; of
-    bytes, to all of them on a connection of its own."""
+    bytes, to all of them on a connection of its own. A number is a pause in seconds."""
     if isinstance(probe[0], bytes):
         pair = Pair([server.port for server in servers], 60)
         try:
@@ -28,7 +28,10 @@ def ask_both(servers, probe):
     session = Session(servers)
     try:
         for request in probe:
-            answers = session.pairs[0].ask(as_bytes(request))
+            if isinstance(request, float):
+                time.sleep(request)
+            else:
+                answers = session.pairs[0].ask(as_bytes(request))
     finally:
         session.close()
     return answers

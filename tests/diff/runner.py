@@ -5,7 +5,7 @@ import time
 from harness.resp import Malformed, split
 
 from . import generate
-from .compare import same
+from .compare import CONNECTION, same
 from .differences import DIFFERENCES
 from .link import LINKS_COUNT, Late, Pair
 
@@ -73,9 +73,16 @@ class Session:
         self.timeout = timeout
         self.covered = covered if covered is not None else {}
         self.marks = 0
-        self.pairs = [Pair(self._address(link), timeout) for link in range(LINKS_COUNT)]
-        self.pairs[0].ask([b"FLUSHALL"])
-        self.pairs[1].ask([b"HELLO", b"3"])
+        self.pairs = []
+        try:
+            for link in range(LINKS_COUNT):
+                self.pairs.append(Pair(self._address(link), timeout))
+            self.pairs[0].ask([b"FLUSHALL"])
+            self.pairs[1].ask([b"HELLO", b"3"])
+        except (OSError, Late) as problem:
+            self.close()
+            what = f"a fresh session is not served: {problem!r}"
+            raise Finding(0, None, b"", b"", what) from None
 
     def _address(self, link):
         """(reference, rldbd) for a link: a unix socket for the last, else TCP."""
@@ -167,7 +174,7 @@ class Session:
             theirs, ours = pair.end(raw)
         finally:
             pair.close()
-        if theirs != ours and not self._same([b"(connection)", raw], theirs, ours):
+        if theirs != ours and not self._same([CONNECTION, raw], theirs, ours):
             raise Finding(at, None, theirs, ours, "the ending unit differs")
 
     def _walk(self, at, unit):
@@ -235,13 +242,15 @@ def rebatch(units):
 
 def replay(addresses, units, timeout):
     """The finding that these units lead to, or None."""
-    session = Session(addresses, timeout)
+    session = None
     try:
+        session = Session(addresses, timeout)
         session.play(rebatch(units))
     except Finding as finding:
         return finding
     finally:
-        session.close()
+        if session:
+            session.close()
     return None
 
 
@@ -302,18 +311,25 @@ class Run:
         batches = generate.Generator(f"{self.seed}:{number}").epoch(self.epoch_commands)
         units = [unit for batch in batches for unit in batch.units]
         self.commands += sum(len(unit.items) for unit in units)
-        session = Session(self.addresses, self.timeout, self.covered)
+        session = None
         try:
+            session = Session(self.addresses, self.timeout, self.covered)
             session.play(batches)
         except Finding as finding:
             return units, finding
         finally:
-            session.close()
+            if session:
+                session.close()
         return None
 
     def describe(self, number, units, finding):
         """The finding as lines, made small."""
         lines = [f"epoch {number} (replay it alone: run --seed {self.seed} --epoch {number})"]
+        if not all(server.alive() for server in self.addresses):
+            lines.append("a server has ended; lately sent:")
+            for unit in units[max(0, finding.unit - 30) : finding.unit + 1]:
+                lines.extend("  " + line for line in spell_unit(unit))
+            return lines + finding.lines(), finding
         fewer, finding = minimise(self.addresses, units, finding, self.timeout)
         if fewer is None:
             lines.append("not reproduced in three replays; as it was first seen:")

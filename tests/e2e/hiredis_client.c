@@ -1,5 +1,6 @@
-// A program that uses hiredis as its users do: one by one, in pipelines, binary, large, reconnecting.
-// Given HOST PORT, or PATH of a unix socket. A line per case; exit 0 when all of them held.
+// A program that uses hiredis as its users do: one by one, in pipelines, binary, large,
+// reconnecting. Given HOST PORT, or PATH of a unix socket. A line per case; exit 0 when all of them
+// held.
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdint.h>
