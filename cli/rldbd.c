@@ -35,8 +35,8 @@ static const char USAGE[] =
     "  --version       print the version and exit\n"
     "  --help          print this and exit\n"
     "\n"
-    "It prints one line, \"ready: ...\", when it serves, logs to standard error (or log.file),\n"
-    "and ends on SIGTERM or SIGINT when it has answered what it took.\n"
+    "It prints one line, \"ready: ...\", when it serves, logs to standard error (or log.file,\n"
+    "opened anew on SIGHUP), and ends on SIGTERM or SIGINT when it has answered what it took.\n"
     "\n"
     "exit: 0 stopped as asked or configuration valid, 2 wrong usage or configuration, 3 failed\n";
 
@@ -48,6 +48,7 @@ struct daemon {
     struct cpu_facts facts;
     struct node *node;
     struct io *io; // the main thread's, to wake shards with
+    struct log_file *log;
     uint32_t shards;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -185,6 +186,37 @@ static void daemon_request_stop(void *context)
     (void)kill(getpid(), SIGTERM);
 }
 
+static void daemon_say(struct daemon *daemon, const char *message)
+{
+    const struct config_log *config = &daemon->config.log;
+    struct log log = {.level = (enum log_level)config->level,
+                      .format = (enum log_format)config->format,
+                      .sink = log_file_write,
+                      .context = daemon->log,
+                      .wall_ms = &daemon->io->wall_ms};
+    struct log_line line;
+    io_turn(daemon->io, 0); // reads the clock
+    log_begin(&line, &log, LOG_LEVEL_INFO, message);
+    log_text(&line, "version", RLDB_VERSION);
+    log_u64(&line, "shards", daemon->shards);
+    log_end(&line);
+}
+
+// SIGHUP: the log's file was moved away and is opened anew. Returns on the others.
+static int daemon_wait_for_signal(struct daemon *daemon, const sigset_t *signals)
+{
+    int signal = 0;
+    do {
+        if (sigwait(signals, &signal) != 0) {
+            continue;
+        }
+        if (signal == SIGHUP && log_file_reopen(daemon->log) < 0) {
+            (void)fprintf(stderr, "rldbd: cannot open the log %s again\n", daemon->log->path);
+        }
+    } while (signal == SIGHUP || signal == 0);
+    return signal;
+}
+
 static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
 {
     struct thread threads[LIMIT_SHARDS];
@@ -198,9 +230,10 @@ static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
     (void)fflush(stdout);
     (void)daemon_step(daemon, STEP_RUN);
     (void)notify_send(getenv("NOTIFY_SOCKET"), "READY=1");
-    int signal = 0;
-    (void)sigwait(signals, &signal);
+    daemon_say(daemon, text);
+    int signal = daemon_wait_for_signal(daemon, signals);
     (void)notify_send(getenv("NOTIFY_SOCKET"), "STOPPING=1");
+    daemon_say(daemon, signal == SIGINT ? "stopping on SIGINT" : "stopping on SIGTERM");
     node_stop(daemon->node, daemon->io);
     io_turn(daemon->io, 0); // by which the wakes go out
     daemon_wait_until_run(daemon);
@@ -233,8 +266,10 @@ static int daemon_run(struct daemon *daemon, struct log_file *log)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    daemon->log = log;
     daemon_raise_descriptors(&daemon->config);
     if (io_uring_open(&options, &daemon->io, text) < 0 ||
         node_open(&daemon->config, &daemon->facts, daemon->shards, daemon->io, &daemon->node,
