@@ -288,14 +288,10 @@ static const struct io_vtable uring_vtable = {
     .destroy = uring_destroy,
 };
 
-// 0, or -ENOSYS with a line in `error`.
-static int uring_check_kernel(char *error)
+int uring_check_kernel(const char *release, char *error)
 {
-    struct utsname name;
     char *end = NULL;
-
-    CHECK(uname(&name) == 0);
-    const long major = strtol(name.release, &end, 10);
+    const long major = strtol(release, &end, 10);
     const long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
 
     if (major > KERNEL_MAJOR_MIN || (major == KERNEL_MAJOR_MIN && minor >= KERNEL_MINOR_MIN)) {
@@ -304,7 +300,7 @@ static int uring_check_kernel(char *error)
     snprintf(error, IO_ERROR_TEXT_MAX,
              "Linux %.64s is too old: version %d.%d or newer is needed for io_uring with deferred "
              "task work",
-             name.release, KERNEL_MAJOR_MIN, KERNEL_MINOR_MIN);
+             release, KERNEL_MAJOR_MIN, KERNEL_MINOR_MIN);
     return -ENOSYS;
 }
 
@@ -345,7 +341,10 @@ int io_uring_open(const struct io_uring_options *options, struct io **ret_io, ch
 {
     char error[IO_ERROR_TEXT_MAX] = "out of memory";
     struct uring *uring = NULL;
-    int result = uring_check_kernel(error);
+    struct utsname name;
+
+    CHECK(uname(&name) == 0);
+    int result = uring_check_kernel(name.release, error);
 
     CHECK((options->queue_entries & (options->queue_entries - 1)) == 0);
     if (result == 0) {

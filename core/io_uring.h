@@ -99,6 +99,10 @@ void uring_start(struct uring *uring, struct io_op *op, struct io_uring_sqe *sqe
 // Asks the kernel to end the op early.
 void uring_cancel_op(struct uring *uring, const struct io_op *op);
 
+// Whether the release, as uname(2) tells it, is that of a kernel which can do all this. 0, or
+// -ENOSYS with a line in error[IO_ERROR_TEXT_MAX].
+int uring_check_kernel(const char *release, char *error);
+
 // io_uring_stream.c
 int uring_buffers_open(struct uring *uring, uint32_t count, uint32_t bytes);
 void uring_buffers_close(struct uring *uring);

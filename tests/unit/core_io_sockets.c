@@ -191,6 +191,45 @@ CASE(core_io_sockets, several_parts_are_sent_in_order)
     link_close(&link, driver);
 }
 
+CASE(core_io_sockets, sends_of_several_parts_do_not_mix)
+{
+    enum { LINKS = 3, PARTS = 5, PART_BYTES = 20 };
+    struct acceptor acceptor;
+    struct io_peer *peers[LINKS];
+    struct call calls[LINKS] = {0};
+    struct iovec parts[LINKS][PARTS];
+    uint8_t bytes[LINKS][PARTS * PART_BYTES];
+
+    acceptor_start(&acceptor, driver, any_port);
+    for (uint32_t i = 0; i < LINKS; i++) {
+        peers[i] = io_peer_connect(driver, &acceptor.address);
+        WAIT(acceptor.count == i + 1 && io_peer_connected(peers[i]));
+    }
+    for (size_t i = 0; i < LINKS; i++) {
+        memset(bytes[i], 'a' + (int)i, sizeof bytes[i]);
+        for (size_t j = 0; j < PARTS; j++) {
+            parts[i][j] = (struct iovec){bytes[i] + j * PART_BYTES, PART_BYTES};
+        }
+        io_send(driver->io, call_op(&calls[i]), acceptor.fds[i], parts[i], PARTS);
+    }
+    for (size_t i = 0; i < LINKS; i++) {
+        uint8_t seen[PARTS * PART_BYTES];
+
+        WAIT(calls[i].calls == 1);
+        EXPECT(calls[i].result > 0);
+        for (int32_t size = 0; size < calls[i].result;) {
+            long received = -EAGAIN;
+
+            WAIT((received = io_peer_recv(peers[i], seen, sizeof seen)) != -EAGAIN);
+            EXPECT(received > 0 && memcmp(seen, bytes[i], (size_t)received) == 0);
+            size += (int32_t)received;
+        }
+        close_fd(driver, acceptor.fds[i]);
+        io_peer_close(peers[i], false);
+    }
+    acceptor_finish(&acceptor, driver);
+}
+
 CASE(core_io_sockets, one_part_may_be_gone_when_the_call_returns)
 {
     struct link link;
@@ -279,6 +318,42 @@ CASE_WITH(core_io_sockets, many_streams_share_few_buffers, 64, 2, 256)
             done += receivers[i].size == SIZE;
         }
         io_turn(driver->io, 0);
+    }
+    for (size_t i = 0; i < LINKS; i++) {
+        EXPECT(pattern_holds(receivers[i].bytes, SIZE, 0));
+        receiver_finish(&receivers[i], driver);
+        io_peer_close(peers[i], false);
+    }
+    acceptor_finish(&acceptor, driver);
+}
+
+// More is received than the completion queue holds, before anyone looks.
+CASE_WITH(core_io_sockets, streams_survive_a_flood_of_completions, 4, 256, 64)
+{
+    enum { LINKS = 30, SIZE = 2000, SEND = 10 };
+    struct acceptor acceptor;
+    struct io_peer *peers[LINKS];
+    struct receiver receivers[LINKS];
+    size_t sent[LINKS] = {0};
+    size_t done = 0;
+
+    memset(receivers, 0, sizeof receivers);
+    acceptor_start(&acceptor, driver, any_port);
+    for (uint32_t i = 0; i < LINKS; i++) {
+        peers[i] = io_peer_connect(driver, &acceptor.address);
+        WAIT(acceptor.count == i + 1 && io_peer_connected(peers[i]));
+        receiver_start(&receivers[i], driver, acceptor.fds[i]);
+    }
+    io_turn(driver->io, 0);
+    for (int turns = 0; done < LINKS; turns++) {
+        EXPECT(turns < TURNS_MAX);
+        done = 0;
+        for (size_t i = 0; i < LINKS; i++) {
+            peer_feed(driver, peers[i], SIZE, &sent[i]);
+            EXPECT(receivers[i].stream.active);
+            done += receivers[i].size == SIZE;
+        }
+        io_turn(driver->io, turns % SEND == 0 ? TURN_NS : 0);
     }
     for (size_t i = 0; i < LINKS; i++) {
         EXPECT(pattern_holds(receivers[i].bytes, SIZE, 0));

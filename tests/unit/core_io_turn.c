@@ -30,6 +30,28 @@ CASE(core_io_turn, a_turn_waits_as_long_as_told)
     }
 }
 
+CASE(core_io_turn, a_short_wait_after_a_long_one_is_short)
+{
+    const uint64_t hour_ns = UINT64_C(3600000000000);
+    uint8_t byte = 0;
+    uint64_t before_ns = 0;
+
+    for (int i = 0; i < 3; i++) {
+        struct call call = {0};
+
+        io_read(driver->io, call_op(&call), 9999, &byte, 1, 0);
+        for (int turns = 0; call.calls == 0; turns++) { // ended by the completion
+            EXPECT(turns < TURNS_MAX);
+            io_turn(driver->io, hour_ns);
+        }
+        before_ns = io_clock_ns(driver->io);
+        while (driver->io->now_ns - before_ns < 3 * TURN_NS || driver->io->now_ns < before_ns) {
+            io_turn(driver->io, 3 * TURN_NS);
+        }
+        EXPECT(driver->io->now_ns - before_ns < hour_ns / 100);
+    }
+}
+
 CASE(core_io_turn, clocks_are_read_once_a_turn_and_never_go_back)
 {
     uint64_t now_ns = driver->io->now_ns;
