@@ -100,7 +100,7 @@
 //           expiry
 //     bytes   of the registers, in the order of the values
 //   expiry, by the flags of its event: nothing without bit 2
-//     u64     expire_ms; not 0 with bit 3
+//     u64     expire_ms
 //     dot     its stamp; not with bit 3: the stamp is the event's dot
 //
 // A register without expiry costs 10 bytes with an actor below 128: the size of the value is that

@@ -41,7 +41,6 @@ static struct object_expiry read_expiry(struct codec_reader *reader, uint8_t fla
     expiry.at_ms = codec_read_u64(reader);
     if ((flags & FLAG_EXPIRY_OWN) != 0) {
         expiry.stamp = own;
-        reader->failed |= expiry.at_ms == 0; // the same as no expiry
     } else {
         expiry.stamp = object_read_dot(reader);
         reader->failed |= dot_equal(expiry.stamp, own);
@@ -353,12 +352,9 @@ static void write_dot(struct codec_writer *writer, struct dot dot)
     codec_write_u64(writer, dot.hlc);
 }
 
-// An expiry that was set to never by the event itself is none.
 static bool expiry_is_none(const struct object_event *event)
 {
-    const struct object_expiry *const expiry = &event->expiry;
-
-    return expiry->stamp.hlc == 0 || (expiry->at_ms == 0 && dot_equal(expiry->stamp, event->dot));
+    return event->expiry.stamp.hlc == 0;
 }
 
 static uint8_t expiry_flags(const struct object_event *event)

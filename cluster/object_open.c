@@ -295,10 +295,8 @@ static bool open_small(struct slice encoded, size_t words, struct object_view *v
         break;
     }
     winner->bytes = slice_of(reader.at, codec_reader_left(&reader));
-    return view->form == OBJECT_FORM_REGISTER_EXPIRY ? word[0] != 0
-           : view->form == OBJECT_FORM_REGISTER_STAMPED
-               ? word[1] != 0 && word[1] <= DOT_HLC_MAX && word[1] != winner->dot.hlc
-               : true;
+    return view->form != OBJECT_FORM_REGISTER_STAMPED ||
+           (word[1] != 0 && word[1] <= DOT_HLC_MAX && word[1] != winner->dot.hlc);
 }
 
 // Field by field: gcc zeroes a struct of this size with "rep stos", which costs 30 ns.

@@ -463,6 +463,29 @@ Test(cluster_object, counting_keeps_the_expiry_and_expire_the_count)
     key_free(key);
 }
 
+// A stamp that was moved past that of a fast clock may be the dot of a later event of the same
+// actor.
+Test(cluster_object, persist_holds_though_its_stamp_is_used_again)
+{
+    struct key *const a = key_new();
+    struct key *const b = key_new();
+    int64_t total = 0;
+
+    cr_assert_eq(incr(a, dot_of(0, 1), 1, 0, &total), 0);
+    copy(b, a);
+    expire(b, dot_of(1, 20), 500); // by a fast clock
+    merge_into(a, b);
+    expire(a, dot_of(0, 2), 0); // moved to 21
+    cr_assert_eq(incr(a, dot_of(0, 21), 1, 0, &total), 0);
+    cr_assert_eq(object_expire_ms(old_of(a)), 0);
+    cr_assert_eq(incr(b, dot_of(1, 22), 1, 0, &total), 0);
+    merge_into(a, b);
+    assert_value(a, "3");
+    cr_assert_eq(object_expire_ms(old_of(a)), 0);
+    key_free(a);
+    key_free(b);
+}
+
 Test(cluster_object, a_concurrent_expire_reaches_the_counter)
 {
     struct key *const a = key_new();

@@ -24,7 +24,7 @@ Test(cluster_object_open, only_the_exact_format_opens)
     cr_assert_not(opens(0x21, 0, HLC(1)));              // another version
     cr_assert_not(opens(0x16, 0, HLC(1)));              // another form
     cr_assert(opens(0x12, 0, HLC(1), HLC(9), 'v'));
-    cr_assert_not(opens(0x12, 0, HLC(1), HLC(0), 'v')); // an expiry that is none
+    cr_assert(opens(0x12, 0, HLC(1), HLC(0), 'v')); // never
     cr_assert_not(opens(0x12, 0, HLC(1), 9, 0, 0));
     cr_assert(opens(0x13, 0, HLC(1)));
     cr_assert_not(opens(0x13, 0, HLC(1), 0)); // something left over
