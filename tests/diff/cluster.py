@@ -8,7 +8,20 @@ from .compare import same
 from .link import Pair
 from .runner import spell
 
-KEYS = [b"a", b"foo", b"{a}b", b"x{a}y", b"{}a", b"a{}", b"{", b"}", b"{{a}}", b"a{b}{c}", b"", b"\x00"]
+KEYS = [
+    b"a",
+    b"foo",
+    b"{a}b",
+    b"x{a}y",
+    b"{}a",
+    b"a{}",
+    b"{",
+    b"}",
+    b"{{a}}",
+    b"a{b}{c}",
+    b"",
+    b"\x00",
+]
 KEYS += [b"\xff" * 300, b"123456789", b"{user1000}.following", b"foo{{bar}}zap", b"foo{bar}{zap}"]
 
 REQUESTS = [
@@ -22,7 +35,10 @@ REQUESTS = [
     [b"CLUSTER", b"NODES", b"x"],
     [b"CLUSTER", b"INFO", b"x"],
     [b"CLUSTER", b"MYID", b"x"],
-    *([b"CLUSTER", b"COUNTKEYSINSLOT", slot] for slot in (b"0", b"-1", b"16383", b"16384", b"x", b"")),
+    *(
+        [b"CLUSTER", b"COUNTKEYSINSLOT", slot]
+        for slot in (b"0", b"-1", b"16383", b"16384", b"x", b"")
+    ),
     [b"CLUSTER", b"COUNTKEYSINSLOT"],
     *(
         [b"CLUSTER", b"GETKEYSINSLOT", slot, count]

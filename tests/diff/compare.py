@@ -9,8 +9,8 @@ import re
 
 from harness.resp import Error, Malformed, parse
 
-# Stands for the name of a command where all bytes of a connection are compared at once, and what was
-# sent for its argument.
+# Stands for the name of a command where all bytes of a connection are compared at once, and what
+# was sent for its argument.
 CONNECTION = b"(connection)"
 
 # Both servers are asked within the same batch, but on a loaded machine one may be scheduled later.
@@ -69,7 +69,8 @@ def _bulk(_args, ours, theirs):
 
 
 def _scan(_args, ours, theirs):
-    """One step of a walk: the pieces differ in size and order. The SCAN units compare whole walks."""
+    """One step of a walk: the pieces differ in size and order. The SCAN units compare whole
+    walks."""
     for raw in (ours, theirs):
         if raw[:3] != b"*2\r":
             return False
@@ -100,7 +101,9 @@ def pairs(value):
 
 def _same_pairs(_args, ours, theirs):
     """The same fields with the same values, in any order."""
-    return ours[:4] == theirs[:4] and ours[:1] in b"*%" and pairs(parse(ours)) == pairs(parse(theirs))
+    return (
+        ours[:4] == theirs[:4] and ours[:1] in b"*%" and pairs(parse(ours)) == pairs(parse(theirs))
+    )
 
 
 def _hello(_args, ours, theirs):
@@ -131,8 +134,9 @@ def client_fields(line):
 
 
 def _client_lines(args, ours, theirs):
-    """CLIENT INFO, CLIENT LIST: the same fields in the same order, the same values where they do not
-    depend on the process. LIST is compared by one line each: the order of clients is nobody's."""
+    """CLIENT INFO, CLIENT LIST: the same fields in the same order, the same values where they do
+    not depend on the process. LIST is compared by one line each: the order of clients is
+    nobody's."""
     if ours[:1] != theirs[:1] or ours[:1] not in b"$=":
         return False
     a, b = (parse(raw).decode("latin-1").splitlines() for raw in (ours, theirs))

@@ -24,15 +24,23 @@ README = pathlib.Path(__file__).resolve().parent / "README.md"
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--commands", type=int, default=SHORT_COMMANDS, help="random requests to send")
+    parser.add_argument(
+        "--commands", type=int, default=SHORT_COMMANDS, help="random requests to send"
+    )
     parser.add_argument("--seed", type=int, help="of the random part; drawn and printed by default")
     parser.add_argument("--epoch", type=int, help="play this epoch of the random part alone")
-    parser.add_argument("--findings", type=int, default=5, help="stop after so many unlike findings")
+    parser.add_argument(
+        "--findings", type=int, default=5, help="stop after so many unlike findings"
+    )
     parser.add_argument("--only", help="run the cases whose name this expression is found in")
     parser.add_argument("--table", action="store_true", help="print the table of differences")
     parser.add_argument("--self-test", action="store_true", help="only the planted mutations")
-    parser.add_argument("--against", choices=["rldbd", "redis"], default="rldbd",
-                        help="redis: compare the reference with itself, to judge the test")
+    parser.add_argument(
+        "--against",
+        choices=["rldbd", "redis"],
+        default="rldbd",
+        help="redis: compare the reference with itself, to judge the test",
+    )
     return parser.parse_args()
 
 
@@ -92,7 +100,9 @@ def check_row(row, targets):
     for probe in row.probes:
         theirs, ours = named.ask_both(targets.main(), probe)
         if not row.redis_re.fullmatch(theirs):
-            raise AssertionError(f"{probe}: redis no longer answers as the row says: {spell(theirs)}")
+            raise AssertionError(
+                f"{probe}: redis no longer answers as the row says: {spell(theirs)}"
+            )
         if not row.rldb_re.fullmatch(ours):
             raise AssertionError(f"{probe}: rldb no longer answers as the row says: {spell(ours)}")
 

@@ -11,13 +11,11 @@ TTL_MS = [b"PTTL", b"k"]
 
 # Every command that rldb offers and Redis has, for arity: all get 0 to 6 arguments. Left out are
 # those that would stop or slow the server, or end the connection with no arguments.
-OFFERED = """
-PING ECHO HELLO AUTH SELECT READONLY READWRITE ASKING DEL UNLINK EXISTS TYPE TOUCH TTL PTTL EXPIRETIME
-PEXPIRETIME EXPIRE PEXPIRE EXPIREAT PEXPIREAT PERSIST SCAN KEYS RANDOMKEY DBSIZE RENAME RENAMENX COPY
-FLUSHDB FLUSHALL GET SET SETEX PSETEX SETNX GETSET GETDEL GETEX MGET MSET MSETNX STRLEN APPEND GETRANGE
-SUBSTR SETRANGE INCR DECR INCRBY DECRBY INCRBYFLOAT TIME LASTSAVE CLIENT OBJECT COMMAND CONFIG MEMORY
-SLOWLOG LATENCY CLUSTER INFO RESET
-""".split()
+OFFERED = """ PING ECHO HELLO AUTH SELECT READONLY READWRITE ASKING DEL UNLINK EXISTS TYPE TOUCH TTL
+PTTL EXPIRETIME PEXPIRETIME EXPIRE PEXPIRE EXPIREAT PEXPIREAT PERSIST SCAN KEYS RANDOMKEY DBSIZE
+RENAME RENAMENX COPY FLUSHDB FLUSHALL GET SET SETEX PSETEX SETNX GETSET GETDEL GETEX MGET MSET
+MSETNX STRLEN APPEND GETRANGE SUBSTR SETRANGE INCR DECR INCRBY DECRBY INCRBYFLOAT TIME LASTSAVE
+CLIENT OBJECT COMMAND CONFIG MEMORY SLOWLOG LATENCY CLUSTER INFO RESET """.split()
 
 SET_OPTIONS = [
     [b"NX"],
@@ -221,7 +219,9 @@ def _globs():
     yield [b"MSET"] + sum(([key, b"v"] for key in keys), [])
     for glob in _unique(generate.GLOBS):
         yield [b"KEYS", glob]
-    for pattern in itertools.product([b"k", b"*", b"?", b"[", b"]", b"\\", b"-", b"^", b"1"], repeat=3):
+    for pattern in itertools.product(
+        [b"k", b"*", b"?", b"[", b"]", b"\\", b"-", b"^", b"1"], repeat=3
+    ):
         yield [b"KEYS", b"".join(pattern)]
     for pattern in itertools.product([b"[", b"k", b"-", b"]", b"^"], repeat=4):
         yield [b"KEYS", b"".join(pattern)]

@@ -34,7 +34,8 @@ def _lengths():
     for length in names.STRANGE_LENGTHS:
         yield f"count {spell(length)}", b"*" + length + b"\r\n$4\r\nPING\r\n" + ECHO
         yield f"length {spell(length)}", b"*1\r\n$" + length + b"\r\nPING\r\n" + ECHO
-        yield f"second length {spell(length)}", b"*2\r\n$4\r\nECHO\r\n$" + length + b"\r\nabc\r\n" + ECHO
+        second = b"*2\r\n$4\r\nECHO\r\n$" + length
+        yield f"second length {spell(length)}", second + b"\r\nabc\r\n" + ECHO
 
 
 def _cut_short():
@@ -50,7 +51,9 @@ def _types():
             yield f"a request that begins with byte {byte}", bytes([byte]) + b"1\r\n" + ECHO
     for byte in range(256):
         if bytes([byte]) != b"$":
-            yield f"an argument that begins with byte {byte}", b"*1\r\n" + bytes([byte]) + b"4\r\nPING\r\n" + ECHO
+            yield f"an argument that begins with byte {byte}", b"*1\r\n" + bytes(
+                [byte]
+            ) + b"4\r\nPING\r\n" + ECHO
 
 
 def _broken():
@@ -83,7 +86,11 @@ def alike(raw, theirs, ours):
     if theirs == ours:
         return True
     request = [CONNECTION, raw]
-    return same(request, theirs[0], ours[0]) and theirs[1] == ours[1] or any(row.covers and row.covers(request, theirs[0], ours[0]) for row in DIFFERENCES)
+    return (
+        same(request, theirs[0], ours[0])
+        and theirs[1] == ours[1]
+        or any(row.covers and row.covers(request, theirs[0], ours[0]) for row in DIFFERENCES)
+    )
 
 
 def compare(servers, frames, patience_s=PATIENCE_S):

@@ -89,11 +89,15 @@ FLOATS = _pool(
     (1, [b"1.7976931348623157e308", b"0.000000000000000001", b"1_0", b"1,5", b"abc", b"1\x00"]),
     (1, [_LL_MAX, _LL_MIN, b"1" * 40, b"0." + b"1" * 40, b"1" * 300, b"2.2250738585072011e-308"]),
 )
-VALUES = _pool(
-    (5, [b"v", b"howdy", b"", b"value-1", b"x" * 44, b"x" * 45, b"y" * 64]),
-    (2, [b"\x00", b"\r\n", b"a\r\nb\r\n", b"\xff" * 10, b"*1\r\n$4\r\nPING\r\n", b"z" * 1000]),
-    (1, [b"w" * 4096, b" ", b"+OK", b"$-1\r\n"]),
-) + INTS + FLOATS[:60]
+VALUES = (
+    _pool(
+        (5, [b"v", b"howdy", b"", b"value-1", b"x" * 44, b"x" * 45, b"y" * 64]),
+        (2, [b"\x00", b"\r\n", b"a\r\nb\r\n", b"\xff" * 10, b"*1\r\n$4\r\nPING\r\n", b"z" * 1000]),
+        (1, [b"w" * 4096, b" ", b"+OK", b"$-1\r\n"]),
+    )
+    + INTS
+    + FLOATS[:60]
+)
 OFFSETS = _pool(
     (6, [b"0", b"1", b"2", b"5", b"10", b"44", b"-1", b"-2", b"-5", b"-10"]),
     (2, [b"100", b"1000", b"5000", b"-100", b"70000"]),
@@ -143,7 +147,23 @@ TIMES = {
 }
 GLOBS = _pool(
     (4, [b"*", b"k*", b"n?", b"[kn]1", b"k[0-3]", b"*1*", b"{a}*", b"x{b}y", b"k1"]),
-    (1, [b"", b"?", b"k[^1]", b"k[9-0]", b"k[", b"k[1", b"k[\\]]", b"\\*", b"\\", b"k\\1", b"[]", b"[^]"]),
+    (
+        1,
+        [
+            b"",
+            b"?",
+            b"k[^1]",
+            b"k[9-0]",
+            b"k[",
+            b"k[1",
+            b"k[\\]]",
+            b"\\*",
+            b"\\",
+            b"k\\1",
+            b"[]",
+            b"[^]",
+        ],
+    ),
     (1, [b"**", b"*?*?*", b"[a-", b"[a-]", b"[]-a]*", b"k**1", b"?*", b"*\\", b"\x00*", b"*\xff*"]),
 )
 NOISE = [b"", b"\x00", b"\r\n", b"\xff\xfe", b"NX", b"XX", b"GET", b"-1", b"0", b"1", b"foo", b"EX"]
@@ -300,7 +320,9 @@ class Generator:
             name = self.pick(names.UNKNOWN)
         args = [name]
         for _ in range(int(self.rnd() * 5)):
-            args.append(self.pick(NOISE + [self.key(), self.value()[:300], b"Q" * 130, b"\x00" * 5]))
+            args.append(
+                self.pick(NOISE + [self.key(), self.value()[:300], b"Q" * 130, b"\x00" * 5])
+            )
         return args
 
     def _strange_subcommand(self):
@@ -452,7 +474,9 @@ class Generator:
             items.append((encode(args), args))
         draw = self.rnd()
         if draw < 0.1:
-            quit_raw = self.pick([b"QUIT\r\n", b"*1\r\n$4\r\nquit\r\n", b"*2\r\n$4\r\nQUIT\r\n$1\r\nx\r\n"])
+            quit_raw = self.pick(
+                [b"QUIT\r\n", b"*1\r\n$4\r\nquit\r\n", b"*2\r\n$4\r\nQUIT\r\n$1\r\nx\r\n"]
+            )
             items.append((quit_raw, None))
         elif draw < 0.3:
             items.append((self.pick(names.BROKEN_FRAMES), None))
@@ -477,7 +501,9 @@ class Generator:
             elif way == 1:
                 del raw[at : at + 1 + int(self.rnd() * 3)]
             elif way == 2:
-                raw[at:at] = self.pick([b"\r", b"\n", b"\r\n", b"\x00", b"*", b"$", b" ", b'"', b"5"])
+                raw[at:at] = self.pick(
+                    [b"\r", b"\n", b"\r\n", b"\x00", b"*", b"$", b" ", b'"', b"5"]
+                )
             elif way == 3 and raw:
                 raw[at] = int(self.rnd() * 256)
             elif way == 4:
@@ -527,7 +553,9 @@ _SOON = re.compile(rb"[1-9]\d{0,4}")
 
 def is_safe(args):
     name = args[0].upper()
-    if name in _GUARDED or (name == b"CLIENT" and len(args) > 1 and args[1].upper() in names.CLIENT_GUARDED):
+    if name in _GUARDED or (
+        name == b"CLIENT" and len(args) > 1 and args[1].upper() in names.CLIENT_GUARDED
+    ):
         return False
     if name in _TIMED:
         # Small numbers may have become times, and equal times may meet GT or LT.

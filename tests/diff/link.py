@@ -1,4 +1,5 @@
-"""Two sockets at once: what is sent to one server is sent to the other, and both answers are read."""
+"""Two sockets at once: what is sent to one server is sent to the other, and both answers are
+read."""
 
 import select
 import socket

@@ -46,8 +46,8 @@ def _words(finding, requests, at):
 
 
 def play(servers, requests, link):
-    """Sends all requests over one link in batches, and goes on behind a finding on an empty database.
-    Raises AssertionError with the first unlike findings."""
+    """Sends all requests over one link in batches, and goes on behind a finding on an empty
+    database. Raises AssertionError with the first unlike findings."""
     found = {}
     at = 0
     session = Session(servers)
@@ -188,7 +188,17 @@ def _expiry_moves(targets):
         timed.ask("GET", "past")
         timed.ask("DBSIZE")
         time.sleep(0.45)
-        for key in ("kept", "cleared", "longer", "renamed2", "copied", "copied2", "incremented", "gone", "at"):
+        for key in (
+            "kept",
+            "cleared",
+            "longer",
+            "renamed2",
+            "copied",
+            "copied2",
+            "incremented",
+            "gone",
+            "at",
+        ):
             timed.ask("GET", key)
             timed.ask("PTTL", key)
         timed.ask("DBSIZE")

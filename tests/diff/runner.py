@@ -201,7 +201,11 @@ class Session:
         drawn = pair.ask([b"RANDOMKEY"])
         every = pair.ask([b"KEYS", b"*"])
         for side in (0, 1):
-            if drawn[side][:1] == b"$" and drawn[side][1:2] != b"-" and drawn[side] not in every[side]:
+            if (
+                drawn[side][:1] == b"$"
+                and drawn[side][1:2] != b"-"
+                and drawn[side] not in every[side]
+            ):
                 raise Finding(at, [b"RANDOMKEY"], *drawn, "RANDOMKEY names no key")
         if drawn[0][1:2] == b"-" or drawn[1][1:2] == b"-":
             if drawn[0] != drawn[1]:

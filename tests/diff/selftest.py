@@ -1,8 +1,7 @@
 """Does the test see? The reference is compared with itself through a proxy that tells one lie.
 
-Each planted lie has to be found by the part of the test that it belongs to, and the honest proxy has
-to pass: else a run that finds nothing says nothing.
-"""
+Each planted lie has to be found by the part of the test that it belongs to, and the honest proxy
+has to pass: else a run that finds nothing says nothing. """
 
 import os
 import select
@@ -37,7 +36,9 @@ def _swap_words(old, new):
 
     def rewrite(data):
         for one, other in ((old, new), (old.lower(), new.lower())):
-            data = data.replace(b"$%d\r\n%b\r\n" % (len(one), one), b"$%d\r\n%b\r\n" % (len(other), other))
+            data = data.replace(
+                b"$%d\r\n%b\r\n" % (len(one), one), b"$%d\r\n%b\r\n" % (len(other), other)
+            )
         return data
 
     return rewrite
@@ -109,21 +110,35 @@ def _is(prefix):
 
 
 LIES = [
-    Lie("OK in small letters, once in 500", replies=_once(_is(b"+OK"), lambda _: [b"+ok\r\n"], 500)),
+    Lie(
+        "OK in small letters, once in 500", replies=_once(_is(b"+OK"), lambda _: [b"+ok\r\n"], 500)
+    ),
     Lie("an empty string for null", replies=_replace(b"$-1\r\n", b"$0\r\n\r\n")),
     Lie("RESP2's null in RESP3", replies=_replace(b"_\r\n", b"$-1\r\n")),
-    Lie("an error without its last letter",
-        replies=_once(_is(b"-ERR"), lambda raw: [raw[:-3] + b"\r\n"], 100)),
-    Lie("an error of another class", replies=_replace(b"-ERR value is not an int", b"-NUM value is not an int")),
-    Lie("a count one too high, once in 200", replies=_once(_is(b":2\r\n"), lambda _: [b":3\r\n"], 200)),
+    Lie(
+        "an error without its last letter",
+        replies=_once(_is(b"-ERR"), lambda raw: [raw[:-3] + b"\r\n"], 100),
+    ),
+    Lie(
+        "an error of another class",
+        replies=_replace(b"-ERR value is not an int", b"-NUM value is not an int"),
+    ),
+    Lie(
+        "a count one too high, once in 200",
+        replies=_once(_is(b":2\r\n"), lambda _: [b":3\r\n"], 200),
+    ),
     Lie("an array without its last element", replies=_once(_is(b"*"), _less_of_array, 30)),
     Lie("SCAN passes over a key", replies=_once(_is(b"*2\r\n$1\r\n0\r\n*"), _less_of_scan, 3)),
     Lie("neighbouring replies swapped, once in 300", replies=_swapped),
     Lie("a reply twice, once in 1000", replies=_once(_is(b"+"), lambda raw: [raw, raw], 1000)),
     Lie("a reply lost, once in 1000", replies=_once(_is(b"+"), lambda raw: [], 1000)),
-    Lie("one byte of a large value changed",
-        replies=_once(lambda raw: raw[:1] == b"$" and len(raw) > 20000,
-                      lambda raw: [raw[:15000] + b"?" + raw[15001:]])),
+    Lie(
+        "one byte of a large value changed",
+        replies=_once(
+            lambda raw: raw[:1] == b"$" and len(raw) > 20000,
+            lambda raw: [raw[:15000] + b"?" + raw[15001:]],
+        ),
+    ),
     Lie("127 bytes of an unknown command's argument", replies=_replace(b"Q" * 128, b"Q" * 127)),
     Lie("line ends in error texts", replies=_replace(b"a  b", b"a \tb")),
     Lie("CLIENT INFO without a field", replies=_bulk_without(b" multi=-1")),
@@ -136,13 +151,26 @@ LIES = [
     Lie("TTL in milliseconds", request=_swap_words(b"TTL", b"PTTL")),
     Lie("CLIENT REPLY SKIP taken for ON", request=_swap_words(b"SKIP", b"ON")),
     Lie("DECR taken for INCR", request=_swap_words(b"DECR", b"INCR")),
-    Lie("keys end at a zero byte", request=lambda data: data.replace(b"$2\r\n\x00\x01\r\n", b"$1\r\n\x00\r\n")),
-    Lie("blanks at the end of a line count", where="random", request=lambda data: data.replace(b"\t \r\n", b' ""\r\n')),
+    Lie(
+        "keys end at a zero byte",
+        request=lambda data: data.replace(b"$2\r\n\x00\x01\r\n", b"$1\r\n\x00\r\n"),
+    ),
+    Lie(
+        "blanks at the end of a line count",
+        where="random",
+        request=lambda data: data.replace(b"\t \r\n", b' ""\r\n'),
+    ),
     Lie("the connection stays open after a wrong frame", where="frames", stays_open=True),
-    Lie("another text for a wrong length", where="frames",
-        replies=_replace(b"invalid bulk length", b"invalid length")),
-    Lie("keys live longer", where="expiry", request=lambda data: data.replace(
-        b"PX\r\n$2\r\n60\r\n", b"PX\r\n$4\r\n6000\r\n")),
+    Lie(
+        "another text for a wrong length",
+        where="frames",
+        replies=_replace(b"invalid bulk length", b"invalid length"),
+    ),
+    Lie(
+        "keys live longer",
+        where="expiry",
+        request=lambda data: data.replace(b"PX\r\n$2\r\n60\r\n", b"PX\r\n$4\r\n6000\r\n"),
+    ),
 ]
 
 

@@ -8,14 +8,15 @@ from harness.servers import Redis, Rldbd
 
 from . import cluster, names, users
 
-# What rldb keeps by default: values up to 64 MiB, one database. A CONFIG or DEBUG that Redis refuses
-# by default is allowed, so that it is the same request on both sides.
+# What rldb keeps by default: values up to 64 MiB, one database. A CONFIG or DEBUG that Redis
+# refuses by default is allowed, so that it is the same request on both sides.
 MAIN_CONFIG = [
     "databases 1",
     "proto-max-bulk-len 64mb",
     "enable-debug-command yes",
     *(f'rename-command {name.decode()} ""' for name in names.NOT_OFFERED),
 ]
+
 
 class Targets:
     """main(): one database each, two shards, no shard ports. users(): the same with a users file

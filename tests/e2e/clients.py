@@ -80,8 +80,10 @@ def cli_words(node):
 def cli_resp3(node):
     empty(node)
     expect(cli(node, "-3", "SET", "k", "v"), "OK\n")
-    expect(cli(node, "-3", "--no-raw", "CONFIG", "GET", "databases"), '1# "databases" => "1"\n'
-           if not against_redis() else '1# "databases" => "16"\n')
+    expect(
+        cli(node, "-3", "--no-raw", "CONFIG", "GET", "databases"),
+        '1# "databases" => "1"\n' if not against_redis() else '1# "databases" => "16"\n',
+    )
     expect_true('"proto" => (integer) 3' in cli(node, "-3", "--no-raw", "HELLO"), "HELLO in RESP3")
 
 
@@ -130,7 +132,9 @@ def cli_terminal(node):
 
 def cli_pipe(node):
     empty(node)
-    data = b"".join(encode("SET", f"piped:{number}", "x" * (number % 200)) for number in range(20000))
+    data = b"".join(
+        encode("SET", f"piped:{number}", "x" * (number % 200)) for number in range(20000)
+    )
     text = cli(node, "--pipe", data=data)
     expect_true("errors: 0, replies: 20000" in text, text)
     expect(cli(node, "DBSIZE"), "20000\n")
@@ -228,7 +232,9 @@ def benchmark_cluster(node):
     for port in (node.port, node.shard_ports[0]):
         where = ["-p", port, "--cluster"]
         benchmark(node, "-n", 20000, "-P", 16, "-r", 1000, where=where)
-        benchmark(node, "-n", 20000, "--threads", 2, "-r", 1000, where=where, tests="set,get", rows=2)
+        benchmark(
+            node, "-n", 20000, "--threads", 2, "-r", 1000, where=where, tests="set,get", rows=2
+        )
 
 
 def benchmark_words(node):
@@ -287,8 +293,15 @@ def py_commands(node):
 def py_server(node):
     client = py(node)
     info = client.info()
-    for field in ("redis_version", "uptime_in_seconds", "connected_clients", "used_memory",
-                  "total_commands_processed", "tcp_port", "process_id"):
+    for field in (
+        "redis_version",
+        "uptime_in_seconds",
+        "connected_clients",
+        "used_memory",
+        "total_commands_processed",
+        "tcp_port",
+        "process_id",
+    ):
         expect_true(field in info, f"no {field} in INFO")
     expect(info["tcp_port"], node.port)
     expect(info["process_id"], node.pid)
@@ -345,7 +358,8 @@ def py_threads(node):
     client = redis.Redis(connection_pool=pool)
     client.delete("threads")
     workers = [
-        threading.Thread(target=lambda: [client.incr("threads") for _ in range(300)]) for _ in range(12)
+        threading.Thread(target=lambda: [client.incr("threads") for _ in range(300)])
+        for _ in range(12)
     ]
     for worker in workers:
         worker.start()

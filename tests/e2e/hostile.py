@@ -1,5 +1,5 @@
-"""Clients that mean harm, or know no better. Under each of them another client is answered as usual,
-memory stays within what the bounds of the configuration add up to, and the server lives on.
+"""Clients that mean harm, or know no better. Under each of them another client is answered as
+usual, memory stays within what the bounds of the configuration add up to, and the server lives on.
 
 No time is asserted: "answered" means within 20 s. How long the slowest answer took is printed.
 """
@@ -28,6 +28,7 @@ from harness.servers import against_redis, scratch, start_node
 
 MIB = 1 << 20
 OUTPUT_MAX_MIB = 16
+VALUE_MAX_MIB = 8
 REQUEST_MAX_MIB = 32
 # What a case may leave the process larger by, beyond the bound it works against: buffers that were
 # touched for the first time (16 MiB of receive buffers a core), an allocator's own pages.
@@ -39,8 +40,12 @@ PING = encode("PING")
 def start():
     return start_node(
         {
-            "clients": {"max": 3000, "output_max": f"{OUTPUT_MAX_MIB}MiB", "request_max": f"{REQUEST_MAX_MIB}MiB"},
-            "storage": {"memory_max": "1GiB", "value_max": "16MiB"},
+            "clients": {
+                "max": 3000,
+                "output_max": f"{OUTPUT_MAX_MIB}MiB",
+                "request_max": f"{REQUEST_MAX_MIB}MiB",
+            },
+            "storage": {"memory_max": "1GiB", "value_max": f"{VALUE_MAX_MIB}MiB"},
         },
         nofile=6000,
     )
@@ -56,7 +61,11 @@ def watched(node, bound_mib=0):
         # The bystander also has to be answered after the harm is done.
         seen = bystander.answers
         deadline = time.monotonic() + 20
-        while bystander.answers < seen + 3 and bystander.problem is None and time.monotonic() < deadline:
+        while (
+            bystander.answers < seen + 3
+            and bystander.problem is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
     expect_true(node.alive(), f"the server ended:\n{node.log()[-3000:]}")
     grown = node.memory_kib() - before
@@ -77,8 +86,8 @@ def close_all(connections):
 
 
 def deliver(connection, raw, seconds=20):
-    """Sends what the server takes, reading what it says meanwhile, until all is sent, it hangs up, or
-    the time is over. Returns (bytes sent, bytes received, closed)."""
+    """Sends what the server takes, reading what it says meanwhile, until all is sent, it hangs up,
+    or the time is over. Returns (bytes sent, bytes received, closed)."""
     sock = connection.socket
     sock.setblocking(False)
     view = memoryview(raw)
@@ -114,7 +123,9 @@ def framing_errors(node):
     generator = Generator("hostile")
     frames = list(names.BROKEN_FRAMES)
     for _ in range(3000):
-        frames.append(generator._mangle(encode("SET", "key", "value" * 3)))  # pylint: disable=protected-access
+        frames.append(
+            generator._mangle(encode("SET", "key", "value" * 3))
+        )  # pylint: disable=protected-access
     with watched(node):
         for start_at in range(0, len(frames), 200):
             connections = []
@@ -131,7 +142,8 @@ def framing_errors(node):
 
 
 def strange_lengths(node):
-    """Negative, huge, overflowing, with signs, blanks, zeros and NUL: in each place of a request."""
+    """Negative, huge, overflowing, with signs, blanks, zeros and NUL: in each place of a
+    request."""
     with watched(node):
         for length in names.STRANGE_LENGTHS:
             for raw in (
@@ -168,14 +180,21 @@ def endless_lines(node):
                 if not closed:
                     connection.finish()
                     received += connection.read_to_end()
-                expect_true(received.startswith(b"-"), f"{begin!r} and {filler!r}...: {received[:100]!r}")
+                expect_true(
+                    received.startswith(b"-"), f"{begin!r} and {filler!r}...: {received[:100]!r}"
+                )
                 expect_true(sent < 8 * MIB or closed or received, f"{sent} bytes were taken")
                 connection.close()
 
 
 def nested_types(node):
     with watched(node):
-        for raw in (b"*1\r\n" * 200000, b"*2\r\n$4\r\nPING\r\n*1\r\n" * 1000, b"%1\r\n" * 1000, b"$1\r\n" * 1000):
+        for raw in (
+            b"*1\r\n" * 200000,
+            b"*2\r\n$4\r\nPING\r\n*1\r\n" * 1000,
+            b"%1\r\n" * 1000,
+            b"$1\r\n" * 1000,
+        ):
             connection = node.connect()
             _, received, closed = deliver(connection, raw)
             if not closed:
@@ -189,7 +208,9 @@ def inline_quotes(node):
     draw = random.Random(3)
     with watched(node):
         for _ in range(300):
-            line = bytes(draw.choice(b"\"'\\x4 an\t\x00\xff") for _ in range(draw.randrange(1, 200)))
+            line = bytes(
+                draw.choice(b"\"'\\x4 an\t\x00\xff") for _ in range(draw.randrange(1, 200))
+            )
             connection = node.connect()
             deliver(connection, b"ECHO " + line + b"\r\nPING\r\n")
             connection.finish()
@@ -209,7 +230,9 @@ def announced_counts(node):
     with watched(node):
         held = many(node, 500)
         for number, connection in enumerate(held):
-            connection.send([b"*1000000\r\n", b"*2147483647\r\n", b"*1048576\r\n$3\r\nDEL\r\n"][number % 3])
+            connection.send(
+                [b"*1000000\r\n", b"*2147483647\r\n", b"*1048576\r\n$3\r\nDEL\r\n"][number % 3]
+            )
         time.sleep(0.5)
         close_all(held)
 
@@ -219,7 +242,7 @@ def announced_lengths(node):
     with watched(node):
         held = many(node, 500)
         for connection in held:
-            connection.send(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n" % (16 * MIB) + b"x" * 100)
+            connection.send(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n" % (VALUE_MAX_MIB * MIB) + b"x" * 100)
         time.sleep(0.5)
         close_all(held)
 
@@ -232,7 +255,8 @@ def million_arguments(node):
             with node.connect(timeout=60) as connection:
                 deliver(connection, raw, 60)
                 connection.finish()
-                # What deliver() read is gone; the rest has to end, with whole replies or with a refusal.
+                # What deliver() read is gone; the rest has to end, with whole replies or with a
+                # refusal.
                 connection.read_to_end()
 
 
@@ -242,8 +266,11 @@ def too_large(node):
         return
     with watched(node, bound_mib=2 * REQUEST_MAX_MIB):
         for raw in (
-            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n" % (16 * MIB + 1) + b"x" * (16 * MIB + 1) + b"\r\n",
-            b"*9\r\n$4\r\nMSET\r\n" + (b"$1\r\na\r\n$%d\r\n" % (12 * MIB) + b"x" * (12 * MIB) + b"\r\n") * 4,
+            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n" % (VALUE_MAX_MIB * MIB + 1)
+            + b"x" * (VALUE_MAX_MIB * MIB + 1)
+            + b"\r\n",
+            b"*11\r\n$4\r\nMSET\r\n"
+            + (b"$1\r\na\r\n$%d\r\n" % (7 * MIB) + b"x" * (7 * MIB) + b"\r\n") * 5,
             b"*2\r\n$3\r\nGET\r\n$65536\r\n" + b"k" * 65536 + b"\r\n",
         ):
             with node.connect() as connection:
@@ -258,7 +285,8 @@ def too_large(node):
 
 
 def slow_reader(node):
-    """One that asks for 2,000 times a MiB and reads nothing: held back or hung up on, at output_max."""
+    """One that asks for 2,000 times a MiB and reads nothing: held back or hung up on, at
+    output_max."""
     with watched(node, bound_mib=2 * OUTPUT_MAX_MIB):
         with node.connect() as client:
             expect(client.cmd("SET", "large", "x" * MIB), "OK")
@@ -337,7 +365,12 @@ def pipeline_mixed(node):
 
 def cut_at_every_byte(node):
     """A pipeline cut into two at each of its bytes, the second part sent later."""
-    raw = encode("SET", "cut", "a\r\nb") + encode("GET", "cut") + b"ECHO 'in line'\r\n" + encode("STRLEN", "cut")
+    raw = (
+        encode("SET", "cut", "a\r\nb")
+        + encode("GET", "cut")
+        + b"ECHO 'in line'\r\n"
+        + encode("STRLEN", "cut")
+    )
     wanted = b"+OK\r\n$4\r\na\r\nb\r\n$7\r\nin line\r\n:4\r\n"
     with watched(node):
         connections = many(node, len(raw) - 1)
@@ -393,7 +426,14 @@ def http_requests(node):
 def tls_hellos(node):
     hello = bytes.fromhex("16030100a5010000a10303") + b"\x42" * 32 + b"\x00" * 122
     with watched(node):
-        for raw in (hello, hello * 100, hello[:1], b"\x16\x03\x01\xff\xff", b"\x80\x2e\x01\x00\x02", b"SSH-2.0-x\r\n"):
+        for raw in (
+            hello,
+            hello * 100,
+            hello[:1],
+            b"\x16\x03\x01\xff\xff",
+            b"\x80\x2e\x01\x00\x02",
+            b"SSH-2.0-x\r\n",
+        ):
             connection = node.connect()
             deliver(connection, raw)
             connection.finish()
@@ -406,8 +446,17 @@ def tls_hellos(node):
 
 def integer_edges(node):
     """Offsets, counts and times at the ends of their ranges: an answer each, and no memory."""
-    edges = ["9223372036854775807", "-9223372036854775808", "4294967296", "2147483648", "-1", "536870911",
-             "16777215", "16777216", "18446744073709551615"]
+    edges = [
+        "9223372036854775807",
+        "-9223372036854775808",
+        "4294967296",
+        "2147483648",
+        "-1",
+        "536870911",
+        "16777215",
+        "16777216",
+        "18446744073709551615",
+    ]
     with watched(node, bound_mib=64):
         with node.connect() as client:
             client.cmd("SET", "k", "value")
@@ -443,8 +492,17 @@ def integer_edges(node):
 def exponential_patterns(node):
     """Patterns that take a naive matcher longer than the universe has, on keys made for them."""
     keys = [letter * size for letter in "ab" for size in (50, 1000, 20000)]
-    patterns = ["a*" * 20 + "b", "*a" * 50 + "*b", "a*a*a*a*a*b", "?*" * 40 + "c", "[a]*" * 30 + "b",
-                "*" * 5000 + "c", "a*" * 10000 + "b", "[^b]*" * 25 + "[b-z]", "\\a*" * 30 + "b"]
+    patterns = [
+        "a*" * 20 + "b",
+        "*a" * 50 + "*b",
+        "a*a*a*a*a*b",
+        "?*" * 40 + "c",
+        "[a]*" * 30 + "b",
+        "*" * 5000 + "c",
+        "a*" * 10000 + "b",
+        "[^b]*" * 25 + "[b-z]",
+        "\\a*" * 30 + "b",
+    ]
     with watched(node):
         with node.connect(timeout=60) as client:
             client.cmd("MSET", *sum(([key, "v"] for key in keys), []))
@@ -467,7 +525,9 @@ def keys_of_many(node):
     with watched(node, bound_mib=200):
         with node.connect(timeout=60) as client:
             for start_at in range(0, 200000, 10000):
-                client.pipeline([("SET", f"many:{start_at + number}", "v") for number in range(10000)])
+                client.pipeline(
+                    [("SET", f"many:{start_at + number}", "v") for number in range(10000)]
+                )
             for _ in range(3):
                 expect_true(len(client.cmd("KEYS", "many:*")) == 200000, "KEYS")
             expect_true(len(client.cmd("KEYS", "*99999")) == 2, "KEYS *99999")
@@ -476,11 +536,30 @@ def keys_of_many(node):
 def names_with_line_ends(node):
     """CRLF in what an error echoes makes no second reply."""
     evil = b"a\r\n+OK\r\n$5\r\nfaked\r\n"
-    calls = [(evil,), (b"GET" + evil, b"x"), ("NOSUCH", evil, evil), ("CLIENT", evil), ("CONFIG", evil),
-             ("OBJECT", evil, "k"), ("COMMAND", evil), ("CONFIG", "SET", evil, evil), ("CLUSTER", evil),
-             ("HELLO", evil), ("HELLO", "3", "SETNAME", evil), ("CLIENT", "SETNAME", evil), ("AUTH", evil, evil),
-             ("DEBUG", evil), ("MEMORY", evil), ("SLOWLOG", evil), ("LATENCY", evil), ("COMMAND", "GETKEYS", evil),
-             ("CLIENT", "KILL", evil), ("CLIENT", "LIST", "TYPE", evil), ("RLDB.CLUSTER", evil), ("SET", "k", "v", evil)]
+    calls = [
+        (evil,),
+        (b"GET" + evil, b"x"),
+        ("NOSUCH", evil, evil),
+        ("CLIENT", evil),
+        ("CONFIG", evil),
+        ("OBJECT", evil, "k"),
+        ("COMMAND", evil),
+        ("CONFIG", "SET", evil, evil),
+        ("CLUSTER", evil),
+        ("HELLO", evil),
+        ("HELLO", "3", "SETNAME", evil),
+        ("CLIENT", "SETNAME", evil),
+        ("AUTH", evil, evil),
+        ("DEBUG", evil),
+        ("MEMORY", evil),
+        ("SLOWLOG", evil),
+        ("LATENCY", evil),
+        ("COMMAND", "GETKEYS", evil),
+        ("CLIENT", "KILL", evil),
+        ("CLIENT", "LIST", "TYPE", evil),
+        ("RLDB.CLUSTER", evil),
+        ("SET", "k", "v", evil),
+    ]
     with watched(node):
         for call in calls:
             with node.connect() as client:
@@ -499,7 +578,11 @@ def flood_without_login():
     path = folder + "/users.acl"
     with open(path, "w", encoding="ascii") as file:
         file.write("user default off\nuser good on >word ~* +@all\n")
-    config = {"auth": {"users_file": path}, "clients": {"max": 3000, "output_max": f"{OUTPUT_MAX_MIB}MiB"}}
+    config = {
+        "auth": {"users_file": path},
+        "storage": {"value_max": f"{VALUE_MAX_MIB}MiB"},
+        "clients": {"max": 3000, "output_max": f"{OUTPUT_MAX_MIB}MiB"},
+    }
     try:
         with start_node(config, nofile=6000) as node:
             before = node.memory_kib()
@@ -508,16 +591,24 @@ def flood_without_login():
                 for connection in held:
                     _, received, _ = deliver(connection, encode("GET", "key") * 2000)
                     kinds = {raw for raw in split(received)[0]}
-                    expect_true(kinds <= {b"-NOAUTH Authentication required.\r\n"}, f"a stranger was told {kinds}")
+                    expect_true(
+                        kinds <= {b"-NOAUTH Authentication required.\r\n"},
+                        f"a stranger was told {kinds}",
+                    )
                 for connection in held[:50]:
                     deliver(connection, encode("AUTH", "good", "wrong") * 500)
                 close_all(held)
-                for raw in (encode("SET", "k", "x" * 20000), b"*100\r\n" + b"$1\r\na\r\n" * 100,
-                            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$16000000\r\n" + b"x" * 16000000):
+                for raw in (
+                    encode("SET", "k", "x" * 20000),
+                    b"*100\r\n" + b"$1\r\na\r\n" * 100,
+                    b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$16000000\r\n" + b"x" * 16000000,
+                ):
                     for _ in range(50):
                         connection = node.connect()
                         _, received, _ = deliver(connection, raw)
-                        expect_true(received.startswith(b"-") or not received, f"{received[:100]!r}")
+                        expect_true(
+                            received.startswith(b"-") or not received, f"{received[:100]!r}"
+                        )
                         connection.close()
             grown = node.memory_kib() - before
             expect_true(grown < SLACK_KIB, f"the process grew by {grown} KiB")
@@ -536,7 +627,9 @@ def connections_in_a_rush(node):
             if number % 3:
                 connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
             if number % 2:
-                connection.send(encode("GET", "k") * (number % 7) + b"*2\r\n$3\r\nGE"[: number % 11])
+                connection.send(
+                    encode("GET", "k") * (number % 7) + b"*2\r\n$3\r\nGE"[: number % 11]
+                )
             connection.close()
         deadline = time.monotonic() + 20
         while True:
@@ -565,10 +658,14 @@ def too_many_clients():
                 if reply == "PONG":
                     held.append(connection)
                     continue
-                expect_true(reply in ("closed", Error("ERR max number of clients reached")), f"{reply!r}")
+                expect_true(
+                    reply in ("closed", Error("ERR max number of clients reached")), f"{reply!r}"
+                )
                 refused += 1
                 connection.close()
-            expect_true(30 <= len(held) <= 50 and refused, f"{len(held)} were served, {refused} refused")
+            expect_true(
+                30 <= len(held) <= 50 and refused, f"{len(held)} were served, {refused} refused"
+            )
             close_all(held)
             deadline = time.monotonic() + 20
             while True:
@@ -578,7 +675,9 @@ def too_many_clients():
                             break
                 except (EOFError, BrokenPipeError, ConnectionResetError):
                     pass
-                expect_true(time.monotonic() < deadline, "nobody is served after the others have left")
+                expect_true(
+                    time.monotonic() < deadline, "nobody is served after the others have left"
+                )
                 time.sleep(0.05)
         print(f"       {bystander.words()}")
         expect(node.stop(), 0)
@@ -613,7 +712,9 @@ def no_descriptors_left():
                             break
                 except (EOFError, OSError):
                     pass
-                expect_true(time.monotonic() < deadline, "nobody is served after the others have left")
+                expect_true(
+                    time.monotonic() < deadline, "nobody is served after the others have left"
+                )
                 time.sleep(0.05)
         print(f"       {bystander.words()}; {used:.2f} s of CPU in 1 s without descriptors")
         expect_true(node.alive(), "it ended")

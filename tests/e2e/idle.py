@@ -76,13 +76,17 @@ def connected(used):
             for connection in held:
                 expect(connection.read(), None)
         else:
-            # All are in when the last one is answered on its own core; the other core's too by then.
+            # All are in when the last one is answered on its own core; the other core's too by
+            # then.
             expect(held[-1].cmd("PING"), "PONG")
             time.sleep(1)
         grown = node.memory_kib() - before
         share = idle_cpu(node, 3)
         each = grown * 1024 / CONNECTIONS
-        print(f"       {grown} KiB for {CONNECTIONS} connections: {each:.0f} bytes each; {share:.1%} of a core")
+        print(
+            f"       {grown} KiB for {CONNECTIONS} connections: {each:.0f} bytes each;"
+            f" {share:.1%} of a core"
+        )
         bound = CONNECTION_MAX_BYTES * CONNECTIONS // 1024 + ROUNDING_KIB
         expect_true(grown <= bound, f"{each:.0f} bytes a connection")
         expect_true(share < IDLE_CPU_SHARE, f"idle connections use {share:.1%} of a core")

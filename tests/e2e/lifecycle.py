@@ -29,7 +29,11 @@ SHORT_S = 30
 def rldbd(*words):
     """Exit status, standard output and standard error of a run that is to end by itself."""
     done = subprocess.run(
-        [rldbd_path(), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SHORT_S, check=False
+        [rldbd_path(), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        timeout=SHORT_S,
+        check=False,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -83,8 +87,8 @@ def check_of_good_files():
 
 
 def every_line_wrong():
-    """Each line of the full configuration, once with its key and once with its value spoilt: refused
-    with file and line, by --check and by a start."""
+    """Each line of the full configuration, once with its key and once with its value spoilt:
+    refused with file and line, by --check and by a start."""
     lines = (ROOT / "conf" / "full.yaml").read_text(encoding="utf-8").splitlines()
     spoilt = 0
     with Folder() as folder:
@@ -93,14 +97,21 @@ def every_line_wrong():
             if not match:
                 continue
             indent, key, value = match.groups()
-            for wrong in (f"{indent}no{key}:{value}", f"{indent}{key}: [[wrong]]", f"{indent}\t{key}:{value}"):
+            for wrong in (
+                f"{indent}no{key}:{value}",
+                f"{indent}{key}: [[wrong]]",
+                f"{indent}\t{key}:{value}",
+            ):
                 text = "\n".join(lines[:at] + [wrong] + lines[at + 1 :]) + "\n"
                 path = folder.write(text)
                 words = ["--config", path] if at % 8 == 0 else ["--check", "--config", path]
                 code, out, err = rldbd(*words)
                 expect_true(code != 0, f"{words}: line {at + 1} as {wrong!r} was taken")
                 expect(out, "", "standard output")
-                expect_true(re.search(rf"{re.escape(path)}:\d+:\d+: ", err), f"{wrong!r}: no place in {err!r}")
+                expect_true(
+                    re.search(rf"{re.escape(path)}:\d+:\d+: ", err),
+                    f"{wrong!r}: no place in {err!r}",
+                )
                 spoilt += 1
     expect_true(spoilt > 60, f"only {spoilt} lines were spoilt")
 
@@ -145,7 +156,9 @@ def wrong_files():
             place = rf"{re.escape(path)}:{line or '[0-9]+'}:\d+: "
             expect_true(re.search(place, err), f"{what}: no place in {err!r}")
         path = folder.write("storage: { engin: memory }\n")
-        expect_true("engine" in rldbd("--check", "--config", path)[2], "the nearest key is not named")
+        expect_true(
+            "engine" in rldbd("--check", "--config", path)[2], "the nearest key is not named"
+        )
         path = os.path.join(folder.path, "large.yaml")
         with open(path, "w", encoding="ascii") as file:
             file.write("# " + "x" * (1 << 20) + "\n")
@@ -194,10 +207,14 @@ def wrong_users_files():
             path = folder.write(config_text({"auth": {"users_file": users}}))
             code, _, err = rldbd("--check", "--config", path)
             expect_true(code != 0, f"{text!r} was taken")
-            expect_true(re.search(rf"{re.escape(users)}:\d+: ", err), f"{text!r}: no place in {err!r}")
+            expect_true(
+                re.search(rf"{re.escape(users)}:\d+: ", err), f"{text!r}: no place in {err!r}"
+            )
         path = folder.write(config_text({"auth": {"users_file": "/nosuch/users"}}))
         code, _, err = rldbd("--check", "--config", path)
-        expect_true(code != 0 and "/nosuch/users" in err, f"a users file that is not there: {err!r}")
+        expect_true(
+            code != 0 and "/nosuch/users" in err, f"a users file that is not there: {err!r}"
+        )
 
 
 # Starting.
@@ -206,7 +223,9 @@ def wrong_users_files():
 def ready_line():
     with Rldbd() as node:
         line = node.wait_ready()
-        wanted = rf"ready: client 127\.0\.0\.1:{node.port}\S* peer 127\.0\.0\.1:{node.peer_port} shards 2 engine memory"
+        client = rf"client 127\.0\.0\.1:{node.port}\S*"
+        peer = rf"peer (off|127\.0\.0\.1:{node.peer_port})"
+        wanted = rf"ready: {client} {peer} shards 2 engine memory"
         expect_true(re.match(wanted, line), f"it says {line!r}")
         with node.connect() as client:
             expect(client.cmd("PING"), "PONG")
@@ -242,7 +261,9 @@ def ports_in_use():
                     raise AssertionError(f"{what} port is in use, and it goes on") from None
                 expect_true(code != 0, f"{what} port in use: exit status 0")
                 log = second.log()
-                named = node.unix_path if "unix" in what else str(listen).split(":")[-1].strip(" '\"]}")
+                named = (
+                    node.unix_path if "unix" in what else str(listen).split(":")[-1].strip(" '\"]}")
+                )
                 expect_true(named in log, f"{what} port in use: not named in {log[-500:]!r}")
                 expect_true("in use" in log, f"{what} port in use: no reason in {log[-500:]!r}")
             with node.connect() as client:
@@ -263,7 +284,8 @@ def stranger_on_the_port():
 
 
 def unix_sockets():
-    """A socket file that nobody listens on any more is replaced, and the file goes with the node."""
+    """A socket file that nobody listens on any more is replaced, and the file goes with the
+    node."""
     with Folder() as folder:
         path = os.path.join(folder.path, "s.sock")
         left = socket.socket(socket.AF_UNIX)
@@ -342,7 +364,8 @@ def ends_under_load():
 
         doors = [node.port] * 4 + node.shard_ports + [node.unix_path] * 2
         threads = [
-            threading.Thread(target=work, args=(name, door), daemon=True) for name, door in enumerate(doors)
+            threading.Thread(target=work, args=(name, door), daemon=True)
+            for name, door in enumerate(doors)
         ]
         for thread in threads:
             thread.start()
@@ -361,7 +384,9 @@ def ends_under_load():
             except Malformed as problem:
                 raise AssertionError(f"client {name}: {problem}") from None
             expect(rest, b"", f"client {name}: half a reply at the end")
-            expect_true(0 < len(pieces) <= sent, f"client {name}: {len(pieces)} replies to {sent} requests")
+            expect_true(
+                0 < len(pieces) <= sent, f"client {name}: {len(pieces)} replies to {sent} requests"
+            )
             wanted = [b":%d\r\n" % (number + 1) for number in range(len(pieces))]
             expect(pieces, wanted, f"client {name}: replies")
         expect_true(took < SHORT_S, f"it took {took:.1f} s")
@@ -416,7 +441,8 @@ def http(port, path, method="GET"):
 
 
 SAMPLE = re.compile(
-    r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_]\w*="([^"\\\n]|\\.)*",?)*\})? (-?[0-9.]+(e[+-]?\d+)?|NaN|[+-]Inf)( \d+)?'
+    r'[a-zA-Z_:][a-zA-Z0-9_:]*(\{([a-zA-Z_]\w*="([^"\\\n]|\\.)*",?)*\})? '
+    r"(-?[0-9.]+(e[+-]?\d+)?|NaN|[+-]Inf)( \d+)?"
 )
 
 

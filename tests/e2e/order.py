@@ -86,8 +86,10 @@ def mset_and_mget(node):
             order = SPREAD[:]
             for number in range(1, 400):
                 random.Random(number).shuffle(order)
-                requests = [("MSET", *sum(([key, f"{name}:{number}:{part}"] for key in order), []))
-                            for part in range(5)]
+                requests = [
+                    ("MSET", *sum(([key, f"{name}:{number}:{part}"] for key in order), []))
+                    for part in range(5)
+                ]
                 expect(client.pipeline(requests), ["OK"] * 5)
 
     def read():
@@ -193,7 +195,8 @@ def rename_races(node):
                     requests.append((draw.choice(["RENAME", "RENAMENX"]), source, target))
                 for reply in client.pipeline(requests):
                     expect_true(
-                        reply in ("OK", 1, 0) or reply == Error("ERR no such key"), f"RENAME: {reply!r}"
+                        reply in ("OK", 1, 0) or reply == Error("ERR no such key"),
+                        f"RENAME: {reply!r}",
                     )
 
     def movers():
@@ -223,7 +226,9 @@ def copies(node):
         try:
             with node.connect() as client:
                 for _ in range(200):
-                    expect(client.pipeline([("COPY", SPREAD[0], SPREAD[1], "REPLACE")] * 10), [1] * 10)
+                    expect(
+                        client.pipeline([("COPY", SPREAD[0], SPREAD[1], "REPLACE")] * 10), [1] * 10
+                    )
         finally:
             ended.set()
 
@@ -354,7 +359,9 @@ def appends(node):
         expect(client.cmd("GET", "sum"), b"%d" % (rounds * clients // 2))
     wanted = sorted(f"{index}:{number}" for index in range(clients) for number in range(rounds))
     expect(sorted(log), wanted, "what APPEND left")
-    expect(sorted(token.decode() for token in tokens if token), wanted, "tokens handed on by GETSET")
+    expect(
+        sorted(token.decode() for token in tokens if token), wanted, "tokens handed on by GETSET"
+    )
     for index in range(clients):
         mine = [int(entry.split(":")[1]) for entry in log if entry.startswith(f"{index}:")]
         expect(mine, sorted(mine), "the order of one client's APPENDs")
@@ -369,7 +376,9 @@ def flushes(node):
         try:
             with node.connect() as client:
                 for _ in range(100):
-                    client.pipeline([("MSET", *sum(([key, "v"] for key in SPREAD), [])), ("FLUSHALL",)] * 2)
+                    client.pipeline(
+                        [("MSET", *sum(([key, "v"] for key in SPREAD), [])), ("FLUSHALL",)] * 2
+                    )
         finally:
             ended.set()
 

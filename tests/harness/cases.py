@@ -10,7 +10,9 @@ def main(name, groups):
     as a context that all of its (name, function) cases share and are called with; None for cases
     that start their own, which are called without argument."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("only", nargs="?", help="run the cases whose name this expression is found in")
+    parser.add_argument(
+        "only", nargs="?", help="run the cases whose name this expression is found in"
+    )
     report = Report(name, parser.parse_args().only)
     for start, cases in groups:
         wanted = [case for case in cases if report.wants(case[0])]

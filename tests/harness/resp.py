@@ -48,7 +48,8 @@ class Scan:
         self.pending = 1
 
     def end(self, buf):
-        """Where the reply ends. Raises Incomplete (call again with more of the same) or Malformed."""
+        """Where the reply ends. Raises Incomplete (call again with more of the same) or
+        Malformed."""
         at = self.at
         pending = self.pending
         size = len(buf)
@@ -66,14 +67,18 @@ class Scan:
                 try:
                     count = int(line)
                 except ValueError:
-                    raise Malformed(f"a length that is none: {bytes(buf[at:after][:60])!r}") from None
+                    raise Malformed(
+                        f"a length that is none: {bytes(buf[at:after][:60])!r}"
+                    ) from None
                 if kind in b"$=!":
                     if count >= 0:
                         after += count + 2
                         if after > size:
                             break
                         if buf[after - 2 : after] != b"\r\n":
-                            raise Malformed(f"a bulk without its end: {bytes(buf[at:after][:60])!r}")
+                            raise Malformed(
+                                f"a bulk without its end: {bytes(buf[at:after][:60])!r}"
+                            )
                 elif kind in b"*~>":
                     more = max(count, 0)
                 else:

@@ -250,7 +250,8 @@ def _redis_words(config):
 
 
 def start_node(config=None, **options):
-    """rldbd; or, with RLDB_TEST_AGAINST=redis, the server that it is to be like, to try a test on."""
+    """rldbd; or, with RLDB_TEST_AGAINST=redis, the server that it is to be like, to try a test
+    on."""
     if os.environ.get("RLDB_TEST_AGAINST") == "redis":
         return Redis(["enable-debug-command yes", *_redis_words(config or {})])
     return Rldbd(config, **options)
