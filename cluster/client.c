@@ -458,15 +458,18 @@ static void client_sent(struct io_op *op, int32_t result)
     struct client *client = client_of_send(op);
     memory_free(client->send_parts);
     client->send_parts = NULL;
+    struct shard *shard = client->shard;
     if (client->flags & CLIENT_CLOSING) {
+        outbuf_consume(&client->out, &shard->outbufs, 0); // nothing of it is being sent any more
+        outbuf_clear(&client->out, &shard->outbufs);
         client_finish_close(client);
         return;
     }
     if (result < 0) {
+        outbuf_consume(&client->out, &shard->outbufs, 0);
         client_close(client);
         return;
     }
-    struct shard *shard = client->shard;
     outbuf_consume(&client->out, &shard->outbufs, (size_t)result);
     client->output_bytes_total += (uint32_t)result;
     shard->stats.net_output_bytes += (uint32_t)result;
@@ -477,17 +480,18 @@ static void client_sent(struct io_op *op, int32_t result)
     }
 }
 
-static bool client_output_exceeded(struct client *client)
+bool client_output_exceeded(struct client *client, const struct outbuf *behind)
 {
     struct shard *shard = client->shard;
-    if (client->out.bytes <= shard->config.clients.output_max_bytes && !client->out.failed) {
+    size_t bytes = client->out.bytes + (behind != NULL ? behind->bytes : 0);
+    if (bytes <= shard->config.clients.output_max_bytes && !client->out.failed) {
         return false;
     }
     struct log_line line;
     log_begin(&line, &shard->log, LOG_LEVEL_WARNING,
               "closed a client that does not read its replies (clients.output_max)");
     log_u64(&line, "client", client->id);
-    log_u64(&line, "pending_bytes", client->out.bytes);
+    log_u64(&line, "pending_bytes", bytes);
     log_end(&line);
     shard->stats.output_limit_disconnections++;
     client_close(client);
@@ -496,7 +500,7 @@ static bool client_output_exceeded(struct client *client)
 
 void client_flush(struct client *client)
 {
-    if ((client->flags & CLIENT_CLOSING) || client_output_exceeded(client)) {
+    if ((client->flags & CLIENT_CLOSING) || client_output_exceeded(client, NULL)) {
         return;
     }
     if (client->send_op.pending) {

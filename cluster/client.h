@@ -194,5 +194,10 @@ void client_release_from_list(struct client *client);
 // Sends what is in `out` unless a send is in flight.
 void client_flush(struct client *client);
 
+// Closes a client that has more to read than clients.output_max, and says so; asked before each of
+// its requests, so that one turn cannot put much more than that into memory. `behind` holds replies
+// that wait behind those of other cores, or is NULL.
+bool client_output_exceeded(struct client *client, const struct outbuf *behind);
+
 // "127.0.0.1:50412", or "/path:0" of a unix socket, as CLIENT LIST has it; `peer` or our own end.
 void client_address(const struct client *client, bool peer, char *text, size_t size);

@@ -297,7 +297,11 @@ static bool request_start_reply(struct exec *x)
     x->reply.out = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) == 0
                        ? client_out(client)
                        : &x->shard->discarded;
-    return (client->flags & CLIENT_CLOSING) == 0;
+    if ((client->flags & CLIENT_CLOSING) != 0) {
+        return false;
+    }
+    const struct outbuf *behind = x->reply.out != &client->out ? x->reply.out : NULL;
+    return !client_output_exceeded(client, behind);
 }
 
 // On another core, or here behind a gate. A credit that was taken goes along.
