@@ -236,7 +236,6 @@ static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
     daemon_say(daemon, signal == SIGINT ? "stopping on SIGINT" : "stopping on SIGTERM");
     node_stop(daemon->node, daemon->io);
     io_turn(daemon->io, 0); // sends the wakes
-    io_turn(daemon->io, 0); // by which the wakes go out
     daemon_wait_until_run(daemon);
     (void)daemon_step(daemon, STEP_STOP);
     for (uint32_t i = 0; i < daemon->shards; i++) {
