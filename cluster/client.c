@@ -425,14 +425,10 @@ static void client_pending_free(struct client *client, struct pending *pending)
     }
 }
 
-void client_pending_done(struct pending *pending)
+// Replies at the head of the FIFO that are done move to `out`.
+static void client_pending_drain(struct client *client)
 {
-    struct client *client = pending->client;
     struct shard *shard = client->shard;
-    pending->done = true;
-    if (pending->discard) {
-        outbuf_clear(&pending->out, &shard->outbufs);
-    }
     while (client->pending_first != NULL && client->pending_first->done) {
         struct pending *first = client->pending_first;
         client->pending_first = first->next;
@@ -446,11 +442,34 @@ void client_pending_done(struct pending *pending)
         }
         client_pending_free(client, first);
     }
+}
+
+void client_pending_done(struct pending *pending)
+{
+    struct client *client = pending->client;
+    pending->done = true;
+    if (pending->discard) {
+        outbuf_clear(&pending->out, &client->shard->outbufs);
+    }
+    client_pending_drain(client);
     if (client->flags & CLIENT_CLOSING) {
         client_finish_close(client);
     } else if (client->pending_first == NULL) {
         client_mark_ready(client); // a command over several cores may have waited for this
     }
+}
+
+// Nobody waits any more for what only a timer would bring.
+static void client_pending_hurry(struct client *client)
+{
+    for (struct pending *at = client->pending_first; at != NULL; at = at->next) {
+        if (at->kind == PENDING_LATER && !at->done) {
+            struct pending_later *later = (struct pending_later *)at;
+            timer_cancel(&client->shard->timers, &later->timer);
+            at->done = true;
+        }
+    }
+    client_pending_drain(client);
 }
 
 static void client_sent(struct io_op *op, int32_t result)
@@ -599,7 +618,7 @@ void client_close(struct client *client)
     if (!client->send_op.pending) {
         outbuf_clear(&client->out, &shard->outbufs);
     }
-    // Places that are done but not at the head have nobody to wait for any more.
+    client_pending_hurry(client);
     client_finish_close(client);
 }
 

@@ -54,6 +54,13 @@ struct pending {
     bool discard; // CLIENT REPLY OFF or SKIP: the reply is dropped when it comes
 };
 
+// A reply that a timer gives (DEBUG SLEEP). Allocated by the handler, freed with its place.
+struct pending_later {
+    struct pending pending;
+    struct timer timer;
+    struct shard *shard;
+};
+
 enum client_flags {
     CLIENT_UNIX = 1 << 0,
     CLIENT_SHARD_PORT = 1 << 1,

@@ -410,15 +410,10 @@ static void memory_help(struct exec *x)
 
 // DEBUG --------------------------------------------------------------------------------------
 
-struct later {
-    struct pending pending;
-    struct timer timer;
-    struct shard *shard;
-};
-
 static void debug_sleep_over(struct timer *timer)
 {
-    struct later *later = (struct later *)((uint8_t *)timer - offsetof(struct later, timer));
+    struct pending_later *later =
+        (struct pending_later *)((uint8_t *)timer - offsetof(struct pending_later, timer));
     struct shard *shard = later->shard;
     struct reply reply = {.out = &later->pending.out, .cache = &shard->outbufs, .protocol = 2};
     later->pending.client->flags &= ~(uint32_t)CLIENT_BARRIER;
@@ -434,7 +429,7 @@ static void debug_sleep(struct exec *x)
         exec_error(x, "ERR value is not a valid float");
         return;
     }
-    struct later *later = memory_allocate_zeroed(sizeof *later);
+    struct pending_later *later = memory_allocate_zeroed(sizeof *later);
     if (later == NULL) {
         exec_error(x, "ERR out of memory");
         return;
