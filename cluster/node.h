@@ -66,7 +66,8 @@ int node_open(const struct config *config, const struct cpu_facts *facts, uint32
               struct io *io, struct node **ret_node, char *ret_error);
 void node_close(struct node *node);
 
-// Asks all shards to end. `io` is the caller's own; the wakes go out with its next turn. From any thread.
+// Asks all shards to end. `io` is the caller's own; the wakes go out with its next turn. From any
+// thread.
 void node_stop(struct node *node, struct io *io);
 
 static inline struct spsc *node_queue(struct node *node, uint32_t from, uint32_t to)
