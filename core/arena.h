@@ -13,9 +13,8 @@
 //  - extents, for what is larger than a block: a buddy system (Knuth, The Art of Computer
 //    Programming, volume 1, 2.5) over addresses only. An extent occupies a power of two of address
 //    space but just the pages that it needs of memory.
-//  - free memory goes back to the system in slices, by arena_release(): freeing a block or an
-//  extent
-//    never makes a long system call.
+//  - free memory goes back to the system in slices, by arena_release(): to free a block or an
+//    extent never makes a long system call.
 //
 // Huge pages: runs are on 2 MiB pages where the system grants them (madvise, which a system set to
 // "never" ignores), but for the first few, so that an engine with little in it stays small. Extents

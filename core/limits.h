@@ -233,9 +233,7 @@ enum {
     LIMIT_ENGINE_SNAPSHOTS = 8,
 
     // Records that were replaced and are kept for open snapshots, of one engine: 16 bytes each
-    // beside
-    // the records themselves. Writers at 1M/s fill it in a second, in which a scan passes ten times
-    // as
-    // many.
+    // beside the records themselves. Writers at 1M/s fill it in a second, in which a scan passes
+    // ten times as many.
     LIMIT_ENGINE_SNAPSHOT_KEPT = 1 << 20,
 };

@@ -23,7 +23,7 @@
 //                                               +--> overflow line | ... | slot 7 | --> ...
 //
 //  - The slots in use of a line come first. So slot 7 is zero exactly when the line has a free
-//  slot.
+//    slot.
 //  - A free slot in a line: no entry that prefers it is anywhere else. So most look-ups, found or
 //    not, read one line.
 //  - A free slot in either line: the bucket has no overflow line.

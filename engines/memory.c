@@ -161,7 +161,7 @@ static void get_found(struct memory_engine *engine, struct engine_op *op, uint64
         reap_later(engine, op->hash, record);
         return;
     }
-    if (engine->options.eviction == EVICTION_LRU &&
+    if (engine->options.eviction == EVICTION_LRU && engine->options.memory_max_bytes != 0 &&
         (record->flags & RECORD_RECENCY_MASK) != RECORD_RECENCY_MASK) {
         *record->at = (uint8_t)(record->flags + RECORD_RECENCY_ONE);
     }

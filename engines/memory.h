@@ -1,8 +1,11 @@
 // The memory engine, for its own files: what they share. Others see engines/engine.h only.
 //
 //     memory.c          open, close; get, put, remove in batches
-//     memory_segment.c  where records lie: segments, what is live and dead in them, the write heads
-//     memory_clean.c    making room: the cleaner, expiry, eviction, steps
+//     memory_segment.c  where records lie: segments, what is dead in them, the write heads
+//     memory_walk.c     walking through a segment: moving, evicting, reaping
+//     memory_clean.c    the cleaner, and steps of background work
+//     memory_evict.c    room for what is put: the limit, and eviction
+//     memory_reap.c     expiry
 //     memory_scan.c     scans, samples, counts
 //     memory_snapshot.c frozen views
 //     memory_drop.c     dropping vnodes
@@ -16,9 +19,8 @@
 // Invariants, which memory_verify() checks:
 //
 //  - live_bytes is the sum of the sizes of reachable records.
-//  - a segment's `dead` is the sum of the sizes of its dead records, `kept` counts its kept ones,
-//  and
-//    used - dead - (kept records) is what is reachable.
+//  - a segment's `dead` is the sum of the sizes of its dead records, and `kept` counts its kept
+//    ones; the rest of `used` is reachable.
 //  - a segment that is no head and has nothing but dead records is freed at once.
 //  - index_bytes + data_bytes <= memory_max, where puts are concerned.
 #pragma once
@@ -256,16 +258,29 @@ void segment_note_expiry(struct memory_engine *engine, uint64_t place, uint64_t 
 void segment_free(struct memory_engine *engine, uint32_t number);
 void segment_give(struct memory_engine *engine, uint32_t number);
 
-// memory_clean.c
+// memory_evict.c
 
 // Room for a record that replaces one of `replaced` bytes (0: none): cleans or evicts where that is
 // needed and allowed. PLACE_NONE when there is no room.
 uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t replaced);
 
+// memory_clean.c
+
+// Cleans about `budget` bytes. False when there is nothing to clean.
+bool memory_clean(struct memory_engine *engine, uint64_t budget);
+
 // Cleans in proportion to what was appended since the last call, as far as memory is short.
 void memory_pace(struct memory_engine *engine);
 
 bool memory_step(struct engine *base, uint32_t budget_bytes);
+
+// memory_reap.c
+
+// Removes the expired records that gets have met.
+void reap_queued(struct memory_engine *engine);
+
+// Looks for expired ones in about `budget` bytes of records. True when there is more to do now.
+bool reap_some(struct memory_engine *engine, uint64_t budget);
 
 // memory_scan.c
 

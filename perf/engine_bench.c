@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum {
@@ -87,11 +88,27 @@ static void make_key(uint64_t number, uint8_t *ret_key)
 
 // latencies -------------------------------------------------------------------------------------
 
+enum {
+    LOOK_OPERATIONS = 256, // between two looks at how often the thread was put aside
+    SLOW_NS = 100 * 1000,  // what might be that, and not the engine
+};
+
 struct latencies {
     uint64_t counts[LATENCY_STEPS];
     uint64_t count;
     uint64_t max_ns;
+    uint64_t put_aside; // slow operations in which another thread had the core: not counted
+    uint64_t since_look;
+    long switches;
 };
+
+static long involuntary_switches(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nivcsw;
+}
 
 static void latency_add(struct latencies *latencies, uint64_t ns)
 {
@@ -99,6 +116,17 @@ static void latency_add(struct latencies *latencies, uint64_t ns)
     const uint32_t power = 63 - (uint32_t)__builtin_clzll(value);
     const uint32_t eighth = power >= 3 ? (uint32_t)(value >> (power - 3)) & 7 : 0;
 
+    if (ns > SLOW_NS || ++latencies->since_look == LOOK_OPERATIONS) {
+        const long switches = involuntary_switches();
+        const bool switched = switches != latencies->switches;
+
+        latencies->switches = switches;
+        latencies->since_look = 0;
+        if (ns > SLOW_NS && switched) {
+            latencies->put_aside++;
+            return;
+        }
+    }
     latencies->counts[power * 8 + eighth]++;
     latencies->count++;
     if (ns > latencies->max_ns) {
@@ -122,16 +150,11 @@ static double latency_us(const struct latencies *latencies, double quantile)
 
 static void latency_print(const char *what, const struct latencies *latencies)
 {
-    uint64_t over_ms = 0;
-
-    for (uint32_t step = 20 * 8; step < LATENCY_STEPS; step++) { // 2^20 ns
-        over_ms += latencies->counts[step];
-    }
-    printf("%-28s p50 %7.2f  p99 %7.2f  p99.9 %7.2f  p99.99 %7.2f  max %8.1f us, over 1.05 ms: "
-           "%" PRIu64 " of %" PRIu64 "\n",
+    printf("%-28s p50 %6.2f  p99 %6.2f  p99.9 %6.2f  p99.99 %6.2f  max %6.1f us of %" PRIu64
+           " (and %" PRIu64 " in which another thread had the core)\n",
            what, latency_us(latencies, 0.5), latency_us(latencies, 0.99),
            latency_us(latencies, 0.999), latency_us(latencies, 0.9999),
-           (double)latencies->max_ns / 1e3, over_ms, latencies->count);
+           (double)latencies->max_ns / 1e3, latencies->count, latencies->put_aside);
 }
 
 // the bare table --------------------------------------------------------------------------------
@@ -369,7 +392,7 @@ static void print_bytes(const struct bench *bench, uint64_t keys, uint64_t resid
 // Grows one by one, timing each; prints bytes a key on the way.
 static void growth(struct bench *bench)
 {
-    struct latencies latencies = {.count = 0};
+    struct latencies latencies = {.switches = involuntary_switches()};
     const uint64_t before = resident_bytes();
     double index_sum = 0;
     uint32_t points = 0;
@@ -401,7 +424,7 @@ static void growth(struct bench *bench)
 
 static void eviction(struct bench *bench, const char *what, enum engine_eviction policy)
 {
-    struct latencies latencies = {.count = 0};
+    struct latencies latencies = {.switches = involuntary_switches()};
     struct engine_stats stats;
     const uint64_t max = bench->keys * 100;
     const double begin = now();
