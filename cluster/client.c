@@ -253,7 +253,66 @@ static size_t client_backlog_bytes(const struct client *client)
 
 bool client_blocked(const struct client *client)
 {
-    return (client->flags & (CLIENT_BARRIER | CLIENT_STARVED | CLIENT_PAUSED)) != 0;
+    return (client->flags &
+            (CLIENT_BARRIER | CLIENT_STARVED | CLIENT_PAUSED | CLIENT_HELD | CLIENT_WINDOWED)) != 0;
+}
+
+// The window ------------------------------------------------------------------------------------
+
+static uint64_t client_output_share(const struct client *client)
+{
+    return client->shard->config.clients.output_max_bytes / LIMIT_CLIENT_OUTPUT_SHARE;
+}
+
+bool client_may_ask(struct client *client)
+{
+    struct shard *shard = client->shard;
+    if (client->out.bytes > client_output_share(client)) {
+        client->flags |= CLIENT_HELD;
+        timer_arm(&shard->timers, &client->stuck_timer,
+                  shard->io->now_ns + LIMIT_CLIENT_STUCK_MS * UINT64_C(1000000));
+        return false;
+    }
+    if (client->pending_count + client->in_batch >= client->window) {
+        if (client->pending_count >= client->window) {
+            client->flags |= CLIENT_WINDOWED; // else it is looked at again after this batch
+        }
+        return false;
+    }
+    return true;
+}
+
+void client_window_note_slowly(struct client *client, size_t bytes)
+{
+    uint64_t fits = client_output_share(client) / bytes;
+    client->flags |= CLIENT_SHRUNK;
+    if (fits < client->window) {
+        client->window = fits == 0 ? 1 : (uint16_t)fits;
+    }
+}
+
+// Requests that brought no large reply let it grow: doubling, so that a pipeline is at full width
+// after a few turns.
+static void client_window_grow(struct client *client)
+{
+    if ((client->flags & CLIENT_SHRUNK) == 0 && client->window < LIMIT_CLIENT_WINDOW) {
+        client->window = (uint16_t)(2 * client->window);
+    }
+    client->flags &= ~(uint32_t)CLIENT_SHRUNK;
+}
+
+// What held the client back may be over.
+static void client_ask_again(struct client *client)
+{
+    if ((client->flags & CLIENT_HELD) && client->out.bytes <= client_output_share(client) / 2) {
+        client->flags &= ~(uint32_t)CLIENT_HELD;
+        timer_cancel(&client->shard->timers, &client->stuck_timer);
+        client_mark_ready(client);
+    }
+    if ((client->flags & CLIENT_WINDOWED) && client->pending_count <= client->window / 2U) {
+        client->flags &= ~(uint32_t)CLIENT_WINDOWED;
+        client_mark_ready(client);
+    }
 }
 
 static void client_received(struct io_stream *stream, struct io_buffer *buffer, int32_t result)
@@ -451,10 +510,14 @@ void client_pending_done(struct pending *pending)
     if (pending->discard) {
         outbuf_clear(&pending->out, &client->shard->outbufs);
     }
+    client_window_note(client, pending->out.bytes);
     client_pending_drain(client);
     if (client->flags & CLIENT_CLOSING) {
         client_finish_close(client);
-    } else if (client->pending_first == NULL) {
+        return;
+    }
+    client_ask_again(client);
+    if (client->pending_first == NULL) {
         client_mark_ready(client); // a command over several cores may have waited for this
     }
 }
@@ -492,6 +555,11 @@ static void client_sent(struct io_op *op, int32_t result)
     outbuf_consume(&client->out, &shard->outbufs, (size_t)result);
     client->output_bytes_total += (uint32_t)result;
     shard->stats.net_output_bytes += (uint32_t)result;
+    if (client->flags & CLIENT_HELD) {
+        timer_arm(&shard->timers, &client->stuck_timer,
+                  shard->io->now_ns + LIMIT_CLIENT_STUCK_MS * UINT64_C(1000000));
+        client_ask_again(client);
+    }
     if (client->out.bytes != 0) {
         client_mark_flush(client);
     } else if (client->flags & CLIENT_CLOSE_AFTER_REPLY && client->pending_first == NULL) {
@@ -609,6 +677,7 @@ void client_close(struct client *client)
     struct shard *shard = client->shard;
     client->flags |= CLIENT_CLOSING;
     timer_cancel(&shard->timers, &client->idle_timer);
+    timer_cancel(&shard->timers, &client->stuck_timer);
     // Requests of this turn's batch may still look at the input: it goes when they are through.
     if (client->in_batch == 0) {
         client_input_drop(client);
@@ -626,6 +695,7 @@ void client_batch_done(struct client *client)
 {
     CHECK(client->in_batch > 0);
     client->in_batch = 0;
+    client_window_grow(client);
     if (client->flags & CLIENT_CLOSING) {
         client_input_drop(client);
     }
@@ -647,6 +717,14 @@ void client_close_after_reply(struct client *client)
         client->flags |= CLIENT_CLOSE_AFTER_REPLY;
         client_mark_flush(client);
     }
+}
+
+static void client_stuck(struct timer *timer)
+{
+    struct client *client =
+        (struct client *)((uint8_t *)timer - offsetof(struct client, stuck_timer));
+    client->shard->stats.output_limit_disconnections++;
+    client_close(client);
 }
 
 static void client_idle(struct timer *timer)
@@ -693,6 +771,8 @@ int client_open(struct shard *shard, int fd, uint32_t flags, struct client **ret
         .created_ms = shard->io->wall_ms,
         .active_ns = shard->io->now_ns,
         .idle_timer = {.fire = client_idle},
+        .stuck_timer = {.fire = client_stuck},
+        .window = 1,
         .next = shard->clients,
     };
     client->user = acl_initial_user(shard->node->acl);

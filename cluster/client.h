@@ -15,6 +15,7 @@
 #pragma once
 
 #include "core/io.h"
+#include "core/limits.h"
 #include "core/outbuf.h"
 #include "core/resp.h"
 #include "core/timer.h"
@@ -80,6 +81,9 @@ enum client_flags {
     CLIENT_STARVED = 1 << 15,     // waits for credit towards another core
     CLIENT_CLOSED = 1 << 16,      // the descriptor is gone
     CLIENT_READ_PAUSED = 1 << 17, // receiving is stopped until the backlog is worked off
+    CLIENT_HELD = 1 << 19,        // too many replies are unread: the next request waits
+    CLIENT_WINDOWED = 1 << 20,    // as many requests are under way as its window allows
+    CLIENT_SHRUNK = 1 << 21,      // a large reply came in this batch: the window does not grow
     CLIENT_PAUSED = 1 << 18,      // CLIENT PAUSE holds its next request
 };
 
@@ -103,6 +107,7 @@ struct client {
     uint32_t flags; // enum client_flags
     uint8_t protocol;
     uint16_t in_batch; // its requests in the batch under way: the input stays where it is meanwhile
+    uint16_t window;   // how many of its requests may be under way: in_batch and pending_count
     uint32_t pending_count;
     uint64_t id;
     // input
@@ -128,6 +133,7 @@ struct client {
     uint64_t output_bytes_total;
     const struct command *last_command;
     struct timer idle_timer;
+    struct timer stuck_timer; // while CLIENT_HELD
 };
 
 // Takes over an accepted socket. -ENOMEM closes it at once.
@@ -163,6 +169,19 @@ void client_args_done(struct client *client, struct resp_args *scratch);
 // left holds no whole request (or must wait for long), so it is copied out of the leased buffer and
 // joined with what came before. True when parsing may find more.
 bool client_input_settle(struct client *client, bool partial);
+
+// Whether another of its requests may be parsed, by its window and by its unread replies; if not it
+// is noted, and the client is made ready again when the reason is gone.
+bool client_may_ask(struct client *client);
+
+// A reply of so many bytes was given: large ones shrink the window.
+void client_window_note_slowly(struct client *client, size_t bytes);
+static inline void client_window_note(struct client *client, size_t bytes)
+{
+    if (bytes > LIMIT_CLIENT_LARGE_REPLY_BYTES) {
+        client_window_note_slowly(client, bytes);
+    }
+}
 
 // Whether its next request has to wait for something other than input.
 bool client_blocked(const struct client *client);

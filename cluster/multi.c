@@ -29,6 +29,17 @@ static void item_of_key(struct item *item, const struct part_key *key, const str
     item->slot = key->slot;
 }
 
+// More than a connection may have unread: of a part only an error goes back; on the connection's
+// own core the connection is closed for it, as it would be for any reply.
+static void keys_too_large(struct exec *x)
+{
+    x->failed = true;
+    if (x->part != NULL) {
+        outbuf_clear(x->reply.out, x->reply.cache);
+        exec_error(x, "ERR the reply would be larger than clients.output_max");
+    }
+}
+
 // Calls fn for each key, loaded, in order; stops at the first error. Lengths of replies are noted
 // in the keys.
 static void keys_run(struct exec *x, struct part_key *keys, uint32_t count, command_fn *fn)
@@ -48,6 +59,10 @@ static void keys_run(struct exec *x, struct part_key *keys, uint32_t count, comm
             x->item = &items[i];
             item_load(shard, x->item);
             fn(x);
+            if (x->reply.out->bytes > shard->config.clients.output_max_bytes) {
+                keys_too_large(x);
+                return;
+            }
             keys[begin + i].reply_bytes = (uint32_t)(x->reply.out->bytes - before);
         }
     }

@@ -400,9 +400,11 @@ static void request_run(struct shard *shard, struct request *request)
         reply_error_text(&x->reply, text);
         client_close_after_reply(client);
     } else if (request_admit(x)) {
+        size_t before = x->reply.out->bytes;
         client->commands++;
         client->last_command = x->command;
         request_dispatch(shard, request);
+        client_window_note(client, x->reply.out->bytes - before);
     }
     request_credit_back(shard, request);
     if (client->flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_OFF)) {
@@ -549,7 +551,8 @@ static void batch_fill_client(struct shard *shard, struct batch *batch, struct c
     uint32_t before = batch->count;
     enum parse_result result = PARSE_REQUEST;
     while (result == PARSE_REQUEST && batch->count < LIMIT_BATCH && !client_blocked(client) &&
-           (client->flags & (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY)) == 0) {
+           (client->flags & (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY)) == 0 &&
+           client_may_ask(client)) {
         result = request_parse(shard, client);
         client->in_batch = (uint16_t)(batch->count - before);
     }

@@ -188,6 +188,18 @@ enum {
     // which receiving stops until it is worked off.
     LIMIT_CLIENT_BACKLOG_BYTES = 1024 * 1024,
 
+    // Requests of one connection that may be under way together, and the replies it may leave
+    // unread before the next ones wait: clients.output_max divided by this. The first bound shrinks
+    // as its replies grow, so that a pipeline of reads of large values is answered a few at a time
+    // instead of filling memory.
+    LIMIT_CLIENT_WINDOW = 64,
+    LIMIT_CLIENT_OUTPUT_SHARE = 4,
+    LIMIT_CLIENT_LARGE_REPLY_BYTES = 16 * 1024, // below it a reply leaves the window alone
+
+    // ms. A connection whose unread replies hold its next requests back, and that takes nothing for
+    // so long, is closed.
+    LIMIT_CLIENT_STUCK_MS = 60 * 1000,
+
     // Connections beyond clients.max that can be told so at a time.
     LIMIT_CLIENTS_REFUSED = 64,
 
