@@ -313,8 +313,7 @@ static void command_list_one(void *context, const struct command *command)
             reply_bulk_text(filter->reply, name);
         }
     }
-    for (uint32_t i = 0;
-         (filter->by_category || filter->by_pattern) && i < command->subcommand_count; i++) {
+    for (uint32_t i = 0; i < command->subcommand_count; i++) {
         command_list_one(context, &command->subcommands[i]);
     }
 }
@@ -358,7 +357,7 @@ static void command_list(struct exec *x)
     }
     command_each(x, command_list_one, &filter);
     if (x->argc == 2) {
-        reply_set(&x->reply, filter.count);
+        reply_array(&x->reply, filter.count);
     } else {
         reply_array(&x->reply, filter.count);
     }
