@@ -126,34 +126,6 @@ static void uring_wake(struct io *io, struct io *target)
     sqe->user_data = URING_TAG_IGNORE;
 }
 
-// One timeout stays armed in the kernel and is moved only when a wait has to end earlier than it
-// would: programming a timer anew for every wait costs more than the rare early end of one. See
-// README.
-static void uring_arm_timeout(struct uring *uring, uint64_t timeout_ns)
-{
-    if (timeout_ns >= uring->timeout_at_ns - uring->io.now_ns) {
-        return; // io.now_ns is past by some of a turn: the true end of this wait is later still
-    }
-    const uint64_t at_ns = uring_clock_ns(&uring->io) + timeout_ns;
-
-    if (at_ns >= uring->timeout_at_ns) {
-        return;
-    }
-    struct io_uring_sqe *const sqe = uring_sqe(uring);
-
-    uring->timeout.tv_sec = (int64_t)(at_ns / ns_per_second);
-    uring->timeout.tv_nsec = (int64_t)(at_ns % ns_per_second);
-    if (uring->timeout_at_ns == UINT64_MAX) {
-        io_uring_prep_timeout(sqe, &uring->timeout, 0, IORING_TIMEOUT_ABS);
-        sqe->user_data = URING_TAG_TIMEOUT;
-    } else {
-        io_uring_prep_timeout_update(sqe, &uring->timeout, URING_TAG_TIMEOUT, IORING_TIMEOUT_ABS);
-        sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-        sqe->user_data = URING_TAG_TIMEOUT_LOST;
-    }
-    uring->timeout_at_ns = at_ns;
-}
-
 // Submits, and waits unless there is something to do already.
 static void uring_enter(struct uring *uring, uint64_t timeout_ns)
 {
@@ -167,22 +139,19 @@ static void uring_enter(struct uring *uring, uint64_t timeout_ns)
     timeout_ns = uring_streams_timeout(uring, timeout_ns);
     if (timeout_ns == 0) {
         result = io_uring_submit_and_get_events(&uring->ring);
-    } else {
-        if (timeout_ns != UINT64_MAX) {
-            uring_arm_timeout(uring, timeout_ns);
-        }
+    } else if (timeout_ns == UINT64_MAX) {
         result = io_uring_submit_and_wait(&uring->ring, 1);
-    }
-    // EINTR: a signal. EAGAIN, EBUSY: short of memory; what was not taken stays in the queue. All
-    // of them end the wait early, which io_turn() may do.
-    CHECK(result >= 0 || result == -EINTR || result == -EAGAIN || result == -EBUSY);
-}
+    } else {
+        struct __kernel_timespec timeout = {.tv_sec = (int64_t)(timeout_ns / ns_per_second),
+                                            .tv_nsec = (int64_t)(timeout_ns % ns_per_second)};
+        struct io_uring_cqe *first = NULL;
 
-static void uring_tagged(struct uring *uring, uint64_t tag)
-{
-    if (tag == URING_TAG_TIMEOUT || tag == URING_TAG_TIMEOUT_LOST) {
-        uring->timeout_at_ns = UINT64_MAX;
+        result = io_uring_submit_and_wait_timeout(&uring->ring, &first, 1, &timeout, NULL);
     }
+    // ETIME: nothing came. EINTR: a signal. EAGAIN, EBUSY: short of memory; what was not taken
+    // stays in the queue. All of them end the wait early, which io_turn() may do.
+    CHECK(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
+          result == -EBUSY);
 }
 
 static struct io_op *uring_op(uint64_t user_data)
@@ -193,8 +162,7 @@ static struct io_op *uring_op(uint64_t user_data)
 static void uring_completed(struct uring *uring, uint64_t user_data, int32_t result, uint32_t flags)
 {
     if (__builtin_expect(user_data < URING_TAG_MAX, 0)) {
-        uring_tagged(uring, user_data);
-        return;
+        return; // a wake has done its work by ending the wait
     }
     struct io_op *const op = uring_op(user_data);
 
@@ -378,7 +346,6 @@ int io_uring_open(const struct io_uring_options *options, struct io **ret_io, ch
         return result;
     }
     uring->io.vtable = &uring_vtable;
-    uring->timeout_at_ns = UINT64_MAX;
     uring_streams_init(uring);
     uring_read_clocks(uring);
     *ret_io = &uring->io;

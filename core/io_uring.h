@@ -29,10 +29,8 @@ enum uring_kind {
 };
 
 enum uring_tag {
-    URING_TAG_IGNORE = 0,   // failures of cancels and of wakes to a core that is closing
-    URING_TAG_WAKE,         // another core's wake
-    URING_TAG_TIMEOUT,      // the core's one timeout fired
-    URING_TAG_TIMEOUT_LOST, // it could not be moved: it has fired
+    URING_TAG_IGNORE = 0, // failures of cancels and of wakes to a core that is closing
+    URING_TAG_WAKE,       // another core's wake
     URING_TAG_MAX,
 };
 
@@ -53,8 +51,6 @@ struct uring {
     struct io io; // first: a struct io * is a struct uring *
     struct io_uring ring;
     uint32_t generation;
-    uint64_t timeout_at_ns; // when the armed timeout fires; UINT64_MAX: none is armed
-    struct __kernel_timespec timeout;
     uint64_t wall_read_ns; // when wall_ms was read from the system
     bool wake_self;        // the next wait does not block
 

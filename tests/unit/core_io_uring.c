@@ -143,13 +143,3 @@ Test(core_io_uring, a_wake_to_a_ring_that_is_gone_disturbs_nobody)
     close(reused);
     io_destroy(io);
 }
-
-Test(core_io_uring, an_idle_core_arms_no_timer)
-{
-    struct io *const io = open_io();
-
-    io_wake(io, io);
-    io_turn(io, UINT64_MAX);
-    cr_expect_eq(uring_of(io)->timeout_at_ns, UINT64_MAX);
-    io_destroy(io);
-}
