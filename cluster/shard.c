@@ -162,6 +162,8 @@ static bool shard_background(void *context)
 {
     struct shard *shard = context;
     bool more = multi_slice(shard);
+    // A command that ended here lets its client go on: that is for the next turn.
+    more = more || shard->ready_first != NULL;
     return engine_step(shard->engine, LIMIT_BACKGROUND_BYTES) || more;
 }
 
