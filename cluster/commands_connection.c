@@ -50,7 +50,12 @@ static void connection_quit(struct exec *x)
 static void connection_reset(struct exec *x)
 {
     struct client *client = x->client;
+    bool silent = (client->flags & CLIENT_REPLY_OFF) != 0;
+    bool skipped = (client->flags & CLIENT_REPLY_SKIP) != 0;
     session_reset(client);
+    if (silent && !skipped) {
+        x->reply.out = client_out(client); // it ends CLIENT REPLY OFF, and is replied
+    }
     x->reply.protocol = client->protocol;
     reply_simple(&x->reply, "RESET");
 }
