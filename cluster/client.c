@@ -253,8 +253,8 @@ static size_t client_backlog_bytes(const struct client *client)
 
 bool client_blocked(const struct client *client)
 {
-    return (client->flags &
-            (CLIENT_BARRIER | CLIENT_STARVED | CLIENT_PAUSED | CLIENT_HELD | CLIENT_WINDOWED)) != 0;
+    return (client->flags & (CLIENT_BARRIER | CLIENT_STARVED | CLIENT_PAUSED | CLIENT_HELD |
+                             CLIENT_WINDOWED | CLIENT_BEHIND)) != 0;
 }
 
 // The window ------------------------------------------------------------------------------------
@@ -518,6 +518,7 @@ void client_pending_done(struct pending *pending)
     }
     client_ask_again(client);
     if (client->pending_first == NULL) {
+        client->flags &= ~(uint32_t)CLIENT_BEHIND;
         client_mark_ready(client); // a command over several cores may have waited for this
     }
 }

@@ -85,6 +85,7 @@ enum client_flags {
     CLIENT_WINDOWED = 1 << 20,    // as many requests are under way as its window allows
     CLIENT_SHRUNK = 1 << 21,      // a large reply came in this batch: the window does not grow
     CLIENT_PAUSED = 1 << 18,      // CLIENT PAUSE holds its next request
+    CLIENT_BEHIND = 1 << 22,      // its next request begins when all before it is replied
 };
 
 enum { CLIENT_PARTIAL_SPANS = 64 };

@@ -140,8 +140,9 @@ static bool request_ends_parse(const struct exec *x)
                                               : command->route != ROUTE_KEY;
 }
 
-// Commands over several cores begin when all before them is replied.
-static bool request_must_wait(const struct shard *shard, const struct client *client,
+// Commands over several cores begin when all before them is replied: after this batch, or when the
+// last place of the FIFO is done.
+static bool request_must_wait(const struct shard *shard, struct client *client,
                               const struct command *command)
 {
     if (command == NULL || shard->node->shard_count == 1) {
@@ -149,6 +150,9 @@ static bool request_must_wait(const struct shard *shard, const struct client *cl
     }
     bool wide = command->route == ROUTE_KEYS || command->route == ROUTE_TRANSFER ||
                 command->route == ROUTE_ALL;
+    if (wide && client->pending_count != 0) {
+        client->flags |= CLIENT_BEHIND;
+    }
     return wide && (client->pending_count != 0 || client->in_batch != 0);
 }
 
