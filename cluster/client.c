@@ -182,6 +182,7 @@ enum resp_status client_parse(struct client *client, const struct resp_limits *l
             continue;
         case RESP_MORE:
             if (!client_partial_keep(client, args, size)) {
+                resp_args_clear(args);
                 client_close(client);
             }
             return RESP_MORE;
@@ -221,6 +222,10 @@ bool client_input_settle(struct client *client, bool partial)
 {
     CHECK(client->in_batch == 0);
     struct gather *gather = client->gather;
+    if (client->flags & CLIENT_CLOSE_AFTER_REPLY) {
+        client_input_drop(client); // nobody will ask for it
+        return false;
+    }
     if (gather != NULL && gather->at == gather->size) {
         gather_release(client->shard, gather);
         client->gather = NULL;
@@ -638,6 +643,7 @@ static void client_free(struct client *client)
     }
     shard->client_count--;
     node_client_count(shard->node, shard->index, shard->client_count);
+    outbuf_clear(&client->out, &shard->outbufs); // what was replied after it was closed
     memory_free(client->name);
     memory_free(client->library);
     memory_free(client->library_version);
