@@ -422,7 +422,8 @@ static void request_run(struct shard *shard, struct request *request)
     client_mark_flush(client);
 }
 
-static void request_run_hop(struct shard *shard, struct request *request)
+// False: it waits at a gate.
+static bool request_run_hop(struct shard *shard, struct request *request)
 {
     struct exec *x = &request->exec;
     struct hop *hop = request->hop;
@@ -432,7 +433,7 @@ static void request_run_hop(struct shard *shard, struct request *request)
             gate_taken(shard->gates, hop->hash)) {
             shard->stats.gate_waits++;
             if (hop_wait(shard, hop)) {
-                return;
+                return false;
             }
         }
         request_run_key(x);
@@ -441,7 +442,7 @@ static void request_run_hop(struct shard *shard, struct request *request)
     }
     exec_count(x);
     hop->failed = x->failed;
-    hop_done(shard, hop);
+    return true;
 }
 
 // A batch ----------------------------------------------------------------------------------
@@ -481,13 +482,17 @@ static void batch_run(struct shard *shard, struct batch *batch)
         const struct command *command = request->exec.command;
         bool timed = shard->slowlog_each || (command != NULL && command->route >= ROUTE_KEYS);
         uint64_t one_ns = timed ? io_clock_ns(shard->io) : 0;
+        bool ran = true;
         if (request->hop != NULL) {
-            request_run_hop(shard, request);
+            ran = request_run_hop(shard, request);
         } else {
             request_run(shard, request);
         }
-        if (timed) {
+        if (timed && ran) {
             slowlog_note(shard, &request->exec, io_clock_ns(shard->io) - one_ns);
+        }
+        if (ran && request->hop != NULL) {
+            hop_done(shard, request->hop); // its arguments may be gone then
         }
     }
     batch_finish(shard, batch, began_ns);
