@@ -61,6 +61,13 @@ void sim_buffer_return(struct io *io, struct io_buffer *buffer)
     core->buffers_free[core->buffers_free_count++] = buffer->index;
 }
 
+uint32_t sim_core_buffers_leased(struct io *io)
+{
+    const struct sim_core *const core = sim_core_of(io);
+
+    return core->buffer_count - core->buffers_free_count;
+}
+
 // Lists -----------------------------------------------------------------------------------------
 
 static void ready_push(struct sim_stream *stream)

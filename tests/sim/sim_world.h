@@ -109,6 +109,9 @@ void sim_core_run(struct io *io, sim_step_fn *step, void *context);
 // In a step or completion function: the work just done took this long, beyond what a step costs.
 void sim_core_charge(struct io *io, uint64_t ns);
 
+// Receive buffers of the core that are out.
+uint32_t sim_core_buffers_leased(struct io *io);
+
 enum sim_stop {
     SIM_KILL,       // the process ends: its connections are reset, its disk keeps everything
     SIM_POWER_LOSS, // the machine ends: nobody is told, and the disk keeps what was durable; of

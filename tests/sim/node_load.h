@@ -1,0 +1,211 @@
+// A workload against one simulated node: who sends what, and what must come back.
+//
+//     node.c           a run: the node, its sessions, the oracles at the end
+//     node_session.c   a session: one connection after another, how they send, read and end
+//     node_request.c   requests drawn at random
+//     node_reply.c     what each must be answered
+//     node_model.h     what the answers together must look like
+//
+// Each seed draws which kinds of things happen in it at all (struct load_features): a run with
+// everything in it would reach less, since much of it hides the rest.
+#pragma once
+
+#include "core/random.h"
+#include "tests/sim/node_model.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_rldb.h"
+
+#include <hiredis/hiredis.h>
+
+enum {
+    LOAD_SESSIONS_MAX = 16,
+    LOAD_OBJECTS_MAX = 24,
+    LOAD_NAME_BYTES = 32,
+    LOAD_STABLE_KEYS = 60, // set at the start and never touched: SCAN must return them
+    LOAD_PORT = 7379,      // shard ports follow
+};
+
+struct load_features {
+    bool flush;        // FLUSHALL now and then
+    bool expiry;       // keys that expire
+    bool pause;        // CLIENT PAUSE
+    bool kill;         // CLIENT KILL
+    bool silence;      // CLIENT REPLY OFF and SKIP
+    bool debug_sleep;  //
+    bool large;        // values of up to hundreds of KB
+    bool burst;        // pipelines of thousands
+    bool slow_readers; //
+    bool aborts;       // connections that end in the middle of anything
+    bool garbage;      // requests that break the protocol
+    bool slowlog;      // every command is timed and noted
+    bool max_clients;  // fewer clients allowed than there are
+    bool output_max;   // little patience with slow readers
+    bool idle_timeout; // connections that say nothing are closed
+    bool stop_early;   // SIGTERM under load
+    bool few_buffers;  // receive buffers run out
+    bool wide_groups;  // MSET of many keys
+};
+
+// Keys that commands use together, checked together.
+struct load_object {
+    uint32_t key_count; // of the model
+    uint32_t width;     // names for each key of the model: written and read together only
+    char (*names)[LOAD_NAME_BYTES];
+    uint16_t mix[MODEL_KINDS]; // weights
+    bool expires;
+    bool numbers; // values are integers
+};
+
+struct load_op {
+    struct model_op op;
+    uint32_t object;
+};
+
+enum expect {
+    EXPECT_OP,      // of the model: ops[op], op_count of them
+    EXPECT_TEXT,    // these very bytes, as status or string
+    EXPECT_ERROR,   // an error
+    EXPECT_TYPES,   // one of these types, a bit each by REDIS_REPLY_*
+    EXPECT_SCAN,    // a step of the session's SCAN
+    EXPECT_KEYS,    // KEYS s:*
+    EXPECT_ID,      // CLIENT ID
+    EXPECT_NOTHING, // no reply
+};
+
+struct request {
+    uint64_t end; // of its bytes, in the connection's stream
+    uint8_t expect;
+    uint32_t op;
+    uint32_t op_count;
+    uint32_t types;
+    char text[LOAD_NAME_BYTES];
+    char what[48]; // as it begins, for who looks at a failure
+};
+
+enum session_end {
+    END_CLEAN, // closes when all is answered
+    END_QUIT,  //
+    END_HALF,  // no more to send, reads to the end
+    END_CUT,   // the same, in the middle of a request
+    END_BREAK, // breaks the protocol
+    END_ABORT, // goes away at any moment
+    END_RESET, // the same, with a reset
+    END_KINDS,
+};
+
+struct session {
+    struct load *load;
+    uint32_t index;
+    struct random random;
+    uint32_t connections_left;
+    bool done;
+    // the connection
+    struct sim_client *client;
+    redisReader *reader;
+    uint32_t connection; // its number, unique in the run
+    uint32_t core;       // on a shard port its core, else UINT32_MAX
+    uint64_t client_id;  // as CLIENT ID said; 0: unknown
+    uint32_t sequence;
+    uint32_t quota; // requests still to be made
+    uint32_t depth; // requests that may be unanswered
+    uint64_t pace_ns;
+    enum session_end end;
+    bool burst;
+    bool reads_slowly;
+    bool cuts;       // sends in pieces
+    bool inlines;    // now and then
+    bool ended;      // nothing more to send
+    bool may_end;    // the node may hang up at any time
+    bool silent;     // CLIENT REPLY OFF
+    bool skip_next;  // CLIENT REPLY SKIP
+    bool scanning;   // a SCAN is unanswered
+    char cursor[24]; // of the next SCAN
+    bool scanned[LOAD_STABLE_KEYS];
+    // bytes to send
+    uint8_t *out;
+    size_t out_size;
+    size_t out_capacity;
+    size_t out_at;
+    uint64_t sent;   // in the connection's stream
+    uint64_t queued; //
+    // requests made: [request_answered, request_count); the first request_sent of all are sent
+    struct request *requests;
+    uint32_t request_count;
+    uint32_t request_capacity;
+    uint32_t request_sent;
+    uint32_t request_answered;
+};
+
+struct load {
+    uint64_t seed;
+    uint32_t cores;
+    bool verbose;
+    struct random random;
+    struct load_features features;
+    struct sim_world *world;
+    struct sim_rldb *rldb;
+    struct model_values *values;
+    struct load_object objects[LOAD_OBJECTS_MAX];
+    uint32_t object_count;
+    char stable[LOAD_STABLE_KEYS][LOAD_NAME_BYTES];
+    uint32_t stable_core[LOAD_STABLE_KEYS];
+    struct load_op *ops;
+    uint32_t op_count;
+    uint32_t op_capacity;
+    uint32_t value_next;
+    struct session sessions[LOAD_SESSIONS_MAX];
+    uint32_t session_count;
+    uint32_t connection_next;
+    bool stopping; // SIGTERM was sent
+    bool failed;
+    char failure[512];
+    // what was reached
+    uint64_t requests;
+    uint64_t refused;
+    uint64_t ended_by_node;
+};
+
+static inline uint32_t load_draw(struct random *random, uint32_t bound)
+{
+    return (uint32_t)random_below(random, bound);
+}
+
+static inline bool load_chance(struct random *random, uint32_t per_mille)
+{
+    return load_draw(random, 1000) < per_mille;
+}
+
+// Notes the first failure; the run ends then.
+void load_fail(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// node_request.c
+void load_make_objects(struct load *load);
+void load_free_objects(struct load *load);
+
+// Draws a request, appends it to what the session has to send, and notes what to expect.
+void request_draw(struct session *session);
+void request_burst(struct session *session);
+void request_stable(struct session *session, uint32_t index); // SET of a stable key
+void request_tokens(struct session *session);                 // what the model begins with
+void request_read_all(struct session *session);               // every key of the model
+void request_plain(struct session *session, const char *name, enum expect expect, const char *text);
+
+// The core that holds a key.
+uint32_t load_core_of(const struct load *load, const char *key);
+
+// As much of a failed run as helps to understand it.
+void load_explain(const struct load *load);
+
+// node_reply.c: looks at the reply to a request.
+void request_answered(struct session *session, struct request *request, const redisReply *reply);
+
+// node_session.c
+void session_open(struct load *load, struct session *session, uint32_t index);
+void session_start(struct session *session);
+void session_close(struct session *session);
+void session_append(struct session *session, const void *bytes, size_t size);
+struct request *session_request(struct session *session, enum expect expect);
+
+// A connection that is driven to its end at once: for the start and the end of a run.
+void session_connect_plain(struct session *session);
+bool session_drive(struct session *session);

@@ -1,0 +1,285 @@
+#include "tests/sim/sim_rldb.h"
+
+#include "cluster/client.h"
+#include "cluster/multi.h"
+#include "core/check.h"
+#include "tests/sim/sim_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct sim_rldb_core {
+    struct sim_rldb *rldb;
+    struct io *io;
+    struct shard *shard;
+};
+
+struct sim_rldb {
+    struct sim_world *world;
+    struct sim_node *machine;
+    struct io *io; // of the program's main thread
+    struct node *node;
+    int descriptors; // open when it began to listen
+    struct sim_rldb_core cores[LIMIT_SHARDS];
+    uint32_t flags_seen;
+    char text[256];
+};
+
+static void rldb_fail(const char *what, const char *why)
+{
+    (void)fprintf(stderr, "sim_rldb: %s: %s\n", what, why);
+    abort();
+}
+
+// Oracles over cores ----------------------------------------------------------------------------
+
+static bool shard_holds_work(const struct shard *shard)
+{
+    return shard->received_first != NULL || shard->granted_first != NULL ||
+           shard->parts_granted != NULL || shard->parts_slicing != NULL ||
+           shard->ready_first != NULL || shard->flush_first != NULL;
+}
+
+static bool shard_has_mail(const struct shard *shard)
+{
+    for (uint32_t from = 0; from < shard->node->shard_count; from++) {
+        if (from != shard->index && spsc_ready(node_queue(shard->node, from, shard->index))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A flag that is down while its core sleeps was taken by somebody, whose wake is on its way.
+static void rldb_check_sleepers(const struct sim_rldb *rldb)
+{
+    for (uint32_t i = 0; i < rldb->node->shard_count; i++) {
+        const struct shard *const shard = rldb->cores[i].shard;
+
+        if (!shard->reactor.asleep) {
+            continue;
+        }
+        if (shard_holds_work(shard)) {
+            rldb_fail("a core sleeps", "with work in its hands");
+        }
+        if (shard_has_mail(shard) && atomic_load(&shard->sleep_flag.asleep) != 0) {
+            rldb_fail("a core sleeps", "with messages in its inbox and nobody to wake it");
+        }
+    }
+}
+
+static void core_step(void *context)
+{
+    struct sim_rldb_core *const core = context;
+
+    reactor_turn(&core->shard->reactor);
+    if (core->shard->reactor.stopped) {
+        sim_core_run(core->io, NULL, NULL);
+    }
+    rldb_check_sleepers(core->rldb);
+    for (const struct client *at = core->shard->clients; at != NULL; at = at->next) {
+        core->rldb->flags_seen |= at->flags;
+    }
+}
+
+static bool rldb_left(struct sim_rldb *rldb, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool rldb_left(struct sim_rldb *rldb, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    (void)vsnprintf(rldb->text, sizeof rldb->text, format, arguments);
+    va_end(arguments);
+    return true;
+}
+
+static bool shard_left_over(struct sim_rldb *rldb, const struct shard *shard)
+{
+    const uint32_t at = shard->index;
+
+    if (shard->client_count != 0 || shard->clients != NULL || shard->clients_pool.taken != 0) {
+        return rldb_left(rldb, "core %u: %u clients, %u of the pool", at, shard->client_count,
+                         shard->clients_pool.taken);
+    }
+    if (shard->hops.taken != 0) {
+        return rldb_left(rldb, "core %u: %u hops", at, shard->hops.taken);
+    }
+    if (shard->gates->taken != 0) {
+        return rldb_left(rldb, "core %u: %u gates taken", at, shard->gates->taken);
+    }
+    if (shard->multis != 0) {
+        return rldb_left(rldb, "core %u: %u commands over several keys", at, shard->multis);
+    }
+    if (shard->starved_first != NULL || shard_holds_work(shard) || shard_has_mail(shard)) {
+        return rldb_left(rldb, "core %u: work in its lists or inbox", at);
+    }
+    for (uint32_t to = 0; to < shard->node->shard_count; to++) {
+        if (shard->credits[to] != LIMIT_MESSAGES_OUT) {
+            return rldb_left(rldb, "core %u: %u of %u credits towards core %u", at,
+                             shard->credits[to], LIMIT_MESSAGES_OUT, to);
+        }
+    }
+    if (shard->stats.input_gathered_bytes != 0) {
+        return rldb_left(rldb, "core %u: %llu bytes of input", at,
+                         (unsigned long long)shard->stats.input_gathered_bytes);
+    }
+    if (shard->discarded.head != NULL) {
+        return rldb_left(rldb, "core %u: replies that nobody wants", at);
+    }
+    if (sim_core_buffers_leased(shard->io) != 0) {
+        return rldb_left(rldb, "core %u: %u receive buffers leased", at,
+                         sim_core_buffers_leased(shard->io));
+    }
+    return false;
+}
+
+const char *sim_rldb_left_over(struct sim_rldb *rldb)
+{
+    for (uint32_t i = 0; i < rldb->node->shard_count; i++) {
+        if (shard_left_over(rldb, rldb->cores[i].shard)) {
+            return rldb->text;
+        }
+    }
+    const int descriptors = sim_node_descriptors(rldb->machine);
+
+    if (descriptors != rldb->descriptors) {
+        (void)rldb_left(rldb, "%d descriptors, %d at the start", descriptors, rldb->descriptors);
+        return rldb->text;
+    }
+    return NULL;
+}
+
+// Life -------------------------------------------------------------------------------------------
+
+static void stop_later(void *context)
+{
+    sim_rldb_stop(context);
+}
+
+static void request_stop(void *context) // SHUTDOWN, in a core's step
+{
+    struct sim_rldb *const rldb = context;
+
+    sim_world_at(rldb->world, sim_world_now_ns(rldb->world), stop_later, rldb);
+}
+
+static void rldb_configure(const char *text, struct config *ret_config)
+{
+    struct config_error error;
+
+    if (config_parse("sim", text, strlen(text), ret_config, &error) < 0) {
+        rldb_fail("configuration", error.text);
+    }
+}
+
+struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_t shards,
+                                const char *config_text, const struct io_uring_options *options)
+{
+    static const struct io_uring_options main_options = {8, 1, 4096};
+    struct sim_rldb *const rldb = sim_allocate(sizeof *rldb);
+    struct config *const config = sim_allocate(sizeof *config);
+    struct cpu_facts *const facts = sim_allocate(sizeof *facts);
+    char error[NODE_ERROR_BYTES];
+
+    CHECK(shards >= 1 && shards <= LIMIT_SHARDS);
+    facts->memory_bytes = UINT64_C(1) << 32;
+    rldb_configure(config_text, config);
+    rldb->world = world;
+    rldb->machine = sim_node_add(world, ip);
+    rldb->io = sim_core_open(rldb->machine, &main_options);
+    if (node_open(config, facts, shards, rldb->io, &rldb->node, error) < 0) {
+        rldb_fail("node_open", error);
+    }
+    rldb->node->request_stop = request_stop;
+    rldb->node->request_stop_context = rldb;
+    for (uint32_t i = 0; i < shards; i++) {
+        struct sim_rldb_core *const core = &rldb->cores[i];
+
+        core->rldb = rldb;
+        core->io = sim_core_open(rldb->machine, options);
+        if (shard_open(rldb->node, i, core->io, &core->shard, error) < 0) {
+            rldb_fail("shard_open", error);
+        }
+    }
+    for (uint32_t i = 0; i < shards; i++) {
+        if (shard_listen(rldb->cores[i].shard, error) < 0) {
+            rldb_fail("shard_listen", error);
+        }
+    }
+    rldb->descriptors = sim_node_descriptors(rldb->machine);
+    for (uint32_t i = 0; i < shards; i++) {
+        sim_core_run(rldb->cores[i].io, core_step, &rldb->cores[i]);
+    }
+    free(config);
+    free(facts);
+    return rldb;
+}
+
+struct node *sim_rldb_node(struct sim_rldb *rldb)
+{
+    return rldb->node;
+}
+
+struct shard *sim_rldb_shard(struct sim_rldb *rldb, uint32_t index)
+{
+    CHECK(index < rldb->node->shard_count);
+    return rldb->cores[index].shard;
+}
+
+struct sim_node *sim_rldb_machine(struct sim_rldb *rldb)
+{
+    return rldb->machine;
+}
+
+void sim_rldb_stop(struct sim_rldb *rldb)
+{
+    node_stop(rldb->node, rldb->io);
+    io_turn(rldb->io, 0); // sends the wakes
+}
+
+bool sim_rldb_stopped(void *context)
+{
+    const struct sim_rldb *const rldb = context;
+
+    for (uint32_t i = 0; i < rldb->node->shard_count; i++) {
+        if (!rldb->cores[i].shard->reactor.stopped) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint64_t sim_rldb_turns(const struct sim_rldb *rldb)
+{
+    uint64_t turns = 0;
+
+    for (uint32_t i = 0; i < rldb->node->shard_count; i++) {
+        turns += rldb->cores[i].shard->reactor.metrics.turns;
+    }
+    return turns;
+}
+
+uint32_t sim_rldb_flags_seen(const struct sim_rldb *rldb)
+{
+    return rldb->flags_seen;
+}
+
+void sim_rldb_close(struct sim_rldb *rldb)
+{
+    const uint32_t shards = rldb->node->shard_count;
+
+    CHECK(sim_rldb_stopped(rldb));
+    for (uint32_t i = 0; i < shards; i++) {
+        shard_close_listeners(rldb->cores[i].shard);
+    }
+    for (uint32_t i = 0; i < shards; i++) {
+        shard_close(rldb->cores[i].shard);
+        io_destroy(rldb->cores[i].io);
+    }
+    node_close(rldb->node);
+    io_destroy(rldb->io);
+    free(rldb);
+}

@@ -1,0 +1,43 @@
+// rldbd in the simulated world: one node on the real code of core, engines, ring and cluster, whose
+// cores the world steps.
+//
+// It does what cli/rldbd.c does, without threads: node_open(), each shard opened, then listening,
+// then one reactor_turn() a step. After each step it looks at all cores: none may sleep with work
+// in its hands or in an inbox while nobody is on the way to wake it.
+//
+// Ownership: the caller closes it with sim_rldb_close() before the world; its machine (sim_node)
+// stays the world's.
+#pragma once
+
+#include "cluster/node.h"
+#include "cluster/shard.h"
+#include "tests/sim/sim_world.h"
+
+struct sim_rldb;
+
+// `config` is YAML as rldbd reads it. A configuration that cannot start aborts with its message.
+struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_t shards,
+                                const char *config, const struct io_uring_options *options);
+
+struct node *sim_rldb_node(struct sim_rldb *rldb);
+struct shard *sim_rldb_shard(struct sim_rldb *rldb, uint32_t index);
+struct sim_node *sim_rldb_machine(struct sim_rldb *rldb);
+
+// SIGTERM. Not from inside a core's step.
+void sim_rldb_stop(struct sim_rldb *rldb);
+
+// All reactors have ended. Takes a struct sim_rldb *; a sim_done_fn.
+bool sim_rldb_stopped(void *rldb);
+
+// What a node must have given back when no client is connected and nothing is under way. NULL, or
+// the first thing that is left, in words that stay until the next call.
+const char *sim_rldb_left_over(struct sim_rldb *rldb);
+
+// Turns of all cores so far.
+uint64_t sim_rldb_turns(const struct sim_rldb *rldb);
+
+// The flags (enum client_flags) that clients had after some turn.
+uint32_t sim_rldb_flags_seen(const struct sim_rldb *rldb);
+
+// After sim_rldb_stopped().
+void sim_rldb_close(struct sim_rldb *rldb);
