@@ -388,7 +388,12 @@ static void multi_reply(struct multi *multi)
         }
     }
     struct command_stats *of = &shard->stats.of[multi->command->index];
+    uint64_t took_ns = io_clock_ns(shard->io) - multi->began_ns;
+    shard->stats.commands++;
+    of->calls++;
     of->failed += x.failed;
+    of->time_ns += took_ns;
+    histogram_record(&of->latency, took_ns);
     struct client *client = multi->pending.client;
     client->flags &= ~(uint32_t)CLIENT_BARRIER;
     client_pending_done(&multi->pending);
@@ -534,6 +539,7 @@ static struct multi *multi_create(struct exec *x, uint32_t parts)
         .command = x->command,
         .protocol = x->client->protocol,
         .scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0,
+        .began_ns = shard->io->now_ns,
         .caller_id = x->client->id,
         .round = 1,
         .apply = true,

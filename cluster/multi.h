@@ -75,6 +75,7 @@ struct multi {
     const struct slice *argv;
     void *argument_bytes; // a copy of them where the batch owned them; else NULL
     uint32_t argc;
+    uint64_t began_ns;
     uint64_t caller_id; // of the client: it may be gone before its command is
     uint8_t protocol;
     bool apply;

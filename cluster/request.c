@@ -282,6 +282,7 @@ static void exec_count(struct exec *x)
 {
     struct batch *batch = x->shard->batch;
     uint16_t index = x->command->index;
+    x->shard->stats.commands++;
     if (batch->calls[index]++ == 0) {
         batch->called[batch->called_count++] = index;
     }
@@ -463,7 +464,6 @@ static void batch_finish(struct shard *shard, struct batch *batch, uint64_t bega
         batch->calls[batch->called[i]] = 0;
     }
     shard->stats.batches++;
-    shard->stats.commands += batch->count;
     for (uint32_t i = 0; i < batch->spill_count; i++) {
         memory_free(batch->spills[i]);
     }
