@@ -19,12 +19,26 @@ void exec_error(struct exec *x, const char *text)
 
 void exec_errorf(struct exec *x, const char *format, ...)
 {
-    char text[1024];
+    char small[1024];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
+    int size = vsnprintf(small, sizeof small, format, arguments);
+    va_end(arguments);
+    if ((size_t)size < sizeof small) {
+        exec_error(x, small);
+        return;
+    }
+    // It repeats a long argument, and memory is the client's to waste: requests are bounded.
+    char *text = memory_allocate((size_t)size + 1);
+    if (text == NULL) {
+        exec_error(x, small);
+        return;
+    }
+    va_start(arguments, format);
+    (void)vsnprintf(text, (size_t)size + 1, format, arguments);
     va_end(arguments);
     exec_error(x, text);
+    memory_free(text);
 }
 
 void exec_error_syntax(struct exec *x)

@@ -178,4 +178,14 @@ DIFFERENCES = [
         lambda args, theirs, ours: _is(args, b"OBJECT", b"IDLETIME")
         and theirs[:1] == ours[:1] == b":",
     ),
+    Difference(
+        "a key past the bound",
+        "`SET k v` with a key of 65,536 bytes",
+        "takes keys up to 512 MiB",
+        "`TOOLARGE a key may have up to 65535 bytes, this one has 65536`",
+        "records have 16 bits for a key's length",
+        [[["SET", "k" * 65536, "v"]], [["MSET", "a", "1", "k" * 65536, "v"]]],
+        rb"\+OK\r\n",
+        rb"-TOOLARGE a key may have up to 65535 bytes, this one has 65536\r\n",
+    ),
 ]

@@ -546,6 +546,7 @@ class Generator:
 
 # What a spoiled request must not become: it would stop or slow the server, change what later
 # requests are answered, make keys that expire while the epoch runs, or make replies go missing.
+KEY_MAX = 65535
 _GUARDED = {b"SHUTDOWN", b"DEBUG", b"CONFIG", b"QUIT", b"SAVE", b"BGSAVE"}
 _TIMED = {b"EXPIRE", b"PEXPIRE", b"EXPIREAT", b"PEXPIREAT", b"SETEX", b"PSETEX", b"GETEX", b"SET"}
 _SOON = re.compile(rb"[1-9]\d{0,4}")
@@ -553,6 +554,8 @@ _SOON = re.compile(rb"[1-9]\d{0,4}")
 
 def is_safe(args):
     name = args[0].upper()
+    if max(map(len, args)) > KEY_MAX:
+        return False  # it may have become a key, which Redis takes
     if name in _GUARDED or (
         name == b"CLIENT" and len(args) > 1 and args[1].upper() in names.CLIENT_GUARDED
     ):

@@ -491,10 +491,10 @@ def metrics_and_health():
             expect_true(raw.is_closed(), "nonsense leaves the connection open")
         with Connection(port) as raw:
             raw.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
-            deadline = time.monotonic() + SHORT_S
-            while raw.buffer.count(b"HTTP/1.1 200") < 3:
-                expect_true(time.monotonic() < deadline, "three requests on one connection")
-                raw.buffer += raw.socket.recv(65536)
+            # It may answer the first and say that it closes; it may not answer anything else.
+            raw.finish()
+            answers = raw.read_to_end().count(b"HTTP/1.1 200")
+            expect_true(1 <= answers <= 3, f"{answers} answers to three requests")
         with Connection(port) as raw:
             raw.send(b"GET /" + b"x" * 100000)
             expect_true(raw.is_closed(), "an endless request line")
