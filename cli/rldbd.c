@@ -217,6 +217,60 @@ static int daemon_wait_for_signal(struct daemon *daemon, const sigset_t *signals
     return signal;
 }
 
+static void daemon_closed(struct io_op *op, int32_t result)
+{
+    (void)op;
+    (void)result;
+}
+
+// The cores share their port, and so could two programs of one user: who listens alone for a moment
+// finds out.
+static bool daemon_port_is_free(struct daemon *daemon, const char *text)
+{
+    struct io_address address;
+    int fd;
+    int error = io_address_parse(text, &address);
+    if (error == 0) {
+        error = io_listen(daemon->io, &address, 0, &fd);
+    }
+    if (error < 0) {
+        (void)fprintf(stderr,
+                      "rldbd: cannot listen on %s: %s; is another program (or another rldbd) using "
+                      "it?\n",
+                      text, strerror(-error));
+        return false;
+    }
+    struct io_op op = {.done = daemon_closed};
+    io_close(daemon->io, &op, fd);
+    while (op.pending) {
+        io_turn(daemon->io, UINT64_MAX);
+    }
+    return true;
+}
+
+static bool daemon_ports_are_free(struct daemon *daemon)
+{
+    const struct config_listeners *client = &daemon->config.listen.client;
+    for (uint32_t i = 0; i < client->count; i++) {
+        if (client->at[i].port != 0 && !daemon_port_is_free(daemon, client->at[i].text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Their listeners are closed, and nobody else can be at them: a node that finds one in use refuses
+// to start.
+static void daemon_remove_sockets(const struct daemon *daemon)
+{
+    const struct config_listeners *client = &daemon->config.listen.client;
+    for (uint32_t i = 0; i < client->count; i++) {
+        if (strncmp(client->at[i].text, "unix:", 5) == 0) {
+            (void)unlink(client->at[i].text + 5);
+        }
+    }
+}
+
 static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
 {
     struct thread threads[LIMIT_SHARDS];
@@ -280,8 +334,12 @@ static int daemon_run(struct daemon *daemon, struct log_file *log)
     daemon->node->log_sink = log_file_write;
     daemon->node->log_context = log;
     daemon->node->request_stop = daemon_request_stop;
+    if (!daemon_ports_are_free(daemon)) {
+        return EXIT_FAILED;
+    }
     int status = daemon_serve(daemon, &signals);
     if (status == EXIT_SUCCESS) {
+        daemon_remove_sockets(daemon);
         node_close(daemon->node);
         io_destroy(daemon->io);
     }
@@ -306,6 +364,11 @@ static int daemon_configure(struct daemon *daemon, const char *path, bool check)
         return EXIT_USAGE;
     }
     daemon->shards = config_shard_count(&daemon->config, &daemon->facts);
+    char text[NODE_ERROR_BYTES];
+    if (check && node_check_users(&daemon->config, text) < 0) {
+        (void)fprintf(stderr, "rldbd: %s\n", text);
+        return EXIT_USAGE;
+    }
     if (check) {
         (void)printf("%s: valid\n", path);
     }

@@ -40,6 +40,23 @@ static int node_open_users(struct node *node, char *ret_error)
     return error;
 }
 
+int node_check_users(const struct config *config, char *ret_error)
+{
+    struct node node = {0};
+    memcpy(&node.config, config, sizeof *config);
+    int error = command_index_open(&node.commands);
+    if (error < 0) {
+        (void)snprintf(ret_error, NODE_ERROR_BYTES, "no memory");
+        return error;
+    }
+    error = node_open_users(&node, ret_error);
+    if (error == 0) {
+        acl_destroy(node.acl);
+    }
+    command_index_close(node.commands);
+    return error;
+}
+
 // "127.0.0.1:7379" -> "127.0.0.1", "[::1]:7379" -> "[::1]"
 static void node_host_of(const char *address, char *host, size_t size)
 {

@@ -60,6 +60,10 @@ struct node {
     void *log_context;
 };
 
+// Whether the users file of the configuration is one: what node_open() would say of it. 0 or -errno
+// with ret_error[NODE_ERROR_BYTES].
+int node_check_users(const struct config *config, char *ret_error);
+
 // Prepares a node from its configuration; `io` is used for entropy and time during the call. 0 or
 // -errno, ret_error[ NODE_ERROR_BYTES] says what is wrong.
 int node_open(const struct config *config, const struct cpu_facts *facts, uint32_t shards,

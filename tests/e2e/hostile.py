@@ -242,7 +242,9 @@ def announced_lengths(node):
     with watched(node):
         held = many(node, 500)
         for connection in held:
-            connection.send(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n" % (VALUE_MAX_MIB * MIB) + b"x" * 100)
+            connection.send(
+                b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$%d\r\n" % (VALUE_MAX_MIB * MIB) + b"x" * 100
+            )
         time.sleep(0.5)
         close_all(held)
 
