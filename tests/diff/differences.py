@@ -12,10 +12,13 @@ from . import names
 
 class Difference:
     """`probes`: sequences of requests, the last of which is judged; or one that is bytes, sent over
-    a connection of its own. `redis_re` and `rldb_re` match the raw reply to it (bytes).
-    `covers(args, theirs, ours)` is asked of replies that are not the same."""
+    a connection of its own; none where only a race between clients shows the difference. `redis_re`
+    and `rldb_re` match the raw reply to it (bytes). `covers(args, theirs, ours)` is asked of
+    replies that are not the same."""
 
-    def __init__(self, name, request, redis, rldb, why, probes, redis_re, rldb_re, covers=None):
+    def __init__(
+        self, name, request, redis, rldb, why, probes, redis_re=b"", rldb_re=b"", covers=None
+    ):
         self.name = name
         self.request = request
         self.redis = redis
@@ -187,5 +190,21 @@ DIFFERENCES = [
         [[["SET", "k" * 65536, "v"]], [["MSET", "a", "1", "k" * 65536, "v"]]],
         rb"\+OK\r\n",
         rb"-TOOLARGE a key may have up to 65535 bytes, this one has 65536\r\n",
+    ),
+    Difference(
+        "the order of a pipeline's writes, for others",
+        "`SET a 1`, `SET b 2` in one pipeline, keys of two cores; another client reads both",
+        "never sees b without a",
+        "may see b without a for a moment",
+        "cores work side by side; a command over several keys is all-or-nothing, a pipeline is not",
+        [],
+    ),
+    Difference(
+        "FLUSHALL and FLUSHDB, for others",
+        "`FLUSHALL`, while another client reads keys of two cores",
+        "sees all keys or none",
+        "may see one core emptied before the other",
+        "it holds no gates: it would have to hold one for every key",
+        [],
     ),
 ]
