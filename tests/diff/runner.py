@@ -73,6 +73,7 @@ class Session:
         self.timeout = timeout
         self.covered = covered if covered is not None else {}
         self.marks = 0
+        self.slowest_s = 0.0
         self.pairs = []
         try:
             for link in range(LINKS_COUNT):
@@ -93,7 +94,7 @@ class Session:
             pair.close()
 
     def _same(self, args, theirs, ours):
-        if same(args, theirs, ours):
+        if same(args, theirs, ours, self.slowest_s):
             return True
         for row in DIFFERENCES:
             if row.covers is not None and row.covers(args, theirs, ours):
@@ -157,7 +158,9 @@ class Session:
         end = b"$%d\r\n%b\r\n" % (len(mark), mark)
         raw = b"".join(raw for unit in units for raw, _ in unit.items)
         raw += generate.encode([b"ECHO", mark])
+        start = time.monotonic()
         answers, closed = self.pairs[units[0].link].exchange(raw, end, cuts)
+        self.slowest_s = max(self.slowest_s, time.monotonic() - start)
         if answers[0] != answers[1]:
             self._compare(at, units, answers)
         if any(closed):

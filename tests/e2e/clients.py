@@ -117,13 +117,15 @@ def cli_terminal(node):
             seen += os.read(terminal, 65536)
 
     try:
-        until(rb"127\.0\.0\.1:\d+> ")
+        # What is typed while it is not at its prompt is thrown away.
+        prompt = rb"127\.0\.0\.1:\d+> "
+        until(prompt)
         os.write(terminal, b"SET typed value\r")
-        until(rb"OK\r\n")
+        until(rb"OK\r\n.*" + prompt)
         os.write(terminal, b"GET typed\r")
-        until(rb'"value"\r\n')
+        until(rb'"value"\r\n.*' + prompt)
         os.write(terminal, b"HELP SET\r")
-        until(rb"summary:")
+        until(rb"summary:.*" + prompt)
         os.write(terminal, b"exit\r")
     finally:
         os.close(terminal)
