@@ -221,8 +221,8 @@ def _hung_up(raw, theirs, ours):
 
 
 def same(args, theirs, ours, slack_s=0):
-    """Whether two replies to a request are the same. `args` is None where only bytes count; `slack_s`
-    is what times may differ by because the servers were slow."""
+    """Whether two replies to a request are the same. `args` is None where only bytes count;
+    `slack_s` is what times may differ by because the servers were slow."""
     if theirs == ours:
         return True
     if not args:
