@@ -49,9 +49,6 @@ static const char *cli_advice(const char *error)
     if (strncmp(error, "NOAUTH", 6) == 0) {
         return " (set RLDB_PASSWORD, or name a user with --user)";
     }
-    if (strncmp(error, "CONTEXT", 7) == 0) {
-        return " (get the key again with --context, and pass what it prints unchanged)";
-    }
     if (strncmp(error, "ERR unknown command 'RLDB.", 26) == 0) {
         return " (is this an rldb server?)";
     }

@@ -2,14 +2,20 @@
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/verb.h"
+#include "core/file.h"
+#include "core/memory.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { TIMEOUT_SECONDS_DEFAULT = 30 };
+enum {
+    TIMEOUT_SECONDS_DEFAULT = 30,
+    PAGE_BYTES_MAX = 1 << 20, // a man page without its verbs
+};
 
 static int print_text(const struct cli *cli, struct text *text)
 {
@@ -24,16 +30,25 @@ static int print_help(const struct cli *cli)
     return print_text(cli, &text);
 }
 
-// The hidden words that the build and the completion use: --words [VERB] and --mdoc.
+// The hidden words that the build and the completion use: --words [VERB], and --mdoc PAGE, which
+// prints a man page with the verbs in it.
 static int print_hidden(const struct cli *cli, int argc, char **argv)
 {
     struct text text = output_text();
+    char *page = NULL;
+    size_t size = 0;
 
-    if (strcmp(argv[1], "--mdoc") == 0) {
-        help_mdoc(&text);
-    } else {
+    if (strcmp(argv[1], "--words") == 0) {
         help_words(argc > 2 ? verb_find(argv[2]) : NULL, &text);
+        return print_text(cli, &text);
     }
+    const int error = argc > 2 ? file_read(argv[2], PAGE_BYTES_MAX, &page, &size) : -ENOENT;
+
+    if (error != 0) {
+        return cli_fail(cli, "--mdoc PAGE: %s", strerror(-error));
+    }
+    help_mdoc_page(page, &text);
+    memory_free(page);
     return print_text(cli, &text);
 }
 

@@ -286,7 +286,9 @@ static int del_run(struct cli *cli, const struct verb_input *input)
         return code;
     }
     code = data_answer(cli, input->words[0], "deleted", json_boolean(deleted != 0),
-                       deleted != 0 ? "deleted" : "no such key");
+                       deleted != 0      ? "deleted"
+                       : context != NULL ? "nothing to delete"
+                                         : "no such key");
     return code == EXIT_DONE && deleted == 0 ? EXIT_NOT_FOUND : code;
 }
 
