@@ -105,15 +105,18 @@ static void report_phase(const struct bench_plan *plan, const char *name,
                          const struct bench_phase *phase, bool colored, struct text *text)
 {
     const uint64_t operations = bench_stats_operations(&phase->stats);
+    struct text rate = output_text();
     struct table table;
 
     output_color(text, colored, COLOR_BOLD, name);
     text_printf(text, ": %llu operations in ", (unsigned long long)operations);
     output_duration(text, phase->seconds);
     text_string(text, ", ");
-    output_color(text, colored, COLOR_GREEN, "");
-    output_count(text, report_rate(phase, operations));
-    text_string(text, "/s\n");
+    output_count(&rate, report_rate(phase, operations));
+    text_string(&rate, "/s");
+    output_color(text, colored, COLOR_GREEN, text_c(&rate));
+    text_free(&rate);
+    output_char(text, '\n');
     table_start(&table, "lrrrrrrrr");
     table_headings(&table, "- count rate/s mean p50 p90 p99 p99.9 max");
     for (size_t i = 0; i < BENCH_OPERATIONS; i++) {

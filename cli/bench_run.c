@@ -115,14 +115,13 @@ static void run_show(const struct run *run, struct progress *progress, uint64_t 
     }
 }
 
-// Watches the threads until all have finished the phase.
-static void run_watch(struct run *run, struct bench_phase *phase)
+// Watches the threads until all have finished the phase. `first` was taken before it began; where
+// there is a warm-up another is taken after that.
+static void run_watch(struct run *run, struct run_look first, struct bench_phase *phase)
 {
-    const uint64_t warm_ns =
-        run->shared->phase_start_ns + (run->shared->loading ? 0 : run->plan->warmup_ns);
+    const uint64_t warm_ns = run->shared->phase_start_ns + run->plan->warmup_ns;
     const struct run_counts before = run_count(run);
     struct run_counts now = before;
-    struct run_look first = {.taken = false};
     struct run_look last;
     struct progress progress;
 
@@ -153,14 +152,18 @@ static void run_watch(struct run *run, struct bench_phase *phase)
 static void run_phase(struct run *run, bool loading, struct bench_phase *phase)
 {
     struct bench_shared *const shared = run->shared;
+    struct run_look first = {.taken = false};
 
     for (uint32_t i = 0; i < run->plan->threads; i++) {
         atomic_store(&run->threads[i].live.finished, false);
     }
+    if (loading || run->plan->warmup_ns == 0) {
+        run_take_look(run, &first);
+    }
     shared->loading = loading;
     shared->phase_start_ns = progress_now_ns() + RUN_START_DELAY_NS;
     pthread_barrier_wait(&shared->barrier); // begin
-    run_watch(run, phase);
+    run_watch(run, first, phase);
     pthread_barrier_wait(&shared->barrier); // all have ended
     phase->done = true;
     bench_stats_init(&phase->stats);

@@ -78,8 +78,9 @@ uint64_t bench_source_due_ns(const struct bench_source *source, uint64_t now_ns)
     if (bench_source_ended(source, now_ns)) {
         return UINT64_MAX;
     }
-    return source->interval_ns > 0 && source->due_ns > (double)now_ns ? (uint64_t)source->due_ns
-                                                                      : now_ns;
+    const uint64_t due_ns = source->interval_ns > 0 ? (uint64_t)source->due_ns : source->start_ns;
+
+    return due_ns > now_ns ? due_ns : now_ns;
 }
 
 uint64_t bench_source_unsent(const struct bench_source *source)
@@ -127,7 +128,7 @@ bool bench_source_next(struct bench_source *source, uint64_t now_ns, struct benc
 {
     struct bench_item item = {.operation = BENCH_INSERT};
 
-    if (bench_source_ended(source, now_ns) ||
+    if (bench_source_ended(source, now_ns) || now_ns < source->start_ns ||
         (source->interval_ns > 0 && source->due_ns > (double)now_ns)) {
         return false;
     }

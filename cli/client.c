@@ -1,5 +1,6 @@
 #include "cli/client.h"
 
+#include "cli/interrupt.h"
 #include "core/check.h"
 
 #include <errno.h>
@@ -28,6 +29,13 @@ static struct timeval client_timeval(double seconds)
     const long long microseconds = (long long)(seconds * 1e6);
 
     return (struct timeval){.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000};
+}
+
+static int client_timed_out(struct client *client, const char *what, const char *name)
+{
+    snprintf(client->error, sizeof client->error, "%s %s: no answer within %g s (see --timeout)",
+             what, name, client->target.timeout_seconds);
+    return ETIMEDOUT;
 }
 
 // Says why the context failed, closes it, and returns -errno.
@@ -194,11 +202,72 @@ int client_append(struct client *client, int count, const char *const *words, co
     return 0;
 }
 
+// Sends what is appended, then waits until something can be read or Ctrl-C is pressed. 0 or -errno.
+static int client_wait(struct client *client)
+{
+    const double seconds = client->target.timeout_seconds;
+    const struct timespec time = {.tv_sec = (time_t)seconds,
+                                  .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    struct pollfd descriptor = {.fd = client->context->fd, .events = POLLIN};
+    int sent = 0;
+    int ready = 0;
+
+    while (sent == 0) {
+        if (redisBufferWrite(client->context, &sent) != REDIS_OK) {
+            return client_fail(client, "cannot send to", "");
+        }
+    }
+    ready = interrupt_wait(&descriptor, 1, seconds > 0 ? &time : NULL);
+    if (ready > 0) {
+        return 0;
+    }
+    if (ready == 0) {
+        char name[128];
+
+        client_name(client, name, sizeof name);
+        client_timed_out(client, "lost", name);
+    } else {
+        snprintf(client->error, sizeof client->error, "interrupted");
+    }
+    client_close(client);
+    return ready == 0 ? -ETIMEDOUT : ready;
+}
+
+// client_receive for an interruptible client: hiredis by itself would go on after a signal.
+static int client_receive_interruptibly(struct client *client, void **ret_reply)
+{
+    void *reply = NULL;
+
+    for (;;) {
+        if (redisGetReplyFromReader(client->context, &reply) != REDIS_OK) {
+            return client_fail(client, "lost", "");
+        }
+        if (reply != NULL) {
+            *ret_reply = reply;
+            return 0;
+        }
+        const int error = client_wait(client);
+
+        if (error != 0) {
+            return error;
+        }
+        if (redisBufferRead(client->context) != REDIS_OK) {
+            return client_fail(client, "lost", "");
+        }
+    }
+}
+
 int client_receive(struct client *client, redisReply **ret_reply)
 {
     void *reply = NULL;
 
     CHECK(client->context != NULL);
+    if (client->interruptible) {
+        const int error = client_receive_interruptibly(client, &reply);
+
+        *ret_reply = error == 0 ? reply : *ret_reply;
+        return error;
+    }
     errno = 0;
     if (redisGetReply(client->context, &reply) != REDIS_OK) {
         return client_fail(client, "lost", "");

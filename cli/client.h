@@ -27,6 +27,7 @@ struct client {
     struct target target;
     redisContext *context;         // NULL while not connected
     char error[CLIENT_ERROR_SIZE]; // why the last call failed
+    bool interruptible;            // Ctrl-C ends a wait for a reply: see interrupt.h
 
     // What client_password found, so that a person is asked only once. Wiped by client_forget.
     bool password_known;
@@ -47,7 +48,7 @@ int client_connect(struct client *client);
 int client_call(struct client *client, int count, const char *const *words, const size_t *sizes,
                 redisReply **ret_reply);
 
-// The two halves of client_call, for pipelines: as many receives as appends.
+// The two halves of client_call, for pipelines: as many receives as appends. -EINTR: Ctrl-C.
 int client_append(struct client *client, int count, const char *const *words, const size_t *sizes);
 int client_receive(struct client *client, redisReply **ret_reply);
 

@@ -1,5 +1,6 @@
 // shell: an interactive client, or the commands of standard input one after another.
 #include "cli/help.h"
+#include "cli/interrupt.h"
 #include "cli/lines.h"
 #include "cli/output.h"
 #include "cli/render.h"
@@ -9,7 +10,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -386,18 +386,10 @@ static unsigned char shell_complete(EditLine *edit, int key)
     return answer;
 }
 
-// Only there so that Ctrl-C interrupts what is running instead of ending the shell.
-static void shell_interrupted(int number)
-{
-    (void)number;
-}
-
 static int shell_start_editing(struct shell *shell)
 {
-    const struct sigaction action = {.sa_handler = shell_interrupted};
     HistEventW event;
 
-    sigaction(SIGINT, &action, NULL);
     shell->edit = el_init("rldb", stdin, stdout, stderr);
     shell->history = history_winit();
     if (shell->edit == NULL || shell->history == NULL) {
@@ -425,15 +417,21 @@ static int shell_start_editing(struct shell *shell)
 
 static int shell_edit(struct shell *shell)
 {
+    struct interrupt before;
     int code = shell_start_editing(shell);
 
+    interrupt_hold(&before);
+    shell->cli->client.interruptible = true;
     while (code == EXIT_DONE && !shell->ended) {
         int size = 0;
 
         shell_set_prompt(shell);
+        interrupt_let_in(true);
         const char *const line = el_gets(shell->edit, &size);
+        const int reason = errno;
 
-        if (line == NULL && size == -1 && errno == EINTR) {
+        interrupt_let_in(false);
+        if (line == NULL && size == -1 && reason == EINTR) {
             // Ctrl-C throws away what was typed.
             fputc('\n', stdout);
             el_reset(shell->edit);
@@ -450,6 +448,7 @@ static int shell_edit(struct shell *shell)
         shell_line(shell, copy, length);
         memory_free(copy);
     }
+    interrupt_release(&before);
     if (shell->edit != NULL) {
         el_end(shell->edit);
     }

@@ -1,4 +1,5 @@
 // top: what the server is doing now, again and again.
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/top.h"
@@ -7,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
@@ -37,24 +37,26 @@ struct top_look {
     uint64_t at_ns;
 };
 
+// The look's reply stays NULL when Ctrl-C was pressed meanwhile.
 static int top_take_look(struct cli *cli, struct top_look *look)
 {
     static const char *const words[] = {"INFO", TOP_SECTIONS};
-    int code = cli_call(cli, sizeof words / sizeof words[0], words, NULL, &look->reply);
+    const int count = sizeof words / sizeof words[0];
+    redisReply *reply = NULL;
+    const int error = client_call(&cli->client, count, words, NULL, &reply);
+    int code = EXIT_DONE;
 
-    look->at_ns = progress_now_ns();
-    if (code == EXIT_DONE && look->reply->type != REDIS_REPLY_STRING) {
-        code = cli_strange_reply(cli, "INFO", look->reply);
-        freeReplyObject(look->reply);
-        look->reply = NULL;
+    if (error != 0) {
+        return error == -EINTR ? EXIT_DONE : cli_fail(cli, "%s", cli->client.error);
     }
+    if (reply->type == REDIS_REPLY_STRING) {
+        look->reply = reply;
+        look->at_ns = progress_now_ns();
+        return EXIT_DONE;
+    }
+    code = cli_strange_reply(cli, "INFO", reply);
+    freeReplyObject(reply);
     return code;
-}
-
-// Only there so that Ctrl-C interrupts the wait.
-static void top_interrupted(int number)
-{
-    (void)number;
 }
 
 // Sleeps one interval. False: a key or Ctrl-C said to end.
@@ -67,10 +69,10 @@ static bool top_sleep(const struct top_loop *loop)
         const uint64_t left_ns = until_ns - now_ns;
         const struct timespec left = {.tv_sec = (time_t)(left_ns / 1000000000),
                                       .tv_nsec = (long)(left_ns % 1000000000)};
-        const int ready = ppoll(&keyboard, 1, &left, NULL);
+        const int ready = interrupt_wait(&keyboard, 1, &left);
         char key = 0;
 
-        if (ready < 0 && errno == EINTR) {
+        if (ready == -EINTR) {
             return false;
         }
         if (ready > 0 && read(STDIN_FILENO, &key, 1) == 1 && (key == 'q' || key == 'Q')) {
@@ -121,17 +123,21 @@ static int top_intervals(const struct top_loop *loop)
     struct top_look before = {.reply = NULL};
     int code = top_take_look(loop->cli, &before);
 
-    for (int64_t i = 0; i < loop->count && code == EXIT_DONE; i++) {
+    for (int64_t i = 0; i < loop->count && before.reply != NULL; i++) {
         struct top_look after = {.reply = NULL};
 
         if (!top_sleep(loop)) {
             break;
         }
         code = top_take_look(loop->cli, &after);
-        if (code == EXIT_DONE) {
-            code = cli_flush(loop->cli, top_show(loop, &before, &after));
-            freeReplyObject(before.reply);
-            before = after;
+        if (after.reply == NULL) {
+            break;
+        }
+        code = cli_flush(loop->cli, top_show(loop, &before, &after));
+        freeReplyObject(before.reply);
+        before = after;
+        if (code != EXIT_DONE) {
+            break;
         }
     }
     if (before.reply != NULL) {
@@ -143,11 +149,11 @@ static int top_intervals(const struct top_loop *loop)
 // Takes the screen and the keyboard, and gives them back.
 static int top_with_screen(struct top_loop *loop)
 {
-    const struct sigaction action = {.sa_handler = top_interrupted};
-    struct sigaction before;
+    struct interrupt before;
     int code = EXIT_DONE;
 
-    sigaction(SIGINT, &action, &before);
+    interrupt_hold(&before);
+    loop->cli->client.interruptible = true;
     loop->keys = isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &loop->before) == 0;
     if (loop->keys) {
         struct termios raw = loop->before;
@@ -163,7 +169,7 @@ static int top_with_screen(struct top_loop *loop)
     if (loop->keys) {
         tcsetattr(STDIN_FILENO, TCSANOW, &loop->before);
     }
-    sigaction(SIGINT, &before, NULL);
+    interrupt_release(&before);
     return code;
 }
 

@@ -1,19 +1,14 @@
-"""rldb: every verb against a live node, as people and as programs use it."""
+"""rldb: every verb but bench against a live node, as people and as programs use it."""
 
 import base64
-import contextlib
 import json
 import os
 import pathlib
-import pty
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
@@ -21,99 +16,12 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
 # pylint: disable=wrong-import-position
 from harness.cases import main
 from harness.ports import PORTS
+from harness.rldb import DONE, FAILED, NOT_FOUND, SHORT_S, USAGE, Terminal, environment, error_of
+from harness.rldb import folder, fresh, on, rldb_path, run, told
 from harness.report import Skip, expect, expect_true
 from harness.servers import ROOT, Rldbd
 
-SHORT_S = 60
-DONE, NOT_FOUND, USAGE, FAILED = 0, 1, 2, 3
 VERBS = "get put del exists ttl scan import export key cluster info top bench shell check".split()
-
-
-def rldb_path():
-    return os.environ.get("RLDB", str(ROOT / "build" / "rldb"))
-
-
-def environment(**extra):
-    """Without what the caller's shell may have set."""
-    names = ("RLDB_PASSWORD", "NO_COLOR", "XDG_STATE_HOME")
-    return {**{k: v for k, v in os.environ.items() if k not in names}, "TERM": "xterm", "LC_ALL": "C.UTF-8", **extra}
-
-
-def run(words, data=b"", env=None):
-    """Exit status, standard output (bytes) and standard error (text)."""
-    done = subprocess.run(
-        [rldb_path(), *words], input=data, capture_output=True, timeout=SHORT_S, check=False, env=env or environment()
-    )
-    return done.returncode, done.stdout, done.stderr.decode()
-
-
-def on(node, *words, data=b"", code=DONE, env=None):
-    """Standard output of a run on the node that has to end with this exit status."""
-    got, out, err = run(["-p", str(node.port), *words], data, env)
-    expect(got, code, f"{words}: {err}")
-    expect_true(err or code in (DONE, NOT_FOUND), f"{words}: failed without a word")
-    return out
-
-
-def told(node, *words, code=DONE, **options):
-    return json.loads(on(node, "--json", *words, code=code, **options))
-
-
-def error_of(node, *words, code=FAILED, **options):
-    got, _, err = run(["-p", str(node.port), *words], **options)
-    expect(got, code, f"{words}: {err}")
-    return err
-
-
-@contextlib.contextmanager
-def folder():
-    path = tempfile.mkdtemp(prefix="rldb-cli-")
-    try:
-        yield pathlib.Path(path)
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def fresh(node):
-    with node.connect() as client:
-        client.cmd("FLUSHALL")
-
-
-class Terminal:
-    """rldb on a terminal of its own."""
-
-    def __init__(self, words, env=None):
-        self.pid, self.fd = pty.fork()
-        self.text = ""
-        if self.pid == 0:
-            os.execve(rldb_path(), ["rldb", *words], env or environment())
-
-    def read(self, until, seconds=15):
-        """What it printed until `until` was among it."""
-        deadline = time.monotonic() + seconds
-        start = len(self.text)
-        while until not in self.text[start:]:
-            left = deadline - time.monotonic()
-            ready = left > 0 and select.select([self.fd], [], [], left)[0]
-            try:
-                piece = os.read(self.fd, 65536) if ready else b""
-            except OSError:
-                piece = b""
-            expect_true(piece, f"{until!r} never came, but {self.text[start:]!r}")
-            self.text += piece.decode("utf-8", "replace")
-        return self.text[start:]
-
-    def type(self, keys, until):
-        os.write(self.fd, keys.encode())
-        return self.read(until)
-
-    def end(self):
-        """The exit status, after it has ended by itself."""
-        with contextlib.suppress(OSError):
-            while os.read(self.fd, 65536):
-                pass
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 # Words before anything is connected.
@@ -201,9 +109,12 @@ def completion():
             _rldb rldb "${{COMP_WORDS[COMP_CWORD]}}" "${{COMP_WORDS[COMP_CWORD-1]}}"
             echo "${{COMPREPLY[*]}}"
         }}
-        try rldb ""; try rldb cl; try rldb -p 1 cluster re; try rldb put --c; try rldb import {ROOT}/LICEN
+        try rldb ""; try rldb cl; try rldb -p 1 cluster re; try rldb put --c
+        try rldb import {ROOT}/LICEN
     """
-    done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=SHORT_S, check=False, env=environment())
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, timeout=SHORT_S, check=False, env=environment()
+    )
     expect(
         done.stdout.decode().splitlines(),
         [" ".join(VERBS), "cluster", "remove replace repair", "--context", f"{ROOT}/LICENSE"],
@@ -237,7 +148,15 @@ def man_pages():
 
 def values_of_all_kinds(node):
     fresh(node)
-    for value in (b"plain", b"", b"-5", b"gr\xc3\xbc\xc3\x9f", b"two\nlines\n", bytes(range(256)), b"x" * 3_000_000):
+    for value in (
+        b"plain",
+        b"",
+        b"-5",
+        b"gr\xc3\xbc\xc3\x9f",
+        b"two\nlines\n",
+        bytes(range(256)),
+        b"x" * 3_000_000,
+    ):
         on(node, "put", "k", "-", data=value)
         expect(on(node, "get", "k"), value, "what get prints")
         with node.connect() as client:
@@ -282,27 +201,45 @@ def contexts(node):
     on(node, "put", "cart", "apples")
     first = told(node, "get", "cart")
     expect([value["value"] for value in first["values"]], ["apples"], "values")
-    expect(on(node, "get", "cart", "--context"), f"apples\ncontext: {first['context']}\n".encode(), "--context")
+    expect(
+        on(node, "get", "cart", "--context"),
+        f"apples\ncontext: {first['context']}\n".encode(),
+        "--context",
+    )
     second = told(node, "put", "cart", "apples, pears", "--context", first["context"])
     expect(told(node, "get", "cart")["context"], second["context"], "the context that put prints")
     # Someone else read the same, and does not know of the pears.
     on(node, "put", "cart", "apples, plums", "--context", first["context"])
     both = told(node, "get", "cart")
-    expect(sorted(value["value"] for value in both["values"]), ["apples, pears", "apples, plums"], "siblings")
+    expect(
+        sorted(value["value"] for value in both["values"]),
+        ["apples, pears", "apples, plums"],
+        "siblings",
+    )
     code, out, err = run(["-p", str(node.port), "get", "cart"])
     expect((code, out), (DONE, b"apples, plums"), "the newest sibling")
     expect_true("2 siblings" in err, err)
     on(node, "put", "cart", "all three", "--context", both["context"])
-    expect([value["value"] for value in told(node, "get", "cart")["values"]], ["all three"], "merged")
-    expect_true("CONTEXT" in error_of(node, "put", "cart", "x", "--context", "forged"), "a forged context")
-    expect(on(node, "del", "cart", "--context", told(node, "get", "cart")["context"]), b"deleted\n", "del --context")
+    expect(
+        [value["value"] for value in told(node, "get", "cart")["values"]], ["all three"], "merged"
+    )
+    expect_true(
+        "CONTEXT" in error_of(node, "put", "cart", "x", "--context", "forged"), "a forged context"
+    )
+    expect(
+        on(node, "del", "cart", "--context", told(node, "get", "cart")["context"]),
+        b"deleted\n",
+        "del --context",
+    )
     on(node, "get", "cart", code=NOT_FOUND)
 
 
 def bytes_in_json(node):
     fresh(node)
     on(node, "put", "k", "-", data=b"\xff\x00")
-    expect(told(node, "get", "k")["values"][0]["value"], {"base64": "/wA="}, "bytes that are no text")
+    expect(
+        told(node, "get", "k")["values"][0]["value"], {"base64": "/wA="}, "bytes that are no text"
+    )
 
 
 # Many keys.
@@ -329,10 +266,11 @@ def scans(node):
 
 def records():
     later_ms = int(time.time() * 1000) + 3_600_000
-    yield {"key": "text", "value": "gr\u00fc\u00df \"quoted\"\n"}
+    yield {"key": "text", "value": 'gr\u00fc\u00df "quoted"\n'}
     yield {"key": "", "value": ""}
     yield {"key": "expires", "value": "v", "expire_ms": later_ms}
-    yield {"key_base64": base64.b64encode(b"\xff\x00").decode(), "value_base64": base64.b64encode(bytes(range(256))).decode()}
+    every_byte = base64.b64encode(bytes(range(256))).decode()
+    yield {"key_base64": base64.b64encode(b"\xff\x00").decode(), "value_base64": every_byte}
     for number in range(5000):
         yield {"key": f"n:{number}", "value": "x" * (number % 300)}
 
@@ -362,7 +300,11 @@ def import_and_export(node):
         exported = on(node, "export", "-")
         fresh(node)
         on(node, "import", "-", data=exported + b"\r\n  \n")
-        expect(order(map(json.loads, on(node, "export", "-").splitlines())), order(wanted), "through pipes")
+        expect(
+            order(map(json.loads, on(node, "export", "-").splitlines())),
+            order(wanted),
+            "through pipes",
+        )
         expect(len(on(node, "export", "-", "--match", "n:1??").splitlines()), 100, "--match")
 
 
@@ -370,14 +312,22 @@ def imports_that_fail(node):
     fresh(node)
     with folder() as path:
         good = b'{"key":"a","value":"1"}\n\n{"key":"b","value":"2"}\n'
-        for number, line in enumerate((b'{"key":"c"}', b"{", b'{"key":"c","value":"v","expires":1}', b'{"key":1,"value":"v"}')):
+        wrong = (
+            b'{"key":"c"}',
+            b"{",
+            b'{"key":"c","value":"v","expires":1}',
+            b'{"key":1,"value":"v"}',
+        )
+        for number, line in enumerate(wrong):
             file = path / f"bad{number}"
             file.write_bytes(good + line + b"\n" + b'{"key":"d","value":"4"}\n')
             err = error_of(node, "import", str(file))
             expect_true(f"{file}:4: " in err, err)
             expect_true(f"rldb import --from 4 {file}" in err, err)
             with node.connect() as client:
-                expect(client.cmd("MGET", "a", "b", "d"), [b"1", b"2", None], "what was stored before")
+                expect(
+                    client.cmd("MGET", "a", "b", "d"), [b"1", b"2", None], "what was stored before"
+                )
                 client.cmd("FLUSHALL")
         file = path / "bad0"
         file.write_bytes(good + b'{"key":"c","value":"3"}\n{"key":"d","value":"4"}\n')
@@ -385,10 +335,20 @@ def imports_that_fail(node):
         with node.connect() as client:
             expect(client.cmd("MGET", "a", "b", "c", "d"), [None, None, b"3", b"4"], "--from")
         # What only the server refuses is named by its line too.
-        file.write_bytes(good + json.dumps({"key": "big", "value": "x" * (65 << 20)}).encode() + b"\n")
-        expect_true(f"{file}:4: " in error_of(node, "import", str(file)), "a value that is too large")
-        expect(run(["-p", str(node.port), "import", str(path / "nosuch")])[0], FAILED, "no such file")
-        expect(run(["-p", str(node.port), "export", str(path / "no" / "such")])[0], FAILED, "no such folder")
+        file.write_bytes(
+            good + json.dumps({"key": "big", "value": "x" * (65 << 20)}).encode() + b"\n"
+        )
+        expect_true(
+            f"{file}:4: " in error_of(node, "import", str(file)), "a value that is too large"
+        )
+        expect(
+            run(["-p", str(node.port), "import", str(path / "nosuch")])[0], FAILED, "no such file"
+        )
+        expect(
+            run(["-p", str(node.port), "export", str(path / "no" / "such")])[0],
+            FAILED,
+            "no such folder",
+        )
 
 
 def a_closed_pipe(node):
@@ -427,11 +387,19 @@ def cluster_of_one(node):
     status = told(node, "cluster", "status")
     expect((status["node"], status["state"], len(status["members"])), ("n1", "ok", 1), "status")
     ring = told(node, "cluster", "ring")
-    expect(sum(part["last_slot"] - part["first_slot"] + 1 for part in ring["ranges"]), 16384, "ring")
+    expect(
+        sum(part["last_slot"] - part["first_slot"] + 1 for part in ring["ranges"]), 16384, "ring"
+    )
     expect_true("members\n" in on(node, "cluster", "status").decode(), "status for people")
     expect(told(node, "cluster", "transfers"), [], "transfers")
     expect(told(node, "cluster", "plan")["changes"], [], "plan")
-    for words in (["join", "127.0.0.1:1"], ["leave"], ["remove", "n2"], ["replace", "n1", "n2"], ["commit"]):
+    for words in (
+        ["join", "127.0.0.1:1"],
+        ["leave"],
+        ["remove", "n2"],
+        ["replace", "n1", "n2"],
+        ["commit"],
+    ):
         expect_true("TOPOLOGY" in error_of(node, "cluster", *words), f"{words}")
 
 
@@ -445,7 +413,9 @@ def info_in_three_forms(node):
 
 def top_once(node):
     document = told(node, "top", "--once", "--interval", "100ms")
-    expect((len(document["shards"]), document["shards"][1]["shard"]), (2, 1), "a row for each shard")
+    expect(
+        (len(document["shards"]), document["shards"][1]["shard"]), (2, 1), "a row for each shard"
+    )
     expect_true(document["memory_bytes"] > 0, "memory")
     text = on(node, "top", "-n", "2", "-i", "50ms").decode()
     expect(text.count("operations/s"), 2, "two intervals")
@@ -466,18 +436,18 @@ def top_on_a_terminal(node):
 
 
 def colours(node):
-    on(node, "put", "k", "\x1b[2J")
-    terminal = Terminal(["-p", str(node.port), "cluster", "status"])
-    expect_true("\x1b[1mname\x1b[0m" in terminal.read("n1\r\n"), "coloured on a terminal")
-    terminal.end()
-    terminal = Terminal(["-p", str(node.port), "cluster", "status"], environment(NO_COLOR="1"))
-    expect_true("\x1b" not in terminal.read("partitions\r\n"), "NO_COLOR")
-    terminal.end()
+    words = ["-p", str(node.port), "cluster", "status"]
+    terminal = Terminal(words)
+    expect(terminal.end(), DONE, "cluster status")
+    expect_true("\x1b[1mname\x1b[0m" in terminal.text, "coloured on a terminal")
+    terminal = Terminal(words, environment(NO_COLOR="1"))
+    expect(terminal.end(), DONE, "cluster status")
+    expect_true("\x1b" not in terminal.text and "members" in terminal.text, "NO_COLOR")
     with node.connect() as client:
         client.cmd("SET", "\x1b[2J", "v")
     terminal = Terminal(["-p", str(node.port), "scan", "--match", "\x1b*"])
-    expect_true("\\x1b[2J" in terminal.read("\r\n"), "a key cannot clear the screen")
-    terminal.end()
+    expect(terminal.end(), DONE, "scan")
+    expect(terminal.text, "\\x1b[2J\r\n", "a key cannot clear the screen")
 
 
 # The shell.
@@ -485,15 +455,19 @@ def colours(node):
 
 def shell_script(node):
     fresh(node)
-    script = b'SET a "x\\x00y"\nget a\n\nINCR n\nmget a nosuch\n:ttl a\nnosuch\ninfo cpu\nhelp get\nget "\n:nosuch\nquit\nset z 1\n'
+    script = b'SET a "x\\x00y"\nget a\n\nINCR n\nmget a nosuch\n:ttl a\nnosuch\n'
+    script += b'info cpu\nhelp get\nget "\n:nosuch\nquit\nset z 1\n'
     code, out, err = run(["-p", str(node.port), "shell"], script)
     expect(code, FAILED, "the exit status of the first line that failed")
     text = out.decode()
-    expect_true(text.startswith('OK\n"x\\x00y"\n(integer) 1\n1) "x\\x00y"\n2) (nil)\n-1\n(error) ERR unknown command'), text)
+    begin = 'OK\n"x\\x00y"\n(integer) 1\n1) "x\\x00y"\n2) (nil)\n-1\n(error) ERR unknown command'
+    expect_true(text.startswith(begin), text)
     expect_true("used_cpu_sys:" in text and "summary" in text, text)
     expect_true("quotes are not balanced" in err and ":nosuch" in err, err)
     expect(on(node, "exists", "z", code=NOT_FOUND), b"no\n", "nothing runs after quit")
-    expect(json.loads(on(node, "--json", "shell", data=b"mget a nosuch\n")), ["x\x00y", None], "--json")
+    expect(
+        json.loads(on(node, "--json", "shell", data=b"mget a nosuch\n")), ["x\x00y", None], "--json"
+    )
     expect(on(node, "shell", data=b"set a 1\n:get a\n"), b"OK\n1", "verbs")
     expect(on(node, "shell", data=b"ping"), b"PONG\n", "a last line without an end")
 
@@ -505,19 +479,24 @@ def shell_by_hand(node):
         terminal = Terminal(["-p", str(node.port), "shell"], env)
         prompt = f"127.0.0.1:{node.port}> "
         terminal.read(prompt)
-        terminal.type("SETE\t", "SETEX ")
+        terminal.type("SETE\t", "X ")
         terminal.type("k 100 hello\n", "OK")
         listed = terminal.type("SE\t", "setrange")
         expect_true("setex" in listed, listed)
         terminal.type("\x03", prompt)
-        terminal.type("cluster slo\t", "slots ")
+        terminal.type("cluster slo\t", "ts ")
         terminal.type("\n", prompt)
-        terminal.type(":clus\t", ":cluster ")
+        terminal.type(":clus\t", "ter ")
         terminal.type("stat\t\n", "members")
+        # Ctrl-C ends what is running, and not the shell.
+        os.write(terminal.fd, b"debug sleep 20\n")
+        time.sleep(0.3)
+        terminal.type("\x03", "interrupted")
         terminal.type("auth secret\n", prompt)
         terminal.type("get k\n", "hello")
         terminal.type("nosuch\n", "unknown command")
-        terminal.type("top\n", "type :top")
+        # The prompt is there when keys are read one by one; before that Ctrl-D would be the terminal's.
+        terminal.type("top\n", "type :top)\r\n" + prompt)
         os.write(terminal.fd, b"\x04")
         expect(terminal.end(), DONE, "Ctrl-D ends it")
         history = (path / "rldb" / "history").read_text(encoding="utf-8")
@@ -544,7 +523,10 @@ def passwords():
             on(node, "--user", "alice", "put", "k", "v", env=alice)
             expect(on(node, "get", "k", "--user", "alice", env=alice), b"v", "after the verb too")
             wrong = environment(RLDB_PASSWORD="wrong")
-            expect_true("not let in" in error_of(node, "--user", "alice", "get", "k", env=wrong), "a wrong password")
+            expect_true(
+                "not let in" in error_of(node, "--user", "alice", "get", "k", env=wrong),
+                "a wrong password",
+            )
             report = told(node, "bench", "--user", "alice", "-n", "100", "-c", "2", env=alice)
             expect(report["run"]["count"], 100, "bench")
             # Asked for, and not shown.
@@ -555,229 +537,6 @@ def passwords():
             expect(terminal.end(), DONE, "the prompt")
 
 
-# The load generator.
-
-
-def bench(node, *words, code=DONE):
-    return told(node, "bench", "--keys", "2000", *words, code=code)
-
-
-def workloads(node):
-    for name, operations in (
-        ("a", {"read", "update"}),
-        ("b", {"read", "update"}),
-        ("c", {"read"}),
-        ("d", {"read", "insert"}),
-        ("e", {"scan", "insert"}),
-        ("f", {"read", "rmw"}),
-    ):
-        fresh(node)
-        report = bench(node, "-w", name, "-n", "3000", "--load", "--verify", "-c", "8", "-P", "4")
-        result = report["run"]
-        expect(set(result["operations"]), operations, f"workload {name}")
-        expect(result["count"], 3000, f"workload {name}")
-        expect(sum(part["count"] for part in result["operations"].values()), 3000, f"workload {name}")
-        expect((result["errors"], result["lost"], result["misses"]), (0, 0, 0), f"workload {name}: {result}")
-        expect(report["load"]["count"], 2000, f"workload {name}")
-        expect_true(result["verify"]["checked"] >= 1000, f"workload {name}")
-        for part in result["operations"].values():
-            latency = part["latency_us"]
-            expect_true(0 < latency["p50"] <= latency["p99"] <= latency["max"], f"workload {name}: {latency}")
-
-
-def ways_to_send(node):
-    fresh(node)
-    bench(node, "--load-only")
-    for words in (
-        ["-P", "1"],
-        ["-P", "50", "--window"],
-        ["--resp3", "-t", "2"],
-        ["--cluster", "-P", "8", "-c", "6", "-t", "2"],
-        ["-s", node.unix_path],
-        ["--distribution", "uniform", "-d", "10-2000"],
-        ["--distribution", "hotspot", "-d", "exp:300"],
-        ["-d", "200KiB", "-c", "4", "-P", "4"],
-        ["-c", "300", "--idle", "50"],
-        ["--mix", "read=1,update=1,insert=1,scan=1,rmw=1"],
-    ):
-        words = [*words, "--verify", "--load", "-n", "2000"]
-        if "200KiB" in words:
-            words = [*words, "--keys", "100"]
-        report = bench(node, *words)
-        expect(report["run"]["count"], 2000, f"{words}")
-        expect(report["run"]["errors"], 0, f"{words}")
-        expect(report["run"]["verify"]["checked"] > 0, True, f"{words}")
-        expect(report["nodes"], 2 if "--cluster" in words else 1, f"{words}")
-
-
-def the_same_seed(node):
-    """The same keys and values, whatever the timing."""
-    found = []
-    for _ in range(2):
-        fresh(node)
-        bench(node, "-w", "set", "-n", "1000", "--seed", "42", "-c", "1", "--keys", "100000")
-        with node.connect() as client:
-            keys = sorted(client.cmd("KEYS", "*"))
-            found.append((keys, client.cmd("MGET", *keys)))
-    expect_true(900 < len(found[0][0]) <= 1000, "keys")
-    expect(found[0], found[1], "two runs of one seed")
-
-
-def an_open_loop(node):
-    fresh(node)
-    report = bench(node, "--rate", "2000", "--duration", "500ms", "--warmup", "100ms", "--load", "--poisson")
-    expect_true(report["run"]["count"] + report["run"]["unsent"] > 700, report["run"])
-    expect(report["parameters"]["rate"], 2000, "all parameters are in the report")
-    # A server that stops for a while: what was due meanwhile waited, and that is counted.
-    stop = threading.Timer(0.3, lambda: (node.signal(signal.SIGSTOP), time.sleep(0.5), node.signal(signal.SIGCONT)))
-    stop.start()
-    report = bench(node, "-w", "c", "--rate", "1000", "--duration", "1500ms", "-c", "100")
-    stop.join()
-    latency = report["run"]["operations"]["read"]["latency_us"]
-    expect_true(latency["max"] > 300_000, latency)
-    expect_true(latency["p90"] > 50_000, f"a third of the time it stood still: {latency}")
-
-
-def cpu_of_the_server(node):
-    fresh(node)
-    for words in ([], ["--server-pid", str(node.pid)]):
-        cpu = bench(node, "-n", "30000", "-P", "16", *words)["run"]["server_cpu"]
-        expect_true(cpu["user_seconds"] >= 0 and cpu["us_per_request"] >= 0, cpu)
-    expect(bench(node, "-n", "100", "--server-pid", "999999")["run"]["server_cpu"], None, "no such process")
-
-
-def bench_for_people(node):
-    fresh(node)
-    text = on(node, "bench", "-n", "500", "--load", "--keys", "500").decode()
-    for word in ("workload a, zipfian", "load: 500 operations", "run: 500 operations", "p99.9", "server CPU"):
-        expect_true(word in text, text)
-
-
-class Liar:
-    """A server that keeps what it is told as `keep(store, key, value, count)` likes; it speaks just enough RESP."""
-
-    def __init__(self, keep, close_after=None):
-        self.keep = keep
-        self.close_after = close_after
-        self.store = {}
-        self.sets = 0
-        self.port = PORTS.take()
-        self.lock = threading.Lock()
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
-        self.listener.listen(64)
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.shutdown(socket.SHUT_RDWR)  # wakes accept, which would keep the port
-        self.listener.close()
-
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                threading.Thread(target=self.serve, args=(client,), daemon=True).start()
-
-    def serve(self, client):
-        with contextlib.suppress(OSError, ValueError), client, client.makefile("rb") as stream:
-            while True:
-                count = int(stream.readline()[1:])
-                words = []
-                for _ in range(count):
-                    size = int(stream.readline()[1:])
-                    words.append(stream.read(size + 2)[:-2])
-                answer = self.answer(words)
-                if answer is None:
-                    return
-                client.sendall(answer)
-
-    def answer(self, words):
-        name = words[0].upper()
-        if name == b"PING":
-            return b"+PONG\r\n"
-        if name == b"GET":
-            value = self.store.get(words[1])
-            return b"$-1\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value)
-        if name == b"SET":
-            with self.lock:
-                self.sets += 1
-                if self.close_after is not None and self.sets > self.close_after:
-                    return None
-                self.keep(self.store, words[1], words[2], self.sets)
-            return b"+OK\r\n"
-        return b"-ERR unknown command\r\n"
-
-
-def verify_sees_lies():
-    words = ["-w", "a", "-n", "4000", "--keys", "50", "--load", "--verify", "-c", "4", "--distribution", "uniform"]
-
-    def run_against(keep, *extra, **options):
-        with Liar(keep, **options) as liar:
-            code, out, err = run(["-p", str(liar.port), "--json", "bench", *words, *extra])
-            expect(code, FAILED, err)
-            return json.loads(out)["run"]
-
-    def honest(store, key, value, _):
-        store[key] = value
-
-    def forgetful(store, key, value, count):
-        if count <= 50 or count % 10 != 0:
-            store[key] = value
-
-    def deaf(store, key, value, _):
-        store.setdefault(key, value)
-
-    def garbling(store, key, value, count):
-        store[key] = value if count % 100 else value[:-1] + b"!"
-
-    def cutting(store, key, value, count):
-        store[key] = value if count % 100 else value[:-1]
-
-    def mixing(store, key, value, count):
-        store[key] = value
-        if count % 100 == 0:
-            store[b"key:000000000001"] = value
-
-    def losing(store, key, value, count):
-        store[key] = value
-        if count > 50 and count % 100 == 0:
-            del store[key]
-
-    with Liar(honest) as liar:
-        code, out, err = run(["-p", str(liar.port), "--json", "bench", *words])
-        expect(code, DONE, err)
-        expect_true(json.loads(out)["run"]["verify"]["checked"] > 1500, out)
-    expect_true(run_against(forgetful)["verify"]["stale"] > 0, "lost writes")
-    expect_true(run_against(deaf)["verify"]["stale"] > 0, "writes that are not done")
-    expect_true(run_against(garbling)["verify"]["wrong"] > 0, "a changed byte")
-    expect_true(run_against(cutting)["verify"]["wrong"] > 0, "a value cut short")
-    expect_true(run_against(mixing)["verify"]["wrong"] > 0, "another key's value")
-    expect_true(run_against(losing)["verify"]["missing"] > 0, "a value that is gone")
-    result = run_against(honest, close_after=1000)
-    expect_true(result["lost"] > 0 and "connection lost" in result["error_kinds"][0]["error"], result)
-
-
-def errors_are_counted(node):
-    fresh(node)
-    with node.connect() as client:
-        client.cmd("CONFIG", "SET", "maxmemory", "1mb")
-    try:
-        words = ["-w", "set", "-n", "3000", "--keys", "100000", "-d", "4000"]
-        report = bench(node, *words, code=FAILED)
-        kinds = report["run"]["error_kinds"]
-        expect_true(report["run"]["errors"] > 0 and kinds[0]["count"] > 0, report["run"])
-        expect(sum(kind["count"] for kind in kinds), report["run"]["errors"], "kinds")
-        expect(report["run"]["count"] + report["run"]["errors"], 3000, "each is one or the other")
-        bench(node, *words, "--allow-errors")
-    finally:
-        with node.connect() as client:
-            client.cmd("CONFIG", "SET", "maxmemory", "1gb")
-
-
 ALONE = [
     ("help, version, words", help_and_version),
     ("wrong usage", wrong_usage),
@@ -786,7 +545,6 @@ ALONE = [
     ("completion for bash", completion),
     ("man pages", man_pages),
     ("passwords", passwords),
-    ("bench --verify sees lies", verify_sees_lies),
 ]
 
 CASES = [
@@ -807,13 +565,6 @@ CASES = [
     ("colours", colours),
     ("shell: a script", shell_script),
     ("shell: by hand", shell_by_hand),
-    ("bench: workloads", workloads),
-    ("bench: ways to send", ways_to_send),
-    ("bench: the same seed", the_same_seed),
-    ("bench: an open loop", an_open_loop),
-    ("bench: CPU of the server", cpu_of_the_server),
-    ("bench: for people", bench_for_people),
-    ("bench: errors", errors_are_counted),
 ]
 
 if __name__ == "__main__":

@@ -48,7 +48,11 @@ Test(cli_bench_source, the_mix_is_the_workloads)
 
         bench_source_init(&source, &plan, 0, 1000000);
         bench_source_start(&source, false, SECOND);
+        // Not before the start, when some threads may not be there yet.
+        cr_assert_not(bench_source_next(&source, SECOND - 1, &item));
+        cr_assert_eq(bench_source_due_ns(&source, SECOND - 1), SECOND);
         while (bench_source_next(&source, SECOND, &item)) {
+            cr_assert(item.measured);
             counts[item.operation]++;
             cr_assert(item.operation != BENCH_SCAN || (item.length >= 1 && item.length <= 100));
             cr_assert(item.operation != BENCH_SCAN || item.key + item.length <= plan.keys);
