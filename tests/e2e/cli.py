@@ -495,7 +495,7 @@ def shell_by_hand(node):
         terminal.type("auth secret\n", prompt)
         terminal.type("get k\n", "hello")
         terminal.type("nosuch\n", "unknown command")
-        # The prompt is there when keys are read one by one; before that Ctrl-D would be the terminal's.
+        # Without the prompt Ctrl-D would be the terminal's, not the shell's.
         terminal.type("top\n", "type :top)\r\n" + prompt)
         os.write(terminal.fd, b"\x04")
         expect(terminal.end(), DONE, "Ctrl-D ends it")
