@@ -118,6 +118,8 @@ void reactor_turn(struct reactor *reactor)
 
 void reactor_run(struct reactor *reactor)
 {
+    // Not since reactor_init(): what lies between is the start of others.
+    reactor->woken_ns = io_clock_ns(reactor->io);
     while (!reactor->stopped) {
         reactor_turn(reactor);
     }
