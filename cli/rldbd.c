@@ -375,6 +375,24 @@ static int daemon_configure(struct daemon *daemon, const char *path, bool check)
     return EXIT_SUCCESS;
 }
 
+static int daemon_main(struct daemon *daemon, const char *path, bool check)
+{
+    struct log_file log;
+    int status = daemon_configure(daemon, path, check);
+    if (status != EXIT_SUCCESS || check) {
+        return status;
+    }
+    int error = log_file_open(&log, daemon->config.log.file);
+    if (error < 0) {
+        (void)fprintf(stderr, "rldbd: cannot write the log to %s: %s\n", daemon->config.log.file,
+                      strerror(-error));
+        return EXIT_FAILED;
+    }
+    status = daemon_run(daemon, &log);
+    log_file_close(&log);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     const char *path = NULL;
@@ -402,21 +420,10 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     struct daemon *daemon = memory_allocate_zeroed(sizeof *daemon);
-    struct log_file log;
     CHECK(daemon != NULL);
     (void)pthread_mutex_init(&daemon->mutex, NULL);
     (void)pthread_cond_init(&daemon->changed, NULL);
-    int status = daemon_configure(daemon, path, check);
-    if (status != EXIT_SUCCESS || check) {
-        return status;
-    }
-    int error = log_file_open(&log, daemon->config.log.file);
-    if (error < 0) {
-        (void)fprintf(stderr, "rldbd: cannot write the log to %s: %s\n", daemon->config.log.file,
-                      strerror(-error));
-        return EXIT_FAILED;
-    }
-    status = daemon_run(daemon, &log);
-    log_file_close(&log);
+    int status = daemon_main(daemon, path, check);
+    memory_free(daemon);
     return status;
 }

@@ -51,6 +51,7 @@ class Server:
             )
         self.pid = self.process.pid
         self.output = []
+        self._last_log = None
         self._reader = threading.Thread(target=self._read_output, daemon=True)
         self._reader.start()
 
@@ -62,6 +63,9 @@ class Server:
                 log.flush()
 
     def log(self):
+        """All that it wrote, also after stop()."""
+        if self._last_log is not None:
+            return self._last_log
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
 
@@ -105,6 +109,7 @@ class Server:
             self.process.kill()
             code = self.wait()
         self.process.stdout.close()
+        self._last_log = self.log()
         if not os.environ.get("RLDB_TEST_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
         return code
