@@ -13,7 +13,10 @@
 #include "cluster/gate.h"
 #include "cluster/item.h"
 
+#include <assert.h>
+#include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum message_kind {
@@ -34,26 +37,33 @@ struct message {
 enum { HOP_ARGUMENTS_INLINE = 6 };
 
 // A request that runs elsewhere or later: on another core, or here behind a gate.
+//
+// Laid out by cache lines, since a hop crosses from one core to the other and back: the request in
+// the first, the reply in the second, the arguments behind them; what only one side looks at comes
+// last.
 struct hop {
-    struct message message;
-    struct pending pending;    // the place of its reply, on the sender
-    struct gate_waiter waiter; // the receiver's, when a gate is taken
-    struct client_lease lease; // the sender's
+    alignas(LIMIT_CACHE_LINE_BYTES) struct message message;
     const struct command *command;
     const struct slice *argv;
-    void *argument_bytes; // a copy of them where the batch owned them; else NULL
+    uint64_t hash;
     uint32_t argc;
     uint32_t argument; // which of them is the key
-    uint64_t hash;
     uint32_t vnode;
     uint16_t slot;
     uint8_t protocol;
     bool failed;
-    bool scoped;              // the client came by a shard port
-    struct shard *waiting_at; // the receiver, while it queues at a gate or holds it
+    bool scoped; // the client came by a shard port
     struct hop *next_granted;
+    struct pending pending; // the place of its reply, on the sender
     struct slice arguments[HOP_ARGUMENTS_INLINE];
+    struct gate_waiter waiter; // the receiver's, when a gate is taken
+    struct shard *waiting_at;  // the receiver, while it queues at a gate or holds it
+    struct client_lease lease; // the sender's
+    void *argument_bytes;      // a copy of them where the batch owned them; else NULL
 };
+
+static_assert(offsetof(struct hop, pending) <= LIMIT_CACHE_LINE_BYTES + 8,
+              "the request is in the first line");
 
 // An accepted socket, handed from core 0 (the listener of a unix path) to another.
 struct socket_message {

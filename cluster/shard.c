@@ -21,6 +21,7 @@ enum {
     SHARD_DRAIN_POLL_NS = 5 * 1000 * 1000,
     SHARD_CRON_NS = 100 * 1000 * 1000,
     SHARD_INBOX_BATCH = 64,
+    HOP_LINES_FETCHED = 4, // request, reply, three arguments
 };
 
 static struct shard *shard_of_timer(struct timer *timer, size_t offset)
@@ -107,6 +108,30 @@ static void shard_feed_starved(struct shard *shard)
     }
 }
 
+// Messages lie in the other core's cache: a line that comes from there costs as much as a hop's
+// work. They are fetched together, and so is what the hops among them point at.
+static void shard_fetch_messages(void *const *messages, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const char *lines = messages[i];
+        for (uint32_t line = 0; line < HOP_LINES_FETCHED; line++) {
+            __builtin_prefetch(lines + line * LIMIT_CACHE_LINE_BYTES, 1);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct message *message = messages[i];
+        const struct hop *hop = messages[i];
+        if (message->kind == MESSAGE_HOP) {
+            __builtin_prefetch(hop->pending.out.head, 1);
+            if (!message->returning) {
+                __builtin_prefetch(hop->argv[hop->argument].bytes);
+            } else if (hop->pending.out.head != NULL) {
+                __builtin_prefetch(hop->pending.out.head->bytes + 32);
+            }
+        }
+    }
+}
+
 static bool shard_inbox(void *context)
 {
     struct shard *shard = context;
@@ -120,6 +145,7 @@ static bool shard_inbox(void *context)
         // Bounded by the queue: who sends more meanwhile is seen in the next turn.
         for (uint32_t taken = 0; taken < LIMIT_MESSAGES_QUEUE;) {
             uint32_t count = spsc_drain(queue, messages, SHARD_INBOX_BATCH);
+            shard_fetch_messages(messages, count);
             for (uint32_t i = 0; i < count; i++) {
                 shard_take_message(shard, messages[i]);
             }
