@@ -119,8 +119,9 @@ const char *command_name_of_index(uint32_t at)
 
 static bool command_is(const struct command *command, struct slice name)
 {
-    return strncasecmp(command->name, (const char *)name.bytes, name.size) == 0 &&
-           command->name[name.size] == '\0';
+    // The length first: a name from outside may hold a NUL, at which comparing would stop.
+    return strlen(command->name) == name.size &&
+           strncasecmp(command->name, (const char *)name.bytes, name.size) == 0;
 }
 
 const struct command *command_find(const struct command_index *index, struct slice name)
