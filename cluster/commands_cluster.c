@@ -344,9 +344,12 @@ static void cluster_help(struct exec *x)
     help_reply(x, lines);
 }
 
-#define CLUSTER_ROW(name_, run_, arity_, since_, summary_)                                         \
+#define CLUSTER_ROW(name_, run_, arity_, ...)                                                      \
+    CLUSTER_ABOUT(name_, run_, arity_, COMMAND_STALE, __VA_ARGS__)
+
+#define CLUSTER_ABOUT(name_, run_, arity_, flags_, since_, summary_)                               \
     .name = (name_), .label = "cluster|" name_, .run = (run_), .arity = (arity_),                  \
-    .flags = COMMAND_STALE, .categories = ACL_SLOW, .group = "cluster", .since = (since_),         \
+    .flags = (flags_), .categories = ACL_SLOW, .group = "cluster", .since = (since_),              \
     .complexity = "O(N) in what it tells", .summary = (summary_)
 
 static const struct command cluster_rows[] = {
@@ -354,21 +357,22 @@ static const struct command cluster_rows[] = {
                  "Counts the keys of a slot"),
      .route = ROUTE_SHARD, .target = cluster_slot_target},
     {CLUSTER_ROW("getkeysinslot", cluster_getkeysinslot, 4, "3.0.0", "Lists keys of a slot"),
-     .route = ROUTE_SHARD, .target = cluster_keys_target},
-    {CLUSTER_ROW("help", cluster_help, 2, "5.0.0", "Prints help about CLUSTER"),
+     .tips = "nondeterministic_output", .route = ROUTE_SHARD, .target = cluster_keys_target},
+    {CLUSTER_ABOUT("help", cluster_help, 2, COMMAND_LOADING | COMMAND_STALE, "5.0.0",
+                   "Prints help about CLUSTER"),
      .route = ROUTE_CONNECTION},
     {CLUSTER_ROW("info", cluster_info, 2, "3.0.0", "Tells about the cluster"),
-     .route = ROUTE_CONNECTION},
+     .tips = "nondeterministic_output", .route = ROUTE_CONNECTION},
     {CLUSTER_ROW("keyslot", cluster_keyslot, 3, "3.0.0", "Tells the slot of a key"),
      .route = ROUTE_CONNECTION},
     {CLUSTER_ROW("myid", cluster_myid, 2, "3.0.0", "Tells the id of this node or core"),
      .route = ROUTE_CONNECTION},
     {CLUSTER_ROW("nodes", cluster_nodes, 2, "3.0.0", "Tells the nodes and cores"),
-     .route = ROUTE_CONNECTION},
+     .tips = "nondeterministic_output", .route = ROUTE_CONNECTION},
     {CLUSTER_ROW("shards", cluster_shards, 2, "7.0.0", "Tells which core serves which slots"),
-     .route = ROUTE_CONNECTION},
+     .tips = "nondeterministic_output", .route = ROUTE_CONNECTION},
     {CLUSTER_ROW("slots", cluster_slots, 2, "3.0.0", "Tells which core serves which slots"),
-     .route = ROUTE_CONNECTION},
+     .tips = "nondeterministic_output", .route = ROUTE_CONNECTION},
 };
 
 static const struct command cluster_container[] = {

@@ -426,23 +426,25 @@ static void command_help(struct exec *x)
 
 enum { ANY = COMMAND_LOADING | COMMAND_STALE | COMMAND_SENTINEL };
 
-#define COMMAND_ROW(name_, run_, arity_, since_, summary_)                                         \
+#define COMMAND_ROW(name_, run_, arity_, since_, tips_, summary_)                                  \
     {                                                                                              \
         .name = (name_), .label = "command|" name_, .run = (run_), .arity = (arity_),              \
         .flags = ANY, .categories = ACL_SLOW | ACL_CONNECTION, .route = ROUTE_CONNECTION,          \
         .group = "server", .since = (since_), .complexity = "O(N) in the number of commands",      \
-        .summary = (summary_), .tips = "nondeterministic_output_order"                             \
+        .summary = (summary_), .tips = (tips_)                                                     \
     }
 
+static const char UNORDERED[] = "nondeterministic_output_order";
+
 static const struct command command_rows[] = {
-    COMMAND_ROW("count", command_count, 2, "2.8.13", "Tells how many commands there are"),
-    COMMAND_ROW("docs", command_docs, -2, "7.0.0", "Tells what commands are for"),
-    COMMAND_ROW("getkeys", command_getkeys, -4, "2.8.13", "Tells the keys of a full command"),
-    COMMAND_ROW("getkeysandflags", command_getkeys, -4, "7.0.0",
+    COMMAND_ROW("count", command_count, 2, "2.8.13", NULL, "Tells how many commands there are"),
+    COMMAND_ROW("docs", command_docs, -2, "7.0.0", UNORDERED, "Tells what commands are for"),
+    COMMAND_ROW("getkeys", command_getkeys, -4, "2.8.13", NULL, "Tells the keys of a full command"),
+    COMMAND_ROW("getkeysandflags", command_getkeys, -4, "7.0.0", NULL,
                 "Tells the keys of a full command and how they are used"),
-    COMMAND_ROW("help", command_help, 2, "5.0.0", "Prints help about COMMAND"),
-    COMMAND_ROW("info", command_info, -2, "2.8.13", "Tells about commands"),
-    COMMAND_ROW("list", command_list, -2, "7.0.0", "Lists the names of commands"),
+    COMMAND_ROW("help", command_help, 2, "5.0.0", NULL, "Prints help about COMMAND"),
+    COMMAND_ROW("info", command_info, -2, "2.8.13", UNORDERED, "Tells about commands"),
+    COMMAND_ROW("list", command_list, -2, "7.0.0", UNORDERED, "Lists the names of commands"),
 };
 
 static const struct command command_container[] = {
@@ -456,7 +458,7 @@ static const struct command command_container[] = {
      .since = "2.8.13",
      .complexity = "O(N) in the number of commands",
      .summary = "Tells about all commands",
-     .tips = "nondeterministic_output_order",
+     .tips = UNORDERED,
      .subcommands = command_rows,
      .subcommand_count = sizeof command_rows / sizeof *command_rows},
 };

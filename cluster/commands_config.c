@@ -533,20 +533,25 @@ enum {
     CONFIG_CATEGORIES = ACL_ADMIN | ACL_SLOW | ACL_DANGEROUS,
 };
 
-#define CONFIG_ROW(name_, run_, arity_, since_, summary_)                                          \
+#define CONFIG_ABOUT(name_, run_, arity_, flags_, categories_, since_, summary_)                   \
     .name = (name_), .label = "config|" name_, .run = (run_), .arity = (arity_),                   \
-    .flags = CONFIG_FLAGS, .categories = CONFIG_CATEGORIES, .group = "server", .since = (since_),  \
+    .flags = (flags_), .categories = (categories_), .group = "server", .since = (since_),          \
     .complexity = "O(N) in the number of settings", .summary = (summary_)
+
+#define CONFIG_ROW(name_, run_, arity_, ...)                                                       \
+    CONFIG_ABOUT(name_, run_, arity_, CONFIG_FLAGS, CONFIG_CATEGORIES, __VA_ARGS__)
 
 static const struct command config_rows[] = {
     {CONFIG_ROW("get", config_get, -3, "2.0.0", "Tells settings"), .route = ROUTE_CONNECTION},
-    {CONFIG_ROW("help", config_help, 2, "5.0.0", "Prints help about CONFIG"),
+    {CONFIG_ABOUT("help", config_help, 2, COMMAND_LOADING | COMMAND_STALE, ACL_SLOW, "5.0.0",
+                  "Prints help about CONFIG"),
      .route = ROUTE_CONNECTION},
     {CONFIG_ROW("resetstat", config_resetstat, 2, "2.0.0", "Sets what INFO counts back to 0"),
      .route = ROUTE_ALL, .finish = config_finish_ok},
     {CONFIG_ROW("rewrite", config_rewrite, 2, "2.8.0", "Not offered: the file is the user's"),
      .route = ROUTE_CONNECTION},
-    {CONFIG_ROW("set", config_set_run, -4, "2.0.0", "Changes settings"), .route = ROUTE_ALL,
+    {CONFIG_ROW("set", config_set_run, -4, "2.0.0", "Changes settings"),
+     .tips = "request_policy:all_nodes,response_policy:all_succeeded", .route = ROUTE_ALL,
      .finish = config_finish_ok},
 };
 

@@ -192,32 +192,43 @@ enum {
     ACL_CONNECTION_FAST = ACL_FAST | ACL_CONNECTION,
 };
 
-#define CONNECTION_ROW(name_, run_, arity_, flags_, since_, complexity_, summary_)                 \
+#define CONNECTION_ABOUT(group_, name_, run_, arity_, flags_, since_, complexity_, summary_)       \
+    .name = (name_), .run = (run_), .arity = (arity_), .flags = (flags_),                          \
+    .categories = ACL_CONNECTION_FAST, .route = ROUTE_CONNECTION, .group = (group_),               \
+    .since = (since_), .complexity = (complexity_), .summary = (summary_)
+
+#define CONNECTION_ROW(...)                                                                        \
     {                                                                                              \
-        .name = (name_), .run = (run_), .arity = (arity_), .flags = (flags_),                      \
-        .categories = ACL_CONNECTION_FAST, .route = ROUTE_CONNECTION, .group = "connection",       \
-        .since = (since_), .complexity = (complexity_), .summary = (summary_)                      \
+        CONNECTION_ABOUT("connection", __VA_ARGS__)                                                \
+    }
+// About clusters; of the connection all the same.
+#define CONNECTION_CLUSTER_ROW(...)                                                                \
+    {                                                                                              \
+        CONNECTION_ABOUT("cluster", __VA_ARGS__)                                                   \
     }
 
 static const struct command connection_rows[] = {
-    CONNECTION_ROW("asking", connection_asking, 1, COMMAND_FAST, "3.0.0", "O(1)",
-                   "Accepted for clients of clusters; changes nothing"),
+    CONNECTION_CLUSTER_ROW("asking", connection_asking, 1, COMMAND_FAST, "3.0.0", "O(1)",
+                           "Accepted for clients of clusters; changes nothing"),
     CONNECTION_ROW("auth", connection_auth, -2, GREETING | COMMAND_SENTINEL, "1.0.0",
                    "O(N) in the number of passwords of the user", "Logs a user in"),
-    CONNECTION_ROW("echo", connection_echo, 2, COMMAND_FAST | COMMAND_STATELESS, "1.0.0", "O(1)",
-                   "Says what it was told"),
+    CONNECTION_ROW("echo", connection_echo, 2,
+                   COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_STATELESS, "1.0.0",
+                   "O(1)", "Says what it was told"),
     CONNECTION_ROW("hello", connection_hello, -1, GREETING | COMMAND_SENTINEL, "6.0.0", "O(1)",
                    "Agrees on the protocol, logs in, names the connection"),
-    CONNECTION_ROW("ping", connection_ping, -1, COMMAND_FAST | COMMAND_SENTINEL | COMMAND_STATELESS,
-                   "1.0.0", "O(1)", "Says PONG, or what it was told"),
+    {CONNECTION_ABOUT("connection", "ping", connection_ping, -1,
+                      COMMAND_FAST | COMMAND_SENTINEL | COMMAND_STATELESS, "1.0.0", "O(1)",
+                      "Says PONG, or what it was told"),
+     .tips = "request_policy:all_shards,response_policy:all_succeeded"},
     CONNECTION_ROW("quit", connection_quit, -1, GREETING, "1.0.0", "O(1)",
                    "Closes the connection when all is replied"),
-    CONNECTION_ROW("readonly", connection_readonly, 1,
-                   COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, "3.0.0", "O(1)",
-                   "Accepted for clients of clusters; every node serves reads"),
-    CONNECTION_ROW("readwrite", connection_readonly, 1,
-                   COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, "3.0.0", "O(1)",
-                   "Takes READONLY back"),
+    CONNECTION_CLUSTER_ROW("readonly", connection_readonly, 1,
+                           COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, "3.0.0", "O(1)",
+                           "Accepted for clients of clusters; every node serves reads"),
+    CONNECTION_CLUSTER_ROW("readwrite", connection_readonly, 1,
+                           COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST, "3.0.0", "O(1)",
+                           "Takes READONLY back"),
     CONNECTION_ROW("reset", connection_reset, 1, GREETING, "6.2.0", "O(1)",
                    "Makes the connection as it was when it was opened"),
     CONNECTION_ROW("select", connection_select, 2, COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
