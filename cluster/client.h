@@ -184,6 +184,15 @@ static inline void client_window_note(struct client *client, size_t bytes)
     }
 }
 
+// Moves what is left of the leased buffer behind what is gathered. False without memory.
+bool client_buffer_gather(struct client *client);
+
+// Bytes gathered and not parsed.
+size_t client_backlog_bytes(const struct client *client);
+
+// Lets go of all input. Not while a batch holds requests of the client.
+void client_input_drop(struct client *client);
+
 // Whether its next request has to wait for something other than input.
 bool client_blocked(const struct client *client);
 

@@ -1,0 +1,257 @@
+// What a client sent, until it is a request: leased buffers, what is gathered of a request that
+// came in pieces, the parser's progress, and the leases of requests under way.
+#include "cluster/client.h"
+
+#include "cluster/shard.h"
+#include "core/check.h"
+#include "core/limits.h"
+#include "core/memory.h"
+
+#include <string.h>
+
+static void gather_release(struct shard *shard, struct gather *gather)
+{
+    if (--gather->references == 0) {
+        shard->stats.input_gathered_bytes -= gather->capacity;
+        memory_free(gather);
+    }
+}
+
+static struct gather *gather_allocate(struct shard *shard, size_t capacity)
+{
+    struct gather *gather = memory_allocate(sizeof *gather + capacity);
+    if (gather != NULL) {
+        *gather = (struct gather){.references = 1, .capacity = capacity};
+        shard->stats.input_gathered_bytes += capacity;
+    }
+    return gather;
+}
+
+// Room for `more` bytes behind what the client has gathered. What is known of the request under way
+// decides the size, up to a step: a length that was announced takes memory only as its bytes come.
+static bool gather_reserve(struct client *client, size_t more)
+{
+    struct gather *old = client->gather;
+    size_t rest = old == NULL ? 0 : old->size - old->at;
+    if (old != NULL && old->capacity - old->size >= more) {
+        return true;
+    }
+    size_t needed = rest + more;
+    size_t announced = client->parser.need;
+    size_t capacity =
+        needed < LIMIT_GATHER_BYTES_MIN ? LIMIT_GATHER_BYTES_MIN : needed + needed / 2;
+    if (announced > needed && announced - needed <= LIMIT_GATHER_STEP_BYTES) {
+        capacity = announced;
+    } else if (announced > needed && capacity > announced) {
+        capacity = announced;
+    }
+    struct gather *gather = gather_allocate(client->shard, capacity);
+    if (gather == NULL) {
+        return false;
+    }
+    if (old != NULL) {
+        memcpy(gather->bytes, old->bytes + old->at, rest);
+        gather->size = rest;
+        gather_release(client->shard, old);
+    }
+    client->gather = gather;
+    return true;
+}
+
+static void client_buffer_drop(struct client *client)
+{
+    io_buffer_release(client->shard->io, client->buffer);
+    client->buffer = NULL;
+    client->buffer_at = 0;
+}
+
+// Moves what is left of the leased buffer behind what is gathered. False without memory.
+bool client_buffer_gather(struct client *client)
+{
+    size_t rest = client->buffer->size - client->buffer_at;
+    if (rest != 0) {
+        if (!gather_reserve(client, rest)) {
+            return false;
+        }
+        struct gather *gather = client->gather;
+        memcpy(gather->bytes + gather->size, client->buffer->bytes + client->buffer_at, rest);
+        gather->size += rest;
+    }
+    client_buffer_drop(client);
+    return true;
+}
+
+static void client_partial_drop(struct client *client)
+{
+    if (client->partial != NULL) {
+        resp_args_clear(&client->partial->args);
+        memory_free(client->partial);
+        client->partial = NULL;
+    }
+}
+
+void client_input_drop(struct client *client)
+{
+    client_partial_drop(client);
+    if (client->buffer != NULL) {
+        client_buffer_drop(client);
+    }
+    if (client->gather != NULL) {
+        gather_release(client->shard, client->gather);
+        client->gather = NULL;
+    }
+}
+
+// A request that is long and not whole yet keeps the spans found so far, so that they are not
+// looked for again; a short one is parsed anew when more of it has come.
+static bool client_partial_keep(struct client *client, struct resp_args *args, size_t size)
+{
+    if (client->partial != NULL) {
+        return true;
+    }
+    if (size <= LIMIT_REPARSE_BYTES) {
+        uint32_t need = client->parser.need;
+        resp_args_clear(args);
+        client->parser = (struct resp_parser){.need = need};
+        return true;
+    }
+    struct client_partial *partial = memory_allocate(sizeof *partial);
+    if (partial == NULL) {
+        return false;
+    }
+    resp_args_init(&partial->args, partial->spans, CLIENT_PARTIAL_SPANS);
+    if (!resp_args_move(&partial->args, args)) {
+        memory_free(partial);
+        return false;
+    }
+    client->partial = partial;
+    return true;
+}
+
+static bool client_input_window(struct client *client, const uint8_t **ret_bytes, size_t *ret_size)
+{
+    if (client->gather != NULL) {
+        *ret_bytes = client->gather->bytes + client->gather->at;
+        *ret_size = client->gather->size - client->gather->at;
+    } else if (client->buffer != NULL) {
+        *ret_bytes = client->buffer->bytes + client->buffer_at;
+        *ret_size = client->buffer->size - client->buffer_at;
+    } else {
+        return false;
+    }
+    return *ret_size != 0;
+}
+
+enum resp_status client_parse(struct client *client, const struct resp_limits *limits,
+                              struct resp_args *scratch, struct resp_args **ret_args)
+{
+    const uint8_t *bytes;
+    size_t size;
+    while (client_input_window(client, &bytes, &size)) {
+        struct resp_args *args = client->partial != NULL ? &client->partial->args : scratch;
+        enum resp_status status = resp_parse(&client->parser, limits, bytes, size, args);
+        switch (status) {
+        case RESP_EMPTY:
+            client_parse_accept(client);
+            client_partial_drop(client);
+            continue;
+        case RESP_MORE:
+            if (!client_partial_keep(client, args, size)) {
+                resp_args_clear(args);
+                client_close(client);
+            }
+            return RESP_MORE;
+        case RESP_COMMAND:
+        case RESP_ERROR:
+            *ret_args = args;
+            return status;
+        }
+    }
+    return RESP_MORE;
+}
+
+void client_parse_accept(struct client *client)
+{
+    size_t consumed = client->parser.consumed;
+    if (client->gather != NULL) {
+        client->gather->at += consumed;
+    } else {
+        client->buffer_at += (uint32_t)consumed;
+    }
+    client->parser = (struct resp_parser){0};
+}
+
+void client_parse_undo(struct client *client)
+{
+    client_partial_drop(client);
+    client->parser = (struct resp_parser){0};
+}
+
+void client_args_done(struct client *client, struct resp_args *scratch)
+{
+    resp_args_clear(scratch);
+    client_partial_drop(client);
+}
+
+bool client_input_settle(struct client *client, bool partial)
+{
+    CHECK(client->in_batch == 0);
+    struct gather *gather = client->gather;
+    if (client->flags & CLIENT_CLOSE_AFTER_REPLY) {
+        client_input_drop(client); // nobody will ask for it
+        return false;
+    }
+    if (gather != NULL && gather->at == gather->size) {
+        gather_release(client->shard, gather);
+        client->gather = NULL;
+        gather = NULL;
+        partial = false; // said of the gather; what the buffer holds was not looked at
+    } else if (gather != NULL && client->buffer == NULL) {
+        return !partial;
+    }
+    if (client->buffer == NULL) {
+        return false;
+    }
+    if (client->buffer_at == client->buffer->size) {
+        client_buffer_drop(client);
+        return gather != NULL && !partial;
+    }
+    if (!partial) {
+        return true;
+    }
+    if (!client_buffer_gather(client)) {
+        client_close(client);
+        return false;
+    }
+    return gather != NULL; // the joined bytes may make a whole request
+}
+
+size_t client_backlog_bytes(const struct client *client)
+{
+    return client->gather == NULL ? 0 : client->gather->size - client->gather->at;
+}
+
+struct client_lease client_lease_hold(struct client *client)
+{
+    struct client_lease lease = {0};
+    if (client->gather != NULL) {
+        client->gather->references++;
+        lease.gather = client->gather;
+    } else if (client->buffer != NULL) {
+        io_buffer_hold(client->buffer);
+        lease.buffer = client->buffer;
+    }
+    return lease;
+}
+
+void client_lease_release(struct shard *shard, struct client_lease *lease)
+{
+    if (lease->gather != NULL) {
+        gather_release(shard, lease->gather);
+        lease->gather = NULL;
+    }
+    if (lease->buffer != NULL) {
+        io_buffer_release(shard->io, lease->buffer);
+        lease->buffer = NULL;
+    }
+}
