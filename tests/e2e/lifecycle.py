@@ -507,7 +507,7 @@ def metrics_and_health():
         for connection in idle:
             connection.close()
         deadline = time.monotonic() + SHORT_S
-        while True:  # more connections than it keeps were open: some time passes until they are gone
+        while True:  # more connections than it keeps were open: it takes time until they are gone
             try:
                 expect(http(port, "/healthz")[0], 200)
                 break
