@@ -143,7 +143,7 @@ struct exec {
     uint64_t caller_id; // ROUTE_ALL: number of the connection that asked
     bool scoped;        // the client came by a shard port
     bool batch_bytes;   // the arguments' bytes go with the batch, not with the client's input
-    bool later;         // ROUTE_CONNECTION: the reply comes later
+    bool later;         // went to another core, or waits: it is counted where and when it runs
     struct part *part;  // ROUTE_ALL, run(): of this shard
     struct part *parts; // ROUTE_ALL, finish(): of all shards asked
     uint32_t part_count;
@@ -152,6 +152,8 @@ struct exec {
 // Replies an error (text without '-', with its code: "ERR syntax error") and marks x as failed.
 void exec_error(struct exec *x, const char *text);
 void exec_errorf(struct exec *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void exec_error_memory(struct exec *x);                 // storage.memory_max is reached
+void exec_error_too_large(struct exec *x, size_t size); // a value is beyond storage.value_max
 void exec_error_syntax(struct exec *x);
 void exec_error_not_integer(struct exec *x);
 void exec_error_arity(struct exec *x); // ERR wrong number of arguments for 'x' command

@@ -31,6 +31,25 @@ static void string_get(struct exec *x)
     string_reply_value(x);
 }
 
+// The value as it was, for a command that changes it and tells it. It lies in the engine's memory,
+// so it is written down before the change, and told only where the change was not refused.
+static void string_note_old(struct exec *x, struct outbuf *ret_old)
+{
+    struct exec aside = *x;
+    *ret_old = (struct outbuf){0};
+    aside.reply.out = ret_old;
+    string_get(&aside);
+}
+
+static void string_tell_old(struct exec *x, struct outbuf *old, bool changed)
+{
+    if (changed) {
+        outbuf_splice(x->reply.out, old, x->reply.cache);
+    } else {
+        outbuf_clear(old, x->reply.cache);
+    }
+}
+
 static void string_strlen(struct exec *x)
 {
     item_count_access(x->shard, x->item);
@@ -140,22 +159,11 @@ static void string_set_with(struct exec *x)
         }
         return;
     }
-    // The old value lies in the engine's memory, and the reply to an error must replace it: it is
-    // written first, and taken back if the new one is refused.
-    struct outbuf old = {0};
-    struct reply to_old = x->reply;
-    to_old.out = &old;
-    item_count_access(x->shard, item);
-    if (item->exists) {
-        reply_bulk(&to_old, item_value(item));
-    } else {
-        reply_null(&to_old);
-    }
-    if (options.keep_ttl ? item_replace(x, item, x->argv[2])
-                         : item_set(x, item, x->argv[2], expire_ms)) {
-        outbuf_splice(x->reply.out, &old, x->reply.cache);
-    }
-    outbuf_clear(&old, x->reply.cache);
+    struct outbuf old;
+    string_note_old(x, &old);
+    string_tell_old(x, &old,
+                    options.keep_ttl ? item_replace(x, item, x->argv[2])
+                                     : item_set(x, item, x->argv[2], expire_ms));
 }
 
 static void string_set(struct exec *x)
@@ -209,19 +217,9 @@ static void string_msetnx_check(struct exec *x)
 
 static void string_getset(struct exec *x)
 {
-    struct outbuf old = {0};
-    struct reply to_old = x->reply;
-    to_old.out = &old;
-    item_count_access(x->shard, x->item);
-    if (x->item->exists) {
-        reply_bulk(&to_old, item_value(x->item));
-    } else {
-        reply_null(&to_old);
-    }
-    if (item_set(x, x->item, x->argv[2], 0)) {
-        outbuf_splice(x->reply.out, &old, x->reply.cache);
-    }
-    outbuf_clear(&old, x->reply.cache);
+    struct outbuf old;
+    string_note_old(x, &old);
+    string_tell_old(x, &old, item_set(x, x->item, x->argv[2], 0));
 }
 
 static void string_getdel(struct exec *x)
@@ -247,13 +245,16 @@ static void string_getex(struct exec *x)
         !expire_parse_positive(x, options.expire_at, options.unit, &expire_ms)) {
         return;
     }
-    string_get(x);
+    struct outbuf old;
     bool absolute = options.unit == EXPIRE_AT_SECONDS || options.unit == EXPIRE_AT_MS;
+    bool done = true;
+    string_note_old(x, &old);
     if (absolute && expire_ms <= x->shard->io->wall_ms) {
-        (void)item_delete(x, x->item);
+        done = item_delete(x, x->item);
     } else if (options.unit != EXPIRE_NONE || (options.persist && item_expire_ms(x->item) != 0)) {
-        (void)item_expire(x, x->item, expire_ms);
+        done = item_expire(x, x->item, expire_ms);
     }
+    string_tell_old(x, &old, done);
 }
 
 // Writes parts of values ----------------------------------------------------------------------
@@ -273,7 +274,7 @@ static uint8_t *string_extend(struct exec *x, size_t size)
     struct slice old = x->item->exists ? item_value(x->item) : slice_of(NULL, 0);
     uint8_t *bytes = shard_scratch(x->shard, size > old.size ? size : old.size);
     if (bytes == NULL) {
-        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        exec_error_memory(x);
         return NULL;
     }
     if (old.size != 0) {
@@ -328,8 +329,7 @@ static void string_setrange(struct exec *x)
     size_t end = (size_t)offset + part.size;
     size_t size = end > old_size ? end : old_size;
     if (size > x->shard->config.storage.value_max_bytes) {
-        exec_errorf(x, "TOOLARGE the value has %zu bytes, storage.value_max allows %llu", size,
-                    (unsigned long long)x->shard->config.storage.value_max_bytes);
+        exec_error_too_large(x, size);
         return;
     }
     uint8_t *bytes = string_extend(x, size);

@@ -41,6 +41,17 @@ void exec_errorf(struct exec *x, const char *format, ...)
     memory_free(text);
 }
 
+void exec_error_memory(struct exec *x)
+{
+    exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+}
+
+void exec_error_too_large(struct exec *x, size_t size)
+{
+    exec_errorf(x, "TOOLARGE the value has %zu bytes, storage.value_max allows %llu", size,
+                (unsigned long long)x->shard->config.storage.value_max_bytes);
+}
+
 void exec_error_syntax(struct exec *x)
 {
     exec_error(x, "ERR syntax error");

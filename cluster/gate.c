@@ -14,7 +14,7 @@ struct gate {
     struct gate_waiter *last; // of the queue that begins at holder->next
 };
 
-enum { GATE_BUCKETS = 16384 }; // 128 KiB a shard; chains of 8 when the table is full
+enum { GATE_BUCKETS = 64 * 1024 }; // 512 KiB a shard; chains of 16 when the table is full
 static_assert((GATE_BUCKETS & (GATE_BUCKETS - 1)) == 0, "buckets are picked by a mask");
 
 int gate_table_open(struct gate_table **ret_table)

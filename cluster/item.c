@@ -90,13 +90,14 @@ static bool item_store(struct exec *x, struct item *item, struct slice head, str
     op->parts[0] = head;
     op->parts[1] = tail;
     op->expire_ms = expire_ms;
-    op->flags = 0;
+    // What Redis still does when memory is full (EXPIRE, PERSIST, RENAME) has a share of its own.
+    op->flags = (x->command->flags & COMMAND_DENYOOM) == 0 ? ENGINE_SPARED : 0;
     engine_put(x->shard->engine, &op, 1);
     switch (op->status) {
     case ENGINE_OK:
         return true;
     case ENGINE_FULL:
-        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        exec_error_memory(x);
         return false;
     case ENGINE_TOO_LARGE:
         exec_error(x, "TOOLARGE the value is larger than storage.value_max");
@@ -120,12 +121,10 @@ static bool item_failed(struct exec *x, int error)
 
 static bool item_too_large(struct exec *x, size_t size)
 {
-    uint64_t max = x->shard->config.storage.value_max_bytes;
-    if (size <= max) {
+    if (size <= x->shard->config.storage.value_max_bytes) {
         return false;
     }
-    exec_errorf(x, "TOOLARGE the value has %zu bytes, storage.value_max allows %llu", size,
-                (unsigned long long)max);
+    exec_error_too_large(x, size);
     return true;
 }
 
@@ -202,7 +201,7 @@ bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms)
     size_t bound = object_head_bound(&item->object);
     uint8_t *copy = shard_scratch(shard, bound + tail.size);
     if (copy == NULL) {
-        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        exec_error_memory(x);
         return false;
     }
     size_t head_size;
@@ -266,7 +265,7 @@ bool item_put(struct exec *x, struct item *item, const struct history *context, 
     size_t capacity = object_put_bound(put.old, context, value.size);
     uint8_t *out = shard_scratch(x->shard, capacity);
     if (out == NULL) {
-        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        exec_error_memory(x);
         return false;
     }
     int error = object_put_with_context(&x->shard->actors[item->op.vnode], &put, out, capacity,
@@ -293,7 +292,7 @@ bool item_remove(struct exec *x, struct item *item, const struct history *contex
     size_t capacity = object_put_bound(put.old, context, 0);
     uint8_t *out = shard_scratch(x->shard, capacity);
     if (out == NULL) {
-        exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        exec_error_memory(x);
         return false;
     }
     int error = object_delete_with_context(&x->shard->actors[item->op.vnode], &put, out, capacity,

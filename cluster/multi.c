@@ -3,6 +3,7 @@
 #include "cluster/client.h"
 #include "cluster/request.h"
 #include "cluster/shard.h"
+#include "cluster/slowlog.h"
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -38,6 +39,24 @@ static void keys_too_large(struct exec *x)
         outbuf_clear(x->reply.out, x->reply.cache);
         exec_error(x, "ERR the reply would be larger than clients.output_max");
     }
+}
+
+// Pairs are set all or none: whether the values of these have room is asked before the first is
+// set.
+static bool keys_fit(struct exec *x, const struct part_key *keys, uint32_t count)
+{
+    uint64_t bytes = 0;
+    if ((x->command->flags & COMMAND_PAIRS) == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += x->argv[keys[i].argument].size + x->argv[keys[i].argument + 1].size;
+    }
+    if (engine_fits(x->shard->engine, bytes, count)) {
+        return true;
+    }
+    exec_error_memory(x);
+    return false;
 }
 
 // Calls fn for each key, loaded, in order; stops at the first error. Lengths of replies are noted
@@ -95,7 +114,10 @@ static void part_check(struct shard *shard, struct multi_part *part)
     } else if (x.command->merge == MERGE_ARRAY) {
         keys_run(&x, part->keys, part->key_count, x.command->run);
     }
-    part->failed = x.failed;
+    if (!x.failed && !part->veto) {
+        (void)keys_fit(&x, part->keys, part->key_count);
+    }
+    part->failed = x.failed || x.reply.out->failed;
 }
 
 static void part_apply(struct shard *shard, struct multi_part *part)
@@ -103,6 +125,9 @@ static void part_apply(struct shard *shard, struct multi_part *part)
     struct exec x = part_exec(shard, part);
     if (x.command->route == ROUTE_TRANSFER) {
         transfer_apply(&x, part->multi, part);
+        if (part->step == PART_SOLO && !x.failed) {
+            transfer_reply(&x);
+        }
     } else if (x.command->merge != MERGE_ARRAY) {
         keys_run(&x, part->keys, part->key_count, x.command->run);
         part->result.sum = x.sum;
@@ -151,7 +176,7 @@ static void part_gated(struct shard *shard, struct multi_part *part)
     if (part->step == PART_SOLO) {
         bool apply = !part->failed && !part->veto;
         if (apply && multi->command->route == ROUTE_TRANSFER) {
-            // Alone it decides itself; the reply lies in the part's result.
+            // Alone it decides and replies itself; the reply lies in the part's result.
             struct exec x = part_exec(shard, part);
             apply = transfer_decide(&x, multi);
             part->failed = x.failed;
@@ -363,6 +388,20 @@ static void multi_finish_all(struct multi *multi, struct exec *x)
     memory_free(parts);
 }
 
+// What it took is all the time that it was under way, waiting included.
+static void multi_count(const struct multi *multi, const struct exec *x)
+{
+    struct shard *shard = multi->shard;
+    uint64_t took_ns = io_clock_ns(shard->io) - multi->began_ns;
+    struct command_stats *of = &shard->stats.of[multi->command->index];
+    shard->stats.commands++;
+    of->calls++;
+    of->failed += x->failed;
+    of->time_ns += took_ns;
+    histogram_record(&of->latency, took_ns);
+    slowlog_note(shard, x, took_ns);
+}
+
 // Everything is back: the one reply is made of the parts'.
 static void multi_reply(struct multi *multi)
 {
@@ -382,21 +421,44 @@ static void multi_reply(struct multi *multi)
         } else if (multi->command->route == ROUTE_TRANSFER) {
             if (multi->part_count == 1) {
                 outbuf_splice(x.reply.out, &multi->parts[0].result.out, &shard->outbufs);
+            } else if (multi->apply) {
+                transfer_reply(&x);
             }
         } else {
             multi_merge(multi, &x);
         }
     }
-    struct command_stats *of = &shard->stats.of[multi->command->index];
-    uint64_t took_ns = io_clock_ns(shard->io) - multi->began_ns;
-    shard->stats.commands++;
-    of->calls++;
-    of->failed += x.failed;
-    of->time_ns += took_ns;
-    histogram_record(&of->latency, took_ns);
+    multi_count(multi, &x);
     struct client *client = multi->pending.client;
     client->flags &= ~(uint32_t)CLIENT_BARRIER;
     client_pending_done(&multi->pending);
+}
+
+// The source of RENAME and COPY is finished when its destination was written, or was refused.
+static bool multi_waits_for_destination(const struct multi *multi, const struct multi_part *part)
+{
+    return multi->command->route == ROUTE_TRANSFER && multi->apply &&
+           !transfer_holds_destination(part);
+}
+
+// Nothing is under way any more of round 2 or 3.
+static void multi_round_over(struct multi *multi)
+{
+    if (multi->round == 3 || multi->command->route != ROUTE_TRANSFER || !multi->apply) {
+        multi_reply(multi);
+        return;
+    }
+    multi->round = 3;
+    for (uint32_t p = 0; p < multi->part_count; p++) {
+        multi->apply = multi->apply && !multi->parts[p].failed;
+    }
+    for (uint32_t p = 0; p < multi->part_count; p++) {
+        if (!transfer_holds_destination(&multi->parts[p])) {
+            part_send(multi, &multi->parts[p], PART_FINISH);
+            return;
+        }
+    }
+    CHECK(false); // two parts: one of them holds the source
 }
 
 // Round 1 is over: what it found decides.
@@ -420,12 +482,13 @@ static void multi_second_round(struct multi *multi)
     }
     multi->parts_open = 1; // this function's own, so that the last part to return is seen once
     for (uint32_t p = 0; p < multi->part_next; p++) {
-        if (multi->parts[p].granted != 0) {
-            part_send(multi, &multi->parts[p], PART_FINISH);
+        struct multi_part *part = &multi->parts[p];
+        if (part->granted != 0 && !multi_waits_for_destination(multi, part)) {
+            part_send(multi, part, PART_FINISH);
         }
     }
     if (--multi->parts_open == 0) {
-        multi_reply(multi);
+        multi_round_over(multi);
     }
 }
 
@@ -448,8 +511,13 @@ void multi_part_return(struct shard *shard, struct multi_part *part)
         }
         return;
     }
-    if (multi->parts_open == 0) {
+    if (multi->parts_open != 0) {
+        return;
+    }
+    if (multi->command->route == ROUTE_ALL) {
         multi_reply(multi);
+    } else {
+        multi_round_over(multi);
     }
 }
 
@@ -539,8 +607,8 @@ static struct multi *multi_create(struct exec *x, uint32_t parts)
         .command = x->command,
         .protocol = x->client->protocol,
         .scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0,
-        .began_ns = shard->io->now_ns,
         .caller_id = x->client->id,
+        .began_ns = shard->io->now_ns,
         .round = 1,
         .apply = true,
     };
@@ -644,7 +712,7 @@ static void multi_run_here(struct exec *x, struct part_key *keys, uint32_t count
     } else if (command->merge == MERGE_ARRAY) {
         reply_array(&x->reply, count);
     }
-    if (apply) {
+    if (apply && keys_fit(x, keys, count)) {
         keys_run(x, keys, count, command->run);
     }
     if (x->failed) {
@@ -696,6 +764,18 @@ static bool multi_start_keys(struct exec *x, struct part_key *keys, uint8_t *cor
     return false;
 }
 
+// Of MSET and MSETNX: none is set when one is too large.
+static bool multi_values_valid(struct exec *x)
+{
+    for (uint32_t i = 2; i < x->argc; i += 2) {
+        if (x->argv[i].size > x->shard->config.storage.value_max_bytes) {
+            exec_error_too_large(x, x->argv[i].size);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool multi_start(struct exec *x)
 {
     uint32_t first, end, step;
@@ -707,6 +787,9 @@ bool multi_start(struct exec *x)
         return true;
     }
     if (x->command->route == ROUTE_TRANSFER && !transfer_valid(x)) {
+        return true;
+    }
+    if ((x->command->flags & COMMAND_PAIRS) != 0 && !multi_values_valid(x)) {
         return true;
     }
     bool has_keys = command_keys(x->command, x->argc, &first, &end, &step);

@@ -9,7 +9,8 @@
 //                       keys and runs what only reads (MGET's values, MSETNX's check, RENAME's
 //                       source). The last core of a command that nothing can veto does all of its
 //                       part at once (SOLO). round 2, all at once: FINISH applies or not, and
-//                       releases.
+//                       releases. RENAME and COPY finish the destination, which may be refused for
+//                       want of memory, before the source (round 3).
 //     every core        ALL (DBSIZE, INFO, CLIENT LIST): run on each, without gates; then finish()
 //     here.
 //
@@ -110,5 +111,7 @@ void multi_free(struct shard *shard, struct pending *pending);
 // the outcome.
 bool transfer_valid(struct exec *x); // false: it has replied an error
 void transfer_read(struct exec *x, struct multi *multi, const struct multi_part *part);
-bool transfer_decide(struct exec *x, struct multi *multi); // replies; true to apply
+bool transfer_decide(struct exec *x, struct multi *multi); // true to apply; else it has replied
+void transfer_reply(struct exec *x);                       // of one that was applied
+bool transfer_holds_destination(const struct multi_part *part);
 void transfer_apply(struct exec *x, struct multi *multi, const struct multi_part *part);

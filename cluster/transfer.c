@@ -94,7 +94,7 @@ void transfer_read(struct exec *x, struct multi *multi, const struct multi_part 
         struct slice value = item_value(&item);
         transfer->bytes = memory_allocate(value.size);
         if (transfer->bytes == NULL) {
-            exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
+            exec_error_memory(x);
             return;
         }
         memcpy(transfer->bytes, value.bytes, value.size);
@@ -115,20 +115,37 @@ bool transfer_decide(struct exec *x, struct multi *multi)
         }
         return false;
     }
-    if (copy || transfer_is_nx(x)) {
-        bool blocked = copy ? transfer->destination_exists && !transfer_replaces(x)
-                            : transfer->destination_exists;
-        reply_integer(&x->reply, blocked ? 0 : 1);
-        return !blocked && !transfer_same_key(x);
+    bool keeps = copy ? !transfer_replaces(x) : transfer_is_nx(x);
+    if (keeps && transfer->destination_exists) {
+        reply_integer(&x->reply, 0);
+        return false;
     }
-    reply_ok(&x->reply);
-    return !transfer_same_key(x);
+    if (transfer_same_key(x)) {
+        reply_ok(&x->reply);
+        return false;
+    }
+    return true;
+}
+
+void transfer_reply(struct exec *x)
+{
+    if (transfer_is_copy(x) || transfer_is_nx(x)) {
+        reply_integer(&x->reply, 1);
+    } else {
+        reply_ok(&x->reply);
+    }
+}
+
+bool transfer_holds_destination(const struct multi_part *part)
+{
+    return part->keys[0].argument == TRANSFER_DESTINATION;
 }
 
 void transfer_apply(struct exec *x, struct multi *multi, const struct multi_part *part)
 {
     const struct transfer *transfer = &multi->transfer;
-    // The destination first: should it fail, the source is still there.
+    // The destination first: should it fail, the source is still there. multi.c sees to the same
+    // where two cores hold them.
     for (uint32_t i = part->key_count; i-- > 0;) {
         struct item item;
         transfer_item(x->shard, &item, &part->keys[i], x->argv);

@@ -203,9 +203,9 @@ enum {
     // Connections beyond clients.max that can be told so at a time.
     LIMIT_CLIENTS_REFUSED = 64,
 
-    // Gates taken at a time in a shard: an MSET of so many keys of one core. 40 bytes each, touched
-    // only when used.
-    LIMIT_GATES = 128 * 1024,
+    // Gates taken at a time in a shard: any request may have all its keys on one core. 32 bytes
+    // each, touched only when used.
+    LIMIT_GATES = LIMIT_REQUEST_ARGUMENTS,
 
     // Commands over several keys that a shard coordinates at a time.
     LIMIT_MULTIS = 1024,

@@ -43,6 +43,8 @@ enum engine_status {
 
 enum engine_flags {
     ENGINE_TOMBSTONE = 1, /* the object says that the key is deleted */
+    ENGINE_SPARED = 2,    /* put: may use what is kept from others when memory is short. For what
+                             hardly adds to it, such as an expiry or a new name */
 };
 
 typedef void engine_done_fn(struct engine_op *op);
@@ -137,6 +139,7 @@ struct engine_vtable {
     uint64_t (*count)(struct engine *engine, uint32_t vnode);
     bool (*sample)(struct engine *engine, uint64_t random, struct engine_record *ret_record);
     bool (*step)(struct engine *engine, uint32_t budget_bytes);
+    bool (*fits)(struct engine *engine, uint64_t bytes, uint64_t records);
     void (*set_memory_max)(struct engine *engine, uint64_t bytes, enum engine_eviction eviction);
     void (*stats)(struct engine *engine, struct engine_stats *ret_stats);
     void (*close)(struct engine *engine);
@@ -225,6 +228,14 @@ static inline bool engine_sample(struct engine *engine, uint64_t random,
 static inline bool engine_step(struct engine *engine, uint32_t budget_bytes)
 {
     return engine->vtable->step(engine, budget_bytes);
+}
+
+/* Whether so many records, of so many bytes of keys and objects, can be put besides those that are
+ * there: asked before some that belong together are put. A put that replaces may succeed where this
+ * says no. */
+static inline bool engine_fits(struct engine *engine, uint64_t bytes, uint64_t records)
+{
+    return engine->vtable->fits(engine, bytes, records);
 }
 
 static inline void engine_set_memory_max(struct engine *engine, uint64_t bytes,

@@ -9,9 +9,9 @@
 //  - ttl: of some dozens of segments, that in which something expires first; what expires in the
 //    first eighth of the time that the segment spans goes.
 //
-// What is not dead is kept below 15/16 of the memory for segments, so that the cleaner always
-// gains, and some segments are for it alone. So a load that only overwrites goes on for ever at the
-// limit.
+// What is not dead is kept below 15/16 of the memory for segments (with ENGINE_SPARED 31/32), so
+// that the cleaner always gains, and some segments are for it alone. So a load that only overwrites
+// goes on for ever at the limit.
 #include "engines/memory_walk.h"
 
 enum {
@@ -25,7 +25,8 @@ enum {
 };
 
 // Whether so many bytes more would still leave the cleaner something to gain.
-static bool live_fits(const struct memory_engine *engine, uint64_t bytes, uint64_t replaced)
+static bool live_fits(const struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
+                      bool spared)
 {
     const uint64_t max = engine->options.memory_max_bytes;
     uint64_t fixed = memory_index_bytes(engine) + engine->large_bytes +
@@ -42,7 +43,7 @@ static bool live_fits(const struct memory_engine *engine, uint64_t bytes, uint64
     } else {
         small += bytes - replaced;
     }
-    return max > fixed && small <= (max - fixed) / 16 * 15;
+    return max > fixed && small <= (max - fixed) / 32 * (spared ? 31 : 30);
 }
 
 static bool evictable(const struct memory_engine *engine, uint32_t number)
@@ -222,11 +223,12 @@ static uint64_t evict_some(struct memory_engine *engine, uint64_t budget, bool c
 }
 
 // Evicts until the record fits. False when it cannot be made to.
-static bool evict_until_fits(struct memory_engine *engine, uint64_t bytes, uint64_t replaced)
+static bool evict_until_fits(struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
+                             bool spared)
 {
     uint64_t looked = 0;
 
-    while (!live_fits(engine, bytes, replaced)) {
+    while (!live_fits(engine, bytes, replaced, spared)) {
         if (engine->dropped != NULL || engine->condemned != SEGMENT_NONE) {
             (void)drop_step(engine, EVICT_SLICE_BYTES / RECORD_COST_BYTES);
             looked += EVICT_SLICE_BYTES;
@@ -244,10 +246,21 @@ static bool evict_until_fits(struct memory_engine *engine, uint64_t bytes, uint6
             looked += part;
         }
         if (looked > EVICT_LOOK_BYTES * 4 + 4 * bytes) {
-            return live_fits(engine, bytes, replaced);
+            return live_fits(engine, bytes, replaced, spared);
         }
     }
     return true;
+}
+
+// Of a record beside its key and object (its header, an expiry), and of the index.
+enum { RECORD_OVERHEAD_BYTES = 48 };
+
+bool memory_fits(struct engine *base, uint64_t bytes, uint64_t records)
+{
+    const struct memory_engine *const engine = (const struct memory_engine *)base;
+
+    return engine->options.eviction != EVICTION_REFUSE ||
+           live_fits(engine, bytes + records * RECORD_OVERHEAD_BYTES, 0, false);
 }
 
 // Frees some memory; returns the bytes looked at, 0 when there is nothing to gain.
@@ -273,14 +286,15 @@ static uint64_t free_some(struct memory_engine *engine, bool may_evict)
     return may_evict ? evict_some(engine, slice, false) : 0;
 }
 
-uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t replaced)
+uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
+                          bool spared)
 {
     const bool large = bytes > LARGE_RECORD_BYTES;
     const bool may_evict = engine->options.eviction != EVICTION_REFUSE;
 
     engine->appended_bytes += large ? 0 : bytes;
-    if (engine->options.memory_max_bytes != 0 && !live_fits(engine, bytes, replaced) &&
-        !evict_until_fits(engine, bytes, replaced)) {
+    if (engine->options.memory_max_bytes != 0 && !live_fits(engine, bytes, replaced, spared) &&
+        !evict_until_fits(engine, bytes, replaced, spared)) {
         return PLACE_NONE;
     }
     for (uint64_t looked = 0;;) {
