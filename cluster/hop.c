@@ -2,6 +2,7 @@
 
 #include "cluster/client.h"
 #include "cluster/shard.h"
+#include "cluster/slowlog.h"
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -67,7 +68,7 @@ bool hop_send(struct exec *x, uint32_t core)
     hop->slot = x->item->slot;
     hop->argument = x->item->argument;
     hop->protocol = client->protocol;
-    hop->failed = false;
+    hop->timed = false;
     hop->scoped = (client->flags & CLIENT_SHARD_PORT) != 0;
     hop->pending.out = (struct outbuf){0};
     client_pending_add(client, &hop->pending, PENDING_HOP);
@@ -136,6 +137,13 @@ void hop_return(struct shard *shard, struct hop *hop)
 {
     if (hop->message.to != shard->index) {
         shard->credits[hop->message.to]++;
+    }
+    if (hop->timed) {
+        const struct exec x = {.client = hop->pending.client,
+                               .command = hop->command,
+                               .argv = hop->argv,
+                               .argc = hop->argc};
+        slowlog_note(shard, &x, hop->took_ns);
     }
     client_pending_done(&hop->pending);
 }

@@ -51,7 +51,7 @@ struct hop {
     uint32_t vnode;
     uint16_t slot;
     uint8_t protocol;
-    bool failed;
+    bool timed;  // took_ns is what it took
     bool scoped; // the client came by a shard port
     struct hop *next_granted;
     struct pending pending; // the place of its reply, on the sender
@@ -59,6 +59,7 @@ struct hop {
     struct gate_waiter waiter; // the receiver's, when a gate is taken
     struct shard *waiting_at;  // the receiver, while it queues at a gate or holds it
     struct client_lease lease; // the sender's
+    uint64_t took_ns;          // for the sender's slow log
     void *argument_bytes;      // a copy of them where the batch owned them; else NULL
 };
 

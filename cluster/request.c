@@ -315,6 +315,7 @@ static void request_send(struct request *request, uint32_t core)
     struct exec *x = &request->exec;
     if (hop_send(x, core)) {
         request->credit = false;
+        x->later = true;
         return;
     }
     exec_error(x, TEXT_OVERLOADED);
@@ -370,6 +371,7 @@ static void request_dispatch(struct shard *shard, struct request *request)
         case ROUTE_TRANSFER:
         case ROUTE_ALL:
             if (!multi_start(x)) {
+                x->later = true;
                 return;
             }
             break;
@@ -423,7 +425,7 @@ static void request_run(struct shard *shard, struct request *request)
     client_mark_flush(client);
 }
 
-// False: it waits at a gate.
+// False when it has to wait behind a gate.
 static bool request_run_hop(struct shard *shard, struct request *request)
 {
     struct exec *x = &request->exec;
@@ -442,7 +444,6 @@ static bool request_run_hop(struct shard *shard, struct request *request)
         x->command->run(x);
     }
     exec_count(x);
-    hop->failed = x->failed;
     return true;
 }
 
@@ -459,6 +460,7 @@ static void batch_finish(struct shard *shard, struct batch *batch, uint64_t bega
         struct command_stats *of = &shard->stats.of[batch->called[i]];
         uint32_t calls = batch->calls[batch->called[i]];
         of->calls += calls;
+        shard->stats.commands += calls;
         of->time_ns += share_ns * calls;
         histogram_record_n(&of->latency, latency_ns, calls);
         batch->calls[batch->called[i]] = 0;
@@ -482,17 +484,15 @@ static void batch_run(struct shard *shard, struct batch *batch)
         const struct command *command = request->exec.command;
         bool timed = shard->slowlog_each || (command != NULL && command->route >= ROUTE_KEYS);
         uint64_t one_ns = timed ? io_clock_ns(shard->io) : 0;
-        bool ran = true;
-        if (request->hop != NULL) {
-            ran = request_run_hop(shard, request);
-        } else {
+        if (request->hop == NULL) {
             request_run(shard, request);
-        }
-        if (timed && ran) {
-            slowlog_note(shard, &request->exec, io_clock_ns(shard->io) - one_ns);
-        }
-        if (ran && request->hop != NULL) {
-            hop_done(shard, request->hop); // its arguments may be gone then
+            if (timed && !request->exec.later) {
+                slowlog_note(shard, &request->exec, io_clock_ns(shard->io) - one_ns);
+            }
+        } else if (request_run_hop(shard, request)) {
+            request->hop->timed = timed;
+            request->hop->took_ns = timed ? io_clock_ns(shard->io) - one_ns : 0;
+            hop_done(shard, request->hop);
         }
     }
     batch_finish(shard, batch, began_ns);

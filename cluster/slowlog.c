@@ -88,14 +88,13 @@ const struct slowlog_entry *slowlog_at(const struct slowlog *log, uint32_t index
 
 // One argument as the log keeps it: the last one says how many more there were, a long one how much
 // longer it was.
-static uint32_t slowlog_argument(const struct exec *x, uint32_t index, uint32_t kept, char *text)
+static uint32_t slowlog_argument(const struct exec *x, uint32_t index, char *text)
 {
     enum { ROOM = SLOWLOG_ARGUMENT_BYTES + 48 };
     if (index == SLOWLOG_ARGUMENTS - 1 && x->argc > SLOWLOG_ARGUMENTS) {
         return (uint32_t)snprintf(text, ROOM, "... (%u more arguments)",
                                   x->argc - SLOWLOG_ARGUMENTS + 1);
     }
-    (void)kept;
     struct slice argument = x->argv[index];
     if (argument.size <= SLOWLOG_ARGUMENT_BYTES) {
         if (argument.size != 0) {
@@ -132,7 +131,7 @@ void slowlog_note(struct shard *shard, const struct exec *x, uint64_t took_ns)
     };
     for (uint32_t i = 0; i < kept; i++) {
         entry->arguments[i] = text;
-        entry->sizes[i] = slowlog_argument(x, i, kept, text);
+        entry->sizes[i] = slowlog_argument(x, i, text);
         text += entry->sizes[i];
     }
     if (x->client != NULL) {
