@@ -52,11 +52,6 @@ static bool admit_known(struct exec *x)
     if (command != NULL) {
         return true;
     }
-    if (exec_word(x, 0, "host:") || exec_word(x, 0, "post")) {
-        // A browser that was made to talk to us (cross protocol scripting): as Redis, hang up.
-        client_close(x->client);
-        return false;
-    }
     char text[2 * UNKNOWN_ARGUMENT_BYTES + 64];
     size_t size = 0;
     text[0] = '\0';

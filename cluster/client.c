@@ -563,7 +563,8 @@ void client_address(const struct client *client, bool peer, char *text, size_t s
     }
     struct io_address address;
     char form[IO_ADDRESS_TEXT_MAX];
-    if (io_socket_name(client->shard->io, client->fd, peer, &address) < 0) {
+    if ((client->flags & CLIENT_CLOSED) ||
+        io_socket_name(client->shard->io, client->fd, peer, &address) < 0) {
         (void)snprintf(text, size, "?:0");
         return;
     }

@@ -290,6 +290,10 @@ uint64_t shard_client_id(struct shard *shard)
 static void shard_accept_fd(struct shard *shard, int fd, uint32_t flags)
 {
     struct client *client;
+    if (shard->draining) { // accepted on its way: nobody would end it any more
+        shard_close_fd(shard, fd);
+        return;
+    }
     bool refused = node_clients(shard->node) >= shard->config.clients.max;
     if (client_open(shard, fd, flags, &client) < 0) {
         shard->stats.connections_refused++;
