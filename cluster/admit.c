@@ -140,8 +140,9 @@ static bool admit_user(struct exec *x)
 static bool admit_key_sizes(struct exec *x)
 {
     uint32_t first, end, step;
-    if (!command_keys(x->command, x->argc, &first, &end, &step)) {
-        return true;
+    if (!command_keys(x->command, x->argc, &first, &end, &step) ||
+        ((x->command->flags & COMMAND_PAIRS) != 0 && x->argc % 2 == 0)) {
+        return true; // of a key without its value the command itself tells
     }
     for (uint32_t i = first; i < end; i += step) {
         if (x->argv[i].size > LIMIT_KEY_BYTES) {
