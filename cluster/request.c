@@ -460,7 +460,6 @@ static void batch_finish(struct shard *shard, struct batch *batch, uint64_t bega
         struct command_stats *of = &shard->stats.of[batch->called[i]];
         uint32_t calls = batch->calls[batch->called[i]];
         of->calls += calls;
-        shard->stats.commands += calls;
         of->time_ns += share_ns * calls;
         histogram_record_n(&of->latency, latency_ns, calls);
         batch->calls[batch->called[i]] = 0;
