@@ -29,6 +29,8 @@ Test(cli_base64, vectors_both_ways)
         cr_assert_str_eq(text_c(&encoded), VECTORS[i].encoded);
         cr_assert_eq(base64_decode(encoded.bytes, encoded.size, &decoded), 0);
         cr_assert_str_eq(text_c(&decoded), VECTORS[i].plain);
+        text_free(&encoded);
+        text_free(&decoded);
     }
 }
 

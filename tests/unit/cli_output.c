@@ -16,6 +16,7 @@ Test(cli_output, quoted_bytes_read_back_in_the_shell)
     ASSERT_TEXT(text, "\"a\\\"\\\\\\n\\r\\t\\a\\b\\x00\\x7f\\xff z\"");
     output_quoted(&text, NULL, 0);
     ASSERT_TEXT(text, "\"\"");
+    text_free(&text);
 }
 
 Test(cli_output, printable_keeps_utf8_and_hides_control_characters)
@@ -29,6 +30,7 @@ Test(cli_output, printable_keeps_utf8_and_hides_control_characters)
                      "A",
                      3);
     ASSERT_TEXT(text, "\\xc2\\x9bA");
+    text_free(&text);
 }
 
 Test(cli_output, utf8_is_checked_as_the_rfc_says)
@@ -89,6 +91,7 @@ Test(cli_output, sizes_counts_and_durations_are_short)
     ASSERT_TEXT(text, "2h 10m");
     output_duration(&text, 3 * 86400 + 4 * 3600);
     ASSERT_TEXT(text, "3d 04h");
+    text_free(&text);
 }
 
 Test(cli_output, a_table_is_aligned_and_ends_no_line_in_spaces)
@@ -108,6 +111,7 @@ Test(cli_output, a_table_is_aligned_and_ends_no_line_in_spaces)
     ASSERT_TEXT(text, "  name       keys\n"
                       "  n1            5  up\n"
                       "  \xc3\xa9t\xc3\xa9-node  12345\n");
+    text_free(&text);
 }
 
 Test(cli_output, colour_does_not_change_the_alignment)
@@ -124,4 +128,5 @@ Test(cli_output, colour_does_not_change_the_alignment)
     table_cell(&table, "22");
     table_finish(&table, true, 0, &text);
     ASSERT_TEXT(text, "\033[31ma\033[0m     1\nbbb  22\n");
+    text_free(&text);
 }
