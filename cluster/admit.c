@@ -137,7 +137,7 @@ static bool admit_user(struct exec *x)
 }
 
 // Keys are at most 65,535 bytes: the engines' records have 16 bits for them.
-static bool admit_key_sizes(struct exec *x)
+static bool admit_sizes(struct exec *x)
 {
     uint32_t first, end, step;
     if (!command_keys(x->command, x->argc, &first, &end, &step) ||
@@ -148,6 +148,11 @@ static bool admit_key_sizes(struct exec *x)
         if (x->argv[i].size > LIMIT_KEY_BYTES) {
             exec_errorf(x, "TOOLARGE a key may have up to %d bytes, this one has %zu",
                         LIMIT_KEY_BYTES, x->argv[i].size);
+            return false;
+        }
+        if ((x->command->flags & COMMAND_PAIRS) != 0 &&
+            x->argv[i + 1].size > x->shard->config.storage.value_max_bytes) {
+            exec_error_too_large(x, x->argv[i + 1].size); // of pairs all are set or none
             return false;
         }
     }
@@ -171,7 +176,7 @@ bool request_admit(struct exec *x)
         return false;
     }
     bool admitted = admit_known(x);
-    admitted = admitted && admit_arity(x) && admit_user(x) && admit_key_sizes(x);
+    admitted = admitted && admit_arity(x) && admit_user(x) && admit_sizes(x);
     if (!admitted && x->command != NULL) {
         x->shard->stats.of[x->command->index].rejected++;
     }

@@ -764,18 +764,6 @@ static bool multi_start_keys(struct exec *x, struct part_key *keys, uint8_t *cor
     return false;
 }
 
-// Of MSET and MSETNX: none is set when one is too large.
-static bool multi_values_valid(struct exec *x)
-{
-    for (uint32_t i = 2; i < x->argc; i += 2) {
-        if (x->argv[i].size > x->shard->config.storage.value_max_bytes) {
-            exec_error_too_large(x, x->argv[i].size);
-            return false;
-        }
-    }
-    return true;
-}
-
 bool multi_start(struct exec *x)
 {
     uint32_t first, end, step;
@@ -787,9 +775,6 @@ bool multi_start(struct exec *x)
         return true;
     }
     if (x->command->route == ROUTE_TRANSFER && !transfer_valid(x)) {
-        return true;
-    }
-    if ((x->command->flags & COMMAND_PAIRS) != 0 && !multi_values_valid(x)) {
         return true;
     }
     bool has_keys = command_keys(x->command, x->argc, &first, &end, &step);

@@ -103,7 +103,8 @@ def one_reply(node):
             ):
                 client.send(encode(*request) + encode("ECHO", "behind"))
                 reply = client.read()
-                expect(client.read(), b"behind", f"{request[:2]} replied {str(reply)[:60]}, and more")
+                words = f"{request[:2]} replied {str(reply)[:60]}, and more"
+                expect(client.read(), b"behind", words)
                 if reply == OOM:
                     refusals += 1
                     expect(client.cmd("EXISTS", f"large:{number}"), 1, "the source of a refusal")
