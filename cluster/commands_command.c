@@ -111,19 +111,19 @@ static void reply_key_spec(struct reply *reply, const char *flags, size_t size, 
 static void reply_key_specs(struct reply *reply, const struct command *command)
 {
     if (command->key_first == 0) {
-        reply_array(reply, 0);
+        reply_set(reply, 0);
         return;
     }
     const char *comma = strstr(command->key_flags, ", ");
     if (comma == NULL) {
         int64_t last =
             command->key_last < 0 ? command->key_last : command->key_last - command->key_first;
-        reply_array(reply, 1);
+        reply_set(reply, 1);
         reply_key_spec(reply, command->key_flags, strlen(command->key_flags), command->key_first,
                        last, command->key_step);
         return;
     }
-    reply_array(reply, 2);
+    reply_set(reply, 2);
     reply_key_spec(reply, command->key_flags, (size_t)(comma - command->key_flags), 1, 0, 1);
     reply_key_spec(reply, comma + 2, strlen(comma + 2), 2, 0, 1);
 }
@@ -131,14 +131,14 @@ static void reply_key_specs(struct reply *reply, const struct command *command)
 static void reply_tips(struct reply *reply, const char *tips)
 {
     if (tips == NULL) {
-        reply_array(reply, 0);
+        reply_set(reply, 0);
         return;
     }
     uint32_t count = 1;
     for (const char *at = tips; *at != '\0'; at++) {
         count += *at == ',';
     }
-    reply_array(reply, count);
+    reply_set(reply, count);
     for (const char *at = tips; count > 0; count--) {
         size_t length = strcspn(at, ",");
         reply_bulk(reply, slice_of(at, length));
@@ -160,7 +160,7 @@ static void reply_command(struct reply *reply, const struct command *command)
     reply_categories(reply, command->categories);
     reply_tips(reply, command->tips);
     reply_key_specs(reply, command);
-    reply_array(reply, command->subcommand_count);
+    reply_set(reply, command->subcommand_count);
     for (uint32_t i = 0; i < command->subcommand_count; i++) {
         reply_command(reply, &command->subcommands[i]);
     }

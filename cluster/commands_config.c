@@ -242,6 +242,11 @@ static void get_dir(const struct shard *shard, struct text *text)
     text_string(text, shard->node->config.node.data_dir);
 }
 
+static void get_value_max(const struct shard *shard, struct text *text)
+{
+    text_u64(text, shard->config.storage.value_max_bytes);
+}
+
 static void get_cluster_enabled(const struct shard *shard, struct text *text)
 {
     text_string(text, shard->node->shard_port_base != 0 ? "yes" : "no");
@@ -298,7 +303,7 @@ static const struct {
     {"maxmemory-samples", "5", NULL, NULL},
     {"notify-keyspace-events", "", NULL, NULL},
     {"port", NULL, get_port, NULL},
-    {"proto-max-bulk-len", "536870912", NULL, NULL},
+    {"proto-max-bulk-len", NULL, get_value_max, NULL},
     {"requirepass", "", NULL, NULL},
     {"save", "", NULL, NULL},
     {"slowlog-log-slower-than", NULL, get_slowlog_threshold, set_slowlog_threshold},

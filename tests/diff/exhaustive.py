@@ -14,7 +14,8 @@ CLEAR = [b"GETDEL", b"k"]
 
 # Every command that rldb offers and Redis has, for arity: all get 0 to 6 arguments. Left out are
 # those that would stop or slow the server, or end the connection with no arguments.
-OFFERED = """ PING ECHO HELLO AUTH SELECT READONLY READWRITE ASKING DEL UNLINK EXISTS TYPE TOUCH TTL
+OFFERED = """
+PING ECHO HELLO AUTH SELECT READONLY READWRITE ASKING DEL UNLINK EXISTS TYPE TOUCH TTL
 PTTL EXPIRETIME PEXPIRETIME EXPIRE PEXPIRE EXPIREAT PEXPIREAT PERSIST SCAN KEYS RANDOMKEY DBSIZE
 RENAME RENAMENX COPY FLUSHDB FLUSHALL GET SET SETEX PSETEX SETNX GETSET GETDEL GETEX MGET MSET
 MSETNX STRLEN APPEND GETRANGE SUBSTR SETRANGE INCR DECR INCRBY DECRBY INCRBYFLOAT TIME LASTSAVE
@@ -201,6 +202,24 @@ def _subcommands():
             yield [name, b"HELP", b"x"]
 
 
+# Whose subcommands are not all offered: their COMMAND INFO is as long as the list is.
+CONTAINERS = "CLIENT CLUSTER COMMAND CONFIG LATENCY MEMORY OBJECT SLOWLOG".split()
+SUBCOMMANDS = """client|getname client|id client|info client|kill client|list client|no-evict
+client|pause client|reply client|setname client|unpause cluster|countkeysinslot
+cluster|getkeysinslot cluster|info cluster|keyslot cluster|myid cluster|nodes cluster|shards
+cluster|slots command|count command|docs command|getkeys command|info command|list config|get
+config|resetstat config|set latency|history latency|latest latency|reset memory|stats memory|usage
+object|encoding object|freq object|idletime object|refcount slowlog|get slowlog|len slowlog|reset
+""".split()
+
+
+def _command_infos():
+    for name in [*OFFERED, *SUBCOMMANDS, "INFO", "SAVE", "BGSAVE", "SHUTDOWN"]:
+        if name not in CONTAINERS:
+            yield [b"COMMAND", b"INFO", name.encode()]
+    yield [b"COMMAND", b"INFO", b"get", b"nosuch", b"del", b"client|nosuch", b"nosuch|get", b""]
+
+
 def _calls():
     for call in names.CLIENT_CALLS:
         yield [b"CLIENT"] + call
@@ -308,6 +327,7 @@ def cases():
     yield "unknown and not offered commands", _unknown_names()
     yield "unknown subcommands", _subcommands()
     yield "CLIENT, HELLO, server calls", _calls()
+    yield "COMMAND INFO", _command_infos()
     yield "KEYS: patterns", _globs()
     yield "RENAME, RENAMENX, COPY: pairs of keys", _key_pairs()
     yield "several keys over all cores", _multi_keys()

@@ -289,7 +289,7 @@ def too_large(node):
 def slow_reader(node):
     """One that asks for 2,000 times a MiB and reads nothing: held back or hung up on, at
     output_max."""
-    with watched(node, bound_mib=2 * OUTPUT_MAX_MIB):
+    with watched(node, bound_mib=5 * OUTPUT_MAX_MIB):
         with node.connect() as client:
             expect(client.cmd("SET", "large", "x" * MIB), "OK")
         slow = many(node, 5, rcvbuf=4096)
