@@ -7,14 +7,15 @@
  * (log engine) is ENGINE_PENDING and calls its `done` later from io_turn(); the memory engine never
  * pends. The caller serialises ops on one key while one of them is pending (key gates).
  *
- *     prepare(ops, n)   announces ops that will run soon, in this order: memory is prefetched in
- * two waves (index lines, then records), cold records are read together. Optional; changes nothing
- * that can be observed. get(ops, n)       finds the records. Results point into the engine: they
- * stay valid until the next call of put, delete or step on this engine, or until the turn ends.
- *     put(ops, n)       stores or replaces; delete(ops, n) removes.
+ *  - prepare announces ops that will run soon, in this order: memory is prefetched in two waves
+ *    (index lines, then records), cold records are read together. Optional; changes nothing that
+ *    can be observed.
+ *  - get finds the records. Results point into the engine: they stay valid until the next call of
+ *    put, remove or step on this engine, or until the turn ends.
+ *  - put stores or replaces, remove removes.
  *
- * A put or delete right after a get of the same op (nothing else changed in between, or other keys
- * only) reuses the position that the get found. So read-modify-write costs one probe.
+ * A put or delete right after a get of the same op costs no further misses: what it reads is in the
+ * cache, or the engine remembers it in `position`.
  *
  * Scans: by cursor in hash order, as Redis' SCAN promises (what is there from start to end is
  * returned at least once; growth and shrinking in between lose nothing). Snapshots: a scan that
@@ -224,7 +225,8 @@ static inline bool engine_sample(struct engine *engine, uint64_t random,
 
 /* A slice of background work (cleaning, reaping, shrinking, freeing) of about budget_bytes of
  * records looked at. True when there is more to do now; false when the engine is content until
- * something changes. */
+ * something changes. Time is such a thing: it wants a call every 100 ms or so while records have an
+ * expiry. */
 static inline bool engine_step(struct engine *engine, uint32_t budget_bytes)
 {
     return engine->vtable->step(engine, budget_bytes);

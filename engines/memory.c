@@ -32,6 +32,20 @@ static bool record_is(const struct memory_engine *engine, uint64_t entry, uint32
     return slice_equal(ret_record->key, key);
 }
 
+static void prefetch_record(const struct memory_engine *engine, uint64_t entry)
+{
+    const uint8_t *const at = engine->arena.base + payload_place(entry);
+    const uint8_t *const end =
+        at + (entry & ((1U << LENGTH_CLASS_BITS) - 1)) * LENGTH_CLASS_UNIT_BYTES;
+    const uint8_t *line = at;
+
+    for (uint32_t i = 0; i < PREFETCH_LINES_MAX && line < end; i++) {
+        __builtin_prefetch(line);
+        line += LIMIT_CACHE_LINE_BYTES;
+    }
+    __builtin_prefetch(end - 1);
+}
+
 static uint64_t *probe_key(const struct memory_engine *engine, struct index_probe *probe,
                            uint32_t vnode, struct slice key, struct record *ret_record)
 {
@@ -52,6 +66,10 @@ uint64_t *memory_find(struct memory_engine *engine, uint32_t vnode, uint64_t has
 
     CHECK(vnode < engine->options.vnodes);
     index_probe_begin(&engine->index, &engine->vnodes[vnode].table, hash, &probe);
+    if (probe.matches != 0) {
+        // The object's lines come along with the key's, not after it.
+        prefetch_record(engine, probe.line[__builtin_ctz(probe.matches)]);
+    }
     return probe_key(engine, &probe, vnode, key, ret_record);
 }
 
@@ -68,20 +86,6 @@ uint64_t *memory_find_place(const struct memory_engine *engine, const struct ind
         }
     }
     return NULL;
-}
-
-static void prefetch_record(const struct memory_engine *engine, uint64_t entry)
-{
-    const uint8_t *const at = engine->arena.base + payload_place(entry);
-    const uint8_t *const end =
-        at + (entry & ((1U << LENGTH_CLASS_BITS) - 1)) * LENGTH_CLASS_UNIT_BYTES;
-    const uint8_t *line = at;
-
-    for (uint32_t i = 0; i < PREFETCH_LINES_MAX && line < end; i++) {
-        __builtin_prefetch(line);
-        line += LIMIT_CACHE_LINE_BYTES;
-    }
-    __builtin_prefetch(end - 1);
 }
 
 // The first wave: index lines. Both of a bucket, since a sixth of the look-ups reads the other one
@@ -117,16 +121,22 @@ static void prefetch_records(const struct memory_engine *engine, struct engine_o
     }
 }
 
+static size_t wave_size(size_t count, size_t from)
+{
+    return from >= count ? 0 : count - from < MEMORY_BATCH ? count - from : MEMORY_BATCH;
+}
+
+// The index lines of a group of ops are under way while the records of the one before are asked
+// for.
 static void memory_prepare(struct engine *base, struct engine_op *const *ops, size_t count)
 {
     const struct memory_engine *const engine = engine_of(base);
     struct index_probe probes[MEMORY_BATCH];
 
+    prefetch_lines(engine, ops, wave_size(count, 0));
     for (size_t i = 0; i < count; i += MEMORY_BATCH) {
-        const size_t part = count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH;
-
-        prefetch_lines(engine, ops + i, part);
-        prefetch_records(engine, ops + i, part, probes);
+        prefetch_lines(engine, ops + i + MEMORY_BATCH, wave_size(count, i + MEMORY_BATCH));
+        prefetch_records(engine, ops + i, wave_size(count, i), probes);
     }
 }
 
@@ -171,10 +181,22 @@ static void get_found(struct memory_engine *engine, struct engine_op *op, uint64
     op->status = ENGINE_OK;
 }
 
+static void get_group(struct memory_engine *engine, struct engine_op *const *ops, size_t count,
+                      struct index_probe *probes)
+{
+    struct record record;
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t *const slot = probe_key(engine, &probes[i], ops[i]->vnode, ops[i]->key, &record);
+
+        get_found(engine, ops[i], slot, &record);
+    }
+}
+
 static void memory_get(struct engine *base, struct engine_op *const *ops, size_t count)
 {
     struct memory_engine *const engine = engine_of(base);
-    struct index_probe probes[MEMORY_BATCH];
+    struct index_probe probes[2][MEMORY_BATCH];
     struct record record;
 
     if (count == 1) {
@@ -184,16 +206,17 @@ static void memory_get(struct engine *base, struct engine_op *const *ops, size_t
         get_found(engine, ops[0], slot, &record);
         return;
     }
-    for (size_t i = 0; i < count; i += MEMORY_BATCH) {
-        const size_t part = count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH;
+    // Three groups of ops are under way: index lines of one, records of the next, results of the
+    // third.
+    prefetch_lines(engine, ops, wave_size(count, 0));
+    for (size_t i = 0; i < count + MEMORY_BATCH; i += MEMORY_BATCH) {
+        prefetch_lines(engine, ops + i + MEMORY_BATCH, wave_size(count, i + MEMORY_BATCH));
+        prefetch_records(engine, ops + i, wave_size(count, i), probes[i / MEMORY_BATCH % 2]);
+        if (i >= MEMORY_BATCH) {
+            const size_t before = i - MEMORY_BATCH;
 
-        prefetch_lines(engine, ops + i, part);
-        prefetch_records(engine, ops + i, part, probes);
-        for (size_t j = 0; j < part; j++) {
-            struct engine_op *const op = ops[i + j];
-            uint64_t *const slot = probe_key(engine, &probes[j], op->vnode, op->key, &record);
-
-            get_found(engine, op, slot, &record);
+            get_group(engine, ops + before, wave_size(count, before),
+                      probes[before / MEMORY_BATCH % 2]);
         }
     }
 }
@@ -322,7 +345,7 @@ static void memory_put(struct engine *base, struct engine_op *const *ops, size_t
 
     for (size_t i = 0; i < count; i++) {
         if (i % MEMORY_BATCH == 0 && count > 1) {
-            memory_prepare(base, ops + i, count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH);
+            memory_prepare(base, ops + i, wave_size(count, i));
         }
         CHECK(ops[i]->vnode < engine->options.vnodes);
         ops[i]->status = put_one(engine, ops[i]);
@@ -356,7 +379,7 @@ static void memory_remove_batch(struct engine *base, struct engine_op *const *op
 
     for (size_t i = 0; i < count; i++) {
         if (i % MEMORY_BATCH == 0 && count > 1) {
-            memory_prepare(base, ops + i, count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH);
+            memory_prepare(base, ops + i, wave_size(count, i));
         }
         ops[i]->status = remove_one(engine, ops[i]);
     }

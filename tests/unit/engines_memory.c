@@ -270,6 +270,33 @@ Test(engines_memory, drops_vnodes)
     model_close(&model);
 }
 
+// A table that is being given up when all is dropped must not touch its records any more.
+Test(engines_memory, drops_all_while_a_vnode_is_being_dropped)
+{
+    struct model model;
+
+    model_open(&model, 18, 30000, (struct engine_options){.vnodes = 8});
+    for (uint32_t round = 0; round < 4; round++) {
+        for (uint32_t number = 0; number < model.keys; number++) {
+            cr_assert_eq(model_put(&model, number, 100 + round, 0, 0), ENGINE_OK);
+        }
+        engine_drop(model.engine, round);
+        engine_drop(model.engine, ENGINE_ALL_VNODES);
+        forget_vnode(&model, ENGINE_ALL_VNODES);
+        // Segments are freed first, and new records come to lie where the old ones were.
+        for (uint32_t number = 0; number < 2000; number++) {
+            cr_assert_eq(model_put(&model, number, 90, 0, 0), ENGINE_OK);
+            engine_step(model.engine, 1024);
+        }
+        while (engine_step(model.engine, 65536)) {
+        }
+        model_get_all(&model);
+        model_verify(&model);
+        model_check_counts(&model);
+    }
+    model_close(&model);
+}
+
 // What nobody reads is reaped all the same, soon after its time, and no step looks at much.
 Test(engines_memory, reaps_what_has_expired)
 {
@@ -291,6 +318,17 @@ Test(engines_memory, reaps_what_has_expired)
         engine_step(model.engine, 65536);
     }
     cr_assert_gt(model.removed[ENGINE_REMOVED_EXPIRED], 15000);
+    // Looked through, a segment knows again what does not expire before: it is left alone until
+    // then.
+    const struct memory_engine *const engine = model_memory(&model);
+
+    while (engine_step(model.engine, 65536)) {
+    }
+    for (uint32_t i = 0; i < 512; i++) { // 128 MiB hold them all
+        if (engine->segments[i].state == SEGMENT_FULL) {
+            cr_assert_gt(engine->segments[i].expire_ms_min, model.io.wall_ms - 250);
+        }
+    }
     model.io.wall_ms += 1000;
     while (engine_step(model.engine, 65536)) {
     }
