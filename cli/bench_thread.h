@@ -52,10 +52,10 @@ struct bench_shared {
 };
 
 struct bench_thread {
-    struct bench_shared *shared;
-    uint32_t number;
-    pthread_t thread;
     struct bench_live live;
+    struct bench_shared *shared;
+    pthread_t thread;
+    uint32_t number;
     struct bench_stats stats;
     struct bench_source source;
     char error[BENCH_CONNECT_ERROR_SIZE]; // why it could not start; "": it could
