@@ -343,12 +343,20 @@ bool client_output_exceeded(struct client *client, const struct outbuf *behind)
     return true;
 }
 
+// Whether more of the pipeline's replies are about to come back from another core: one send for all
+// costs half of two. client_pending_done() brings the client here again.
+static bool client_reply_follows(const struct client *client)
+{
+    const struct pending *first = client->pending_first;
+    return first != NULL && first->kind == PENDING_HOP && client->out.bytes < OUTBUF_LARGE_BYTES;
+}
+
 void client_flush(struct client *client)
 {
     if ((client->flags & CLIENT_CLOSING) || client_output_exceeded(client, NULL)) {
         return;
     }
-    if (client->send_op.pending) {
+    if (client->send_op.pending || client_reply_follows(client)) {
         return;
     }
     if (client->out.bytes == 0) {
