@@ -153,7 +153,7 @@ Test(core_config_check, numbers_fit_together)
         {"clients: {request_max: 64MiB}",
          "c.yaml:1:11: clients.request_max: a request with a value of storage.value_max would not "
          "fit, expected more than that"},
-        {"storage: {value_max: 512MiB}",
+        {"storage: {value_max: 254MiB}",
          "c.yaml: clients.request_max: a request with a value of storage.value_max would not fit, "
          "expected more than that"},
         {"clients: {output_max: 1MiB}",
