@@ -234,6 +234,13 @@ struct sim_node *sim_rldb_machine(struct sim_rldb *rldb)
     return rldb->machine;
 }
 
+void sim_rldb_hang(struct sim_rldb *rldb, uint32_t index, bool hang)
+{
+    struct sim_rldb_core *const core = &rldb->cores[index];
+
+    sim_core_run(core->io, hang ? NULL : core_step, core);
+}
+
 void sim_rldb_stop(struct sim_rldb *rldb)
 {
     node_stop(rldb->node, rldb->io);

@@ -23,6 +23,9 @@ struct node *sim_rldb_node(struct sim_rldb *rldb);
 struct shard *sim_rldb_shard(struct sim_rldb *rldb, uint32_t index);
 struct sim_node *sim_rldb_machine(struct sim_rldb *rldb);
 
+// The core takes no step any more, as one that the system does not let run; and goes on.
+void sim_rldb_hang(struct sim_rldb *rldb, uint32_t index, bool hang);
+
 // SIGTERM. Not from inside a core's step.
 void sim_rldb_stop(struct sim_rldb *rldb);
 
