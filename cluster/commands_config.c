@@ -85,7 +85,9 @@ static void shard_apply_memory(struct shard *shard, uint64_t all_bytes)
         [CONFIG_EVICTION_RANDOM] = EVICTION_RANDOM,
         [CONFIG_EVICTION_TTL] = EVICTION_TTL,
     };
-    engine_set_memory_max(shard->engine, all_bytes / shard->node->shard_count,
+    uint64_t share = all_bytes / shard->node->shard_count;
+    // A bound below one byte a shard is still a bound: 0 would lift it.
+    engine_set_memory_max(shard->engine, all_bytes != 0 && share == 0 ? 1 : share,
                           evictions[shard->config.storage.eviction]);
 }
 
@@ -417,8 +419,11 @@ static void config_apply(struct shard *shard, const struct config_key *key)
         for (struct client *client = shard->clients; client != NULL; client = client->next) {
             client_idle_arm(client);
         }
-    } else if (strcmp(key->path, "storage.memory_max") == 0 ||
-               strcmp(key->path, "storage.eviction") == 0) {
+    } else if (strcmp(key->path, "storage.eviction") == 0) {
+        struct engine_stats stats; // the bound in force stays, whoever set it
+        engine_stats(shard->engine, &stats);
+        shard_apply_memory(shard, stats.memory_max_bytes * shard->node->shard_count);
+    } else if (strcmp(key->path, "storage.memory_max") == 0) {
         const struct cpu_facts facts = {.memory_bytes = shard->node->memory_total_bytes};
         shard_apply_memory(shard, config_memory_max_bytes(&shard->config, &facts));
     } else if (strcmp(key->path, "log.level") == 0) {

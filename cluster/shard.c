@@ -358,9 +358,10 @@ static int shard_listen_at(struct shard *shard, const char *text, uint32_t clien
         error = io_listen(shard->io, &address, flags, &listener->fd);
     }
     if (error < 0) {
-        (void)snprintf(ret_error, NODE_ERROR_BYTES,
-                       "cannot listen on %s: %s; is another program (or another rldbd) using it?",
-                       text, strerror(-error));
+        (void)snprintf(
+            ret_error, NODE_ERROR_BYTES, "cannot listen on %s: %s; %s", text, strerror(-error),
+            error == -EADDRINUSE ? "is another program (or another rldbd) using it?"
+                                 : "check listen.client and the shard ports in the configuration");
         return error;
     }
     listener->shard = shard;
