@@ -228,7 +228,7 @@ static void daemon_closed(struct io_op *op, int32_t result)
 static bool daemon_port_is_free(struct daemon *daemon, const char *text)
 {
     struct io_address address;
-    int fd;
+    int fd = -1;
     int error = io_address_parse(text, &address);
     if (error == 0) {
         error = io_listen(daemon->io, &address, 0, &fd);
@@ -273,7 +273,7 @@ static void daemon_remove_sockets(const struct daemon *daemon)
 
 static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
 {
-    struct thread threads[LIMIT_SHARDS];
+    struct thread threads[LIMIT_SHARDS] = {0};
     char text[NODE_ERROR_BYTES];
     if (!daemon_start_threads(daemon, threads) || !daemon_step(daemon, STEP_LISTEN)) {
         (void)fprintf(stderr, "rldbd: %s\n", daemon->error);

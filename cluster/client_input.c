@@ -40,9 +40,8 @@ static bool gather_reserve(struct client *client, size_t more)
     size_t announced = client->parser.need;
     size_t capacity =
         needed < LIMIT_GATHER_BYTES_MIN ? LIMIT_GATHER_BYTES_MIN : needed + needed / 2;
-    if (announced > needed && announced - needed <= LIMIT_GATHER_STEP_BYTES) {
-        capacity = announced;
-    } else if (announced > needed && capacity > announced) {
+    if (announced > needed &&
+        (announced - needed <= LIMIT_GATHER_STEP_BYTES || announced < capacity)) {
         capacity = announced;
     }
     struct gather *gather = gather_allocate(client->shard, capacity);

@@ -18,6 +18,6 @@ const struct command_module *const *command_modules(uint32_t *ret_count)
         &commands_string,
     };
     // clang-format on
-    *ret_count = sizeof modules / sizeof *modules;
+    *ret_count = sizeof modules / sizeof modules[0];
     return modules;
 }

@@ -356,11 +356,7 @@ static void command_list(struct exec *x)
         return;
     }
     command_each(x, command_list_one, &filter);
-    if (x->argc == 2) {
-        reply_array(&x->reply, filter.count);
-    } else {
-        reply_array(&x->reply, filter.count);
-    }
+    reply_array(&x->reply, filter.count);
     filter.reply = &x->reply;
     command_each(x, command_list_one, &filter);
 }

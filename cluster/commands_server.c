@@ -6,6 +6,7 @@
 #include "cluster/multi.h"
 #include "cluster/shard.h"
 #include "cluster/slowlog.h"
+#include "core/check.h"
 #include "core/memory.h"
 #include "core/number.h"
 #include "core/process.h"
@@ -173,6 +174,7 @@ static void slowlog_get_finish(struct exec *x)
                 best = p;
             }
         }
+        CHECK(newest != NULL); // there are `tell` of them at least
         at[best]++;
         outbuf_move(x->reply.out, &x->parts[best].out, x->reply.cache, newest->reply_bytes);
     }

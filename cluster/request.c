@@ -431,6 +431,7 @@ static bool request_run_hop(struct shard *shard, struct request *request)
     struct exec *x = &request->exec;
     struct hop *hop = request->hop;
     x->shard = shard;
+    CHECK(x->command != NULL);
     if (x->command->route == ROUTE_KEY) {
         if (hop->waiting_at == NULL && gate_any(shard->gates) &&
             gate_taken(shard->gates, hop->hash)) {
@@ -451,6 +452,7 @@ static bool request_run_hop(struct shard *shard, struct request *request)
 
 static void batch_finish(struct shard *shard, struct batch *batch, uint64_t began_ns)
 {
+    CHECK(batch->count != 0);
     uint64_t now_ns = io_clock_ns(shard->io);
     uint64_t took_ns = now_ns - began_ns;
     uint64_t share_ns = took_ns / batch->count;

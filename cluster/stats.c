@@ -13,7 +13,7 @@ static const char *stats_command_name(uint32_t index)
 
 #define COUNTER(field, text)                                                                       \
     {                                                                                              \
-        .name = #field, .help = text, .kind = METRIC_COUNTER,                                      \
+        .name = #field, .help = (text), .kind = METRIC_COUNTER,                                    \
         .offset = offsetof(struct stats, field)                                                    \
     }
 
