@@ -18,6 +18,7 @@ from peers import (
     RldbPeer,
     load_keys,
     measure,
+    parse_count,
     run_redis_benchmark,
 )
 
@@ -46,11 +47,6 @@ REQUESTS = {1: 100_000, 16: 800_000, 64: 2_000_000}
 # redis-benchmark --cluster puts one of 16384 hash tags into each key: so many keys for each tag.
 CLUSTER_KEYS_A_TAG = 6
 CLUSTER_TAGS = 16384
-
-
-def parse_count(text):
-    factor = {"K": 1000, "M": 1_000_000}.get(text[-1:].upper(), 1)
-    return int(text[:-1] if factor > 1 else text) * factor
 
 
 def parse_arguments():

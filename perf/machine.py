@@ -59,12 +59,9 @@ def commit():
     return (head or "unknown") + ("+" if changed else "")
 
 
-def save(name, result):
-    """Writes perf/results/NAME.json, with what it was measured on."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{name}.json"
+def write(path, result):
+    """Writes a result as JSON, with what it was measured on. No host name and no path is in it."""
     document = {
-        "name": name,
         "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "commit": commit(),
         "machine": facts(),
@@ -73,4 +70,11 @@ def save(name, result):
     with open(path, "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1)
         file.write("\n")
+
+
+def save(name, result):
+    """Writes perf/results/NAME.json."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    write(path, {"name": name, **result})
     return path

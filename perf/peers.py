@@ -25,6 +25,11 @@ CONNECTIONS = 50
 LOAD_CHUNK = 2000
 
 
+def parse_count(text):
+    factor = {"K": 1000, "M": 1_000_000}.get(text[-1:].upper(), 1)
+    return int(text[:-1] if factor > 1 else text) * factor
+
+
 def pin(pid, cpus):
     for task in os.listdir(f"/proc/{pid}/task"):
         os.sched_setaffinity(int(task), cpus)
