@@ -148,11 +148,11 @@ static void client_received(struct io_stream *stream, struct io_buffer *buffer, 
     client_mark_ready(client);
 }
 
-void client_read_resume(struct client *client)
+void client_read_resume(struct client *client, bool partial)
 {
     if ((client->flags & CLIENT_READ_PAUSED) && !client->recv.active &&
         (client->flags & (CLIENT_CLOSING | CLIENT_READ_ENDED)) == 0 &&
-        client_backlog_bytes(client) <= LIMIT_CLIENT_BACKLOG_BYTES / 2) {
+        (partial || client_backlog_bytes(client) <= LIMIT_CLIENT_BACKLOG_BYTES / 2)) {
         client->flags &= ~(uint32_t)CLIENT_READ_PAUSED;
         io_recv_start(client->shard->io, &client->recv, client->fd);
     }

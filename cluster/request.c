@@ -594,7 +594,7 @@ static void batch_settle_client(struct client *client, bool partial)
                !blocked) {
         client_close_after_reply(client);
     }
-    client_read_resume(client);
+    client_read_resume(client, !more && !blocked);
 }
 
 static uint32_t batch_fill_clients(struct shard *shard, struct batch *batch)
