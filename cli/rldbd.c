@@ -234,10 +234,9 @@ static bool daemon_port_is_free(struct daemon *daemon, const char *text)
         error = io_listen(daemon->io, &address, 0, &fd);
     }
     if (error < 0) {
-        (void)fprintf(stderr,
-                      "rldbd: cannot listen on %s: %s; is another program (or another rldbd) using "
-                      "it?\n",
-                      text, strerror(-error));
+        char problem[NODE_ERROR_BYTES];
+        node_listen_error(text, "listen.client", error, problem);
+        (void)fprintf(stderr, "rldbd: %s\n", problem);
         return false;
     }
     struct io_op op = {.done = daemon_closed};
@@ -274,12 +273,12 @@ static void daemon_remove_sockets(const struct daemon *daemon)
 static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
 {
     struct thread threads[LIMIT_SHARDS] = {0};
-    char text[NODE_ERROR_BYTES];
+    char text[NODE_DESCRIPTION_BYTES];
     if (!daemon_start_threads(daemon, threads) || !daemon_step(daemon, STEP_LISTEN)) {
         (void)fprintf(stderr, "rldbd: %s\n", daemon->error);
         return EXIT_FAILED;
     }
-    node_describe(daemon->node, text, sizeof text);
+    node_describe(daemon->node, text);
     (void)printf("ready: %s\n", text);
     (void)fflush(stdout);
     (void)daemon_step(daemon, STEP_RUN);

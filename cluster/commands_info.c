@@ -1,8 +1,8 @@
 // INFO: each core tells what it counted, the connection's core adds it up and words it as Redis
 // does.
 #include "cluster/commands.h"
-#include "cluster/commands_config.h"
 #include "cluster/session.h"
+#include "cluster/settings.h"
 #include "cluster/shard.h"
 #include "core/memory.h"
 #include "core/metrics.h"
@@ -175,11 +175,11 @@ static void info_memory(struct info *info)
                 "used_memory_overhead:%" PRIu64 "\r\nused_memory_dataset:%" PRIu64 "\r\n",
                 engine->index_bytes, engine->live_bytes);
     info_bytes(info, "total_system_memory", info->node->memory_total_bytes);
-    info_bytes(info, "maxmemory", engine->memory_max_bytes);
+    info_bytes(info, "maxmemory", settings_memory_max_bytes(info->x->shard));
     text_printf(&info->text,
                 "maxmemory_policy:%s\r\nmem_fragmentation_ratio:%.2f\r\nmem_clients_normal:%" PRIu64
                 "\r\nmem_allocator:mimalloc\r\nactive_defrag_running:0\r\n",
-                config_policy_name(&info->x->shard->config),
+                settings_policy_name(&info->x->shard->config),
                 used == 0 ? 1.0 : (double)usage.resident_bytes / (double)used,
                 info->total->gathered_bytes + info->total->output_bytes +
                     info->total->clients * sizeof(struct client));

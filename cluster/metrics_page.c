@@ -237,8 +237,7 @@ int metrics_page_open(struct shard *shard, char *ret_error)
                                  sizeof routes / sizeof *routes, shard);
     }
     if (error < 0) {
-        (void)snprintf(ret_error, NODE_ERROR_BYTES, "cannot listen on %s for HTTP: %s", text,
-                       strerror(-error));
+        node_listen_error(text, "listen.http", error, ret_error);
         memory_free(server);
         return error;
     }

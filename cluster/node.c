@@ -6,6 +6,7 @@
 #include "core/limits.h"
 #include "core/memory.h"
 #include "core/sleep.h"
+#include "core/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -159,7 +160,6 @@ int node_open(const struct config *config, const struct cpu_facts *facts, uint32
     node->started_wall_ms = io->wall_ms;
     node->started_ns = io->now_ns;
     node->memory_total_bytes = facts->memory_bytes;
-    node->memory_max_bytes = config_memory_max_bytes(config, facts);
     node_find_ports(node);
     int error = node_draw(node, io, &id);
     error = error < 0 ? error : command_index_open(&node->commands);
@@ -220,11 +220,29 @@ uint32_t node_clients(struct node *node)
     return count;
 }
 
-void node_describe(const struct node *node, char *text, size_t size)
+void node_listen_error(const char *address, const char *key, int error, char *ret_error)
 {
-    const struct config_listen *listen = &node->config.listen;
-    const char *client = listen->client.count != 0 ? listen->client.at[0].text : "off";
+    if (error == -EADDRINUSE) {
+        (void)snprintf(ret_error, NODE_ERROR_BYTES,
+                       "cannot listen on %s: %s; is another program (or another rldbd) using it?",
+                       address, strerror(-error));
+    } else {
+        (void)snprintf(ret_error, NODE_ERROR_BYTES,
+                       "cannot listen on %s: %s; check %s in the configuration", address,
+                       strerror(-error), key);
+    }
+}
+
+void node_describe(const struct node *node, char ret_text[NODE_DESCRIPTION_BYTES])
+{
+    const struct config_listeners *client = &node->config.listen.client;
+    struct text text;
+    text_init_fixed(&text, ret_text, NODE_DESCRIPTION_BYTES);
+    text_string(&text, "client ");
+    for (uint32_t i = 0; i < client->count; i++) {
+        text_printf(&text, "%s%s", i == 0 ? "" : ",", client->at[i].text);
+    }
     // Nothing listens on the peer port before a node can join others.
-    (void)snprintf(text, size, "client %s peer off shards %u engine memory", client,
-                   node->shard_count);
+    text_printf(&text, " peer off shards %u engine memory", node->shard_count);
+    CHECK(text_error(&text) == 0);
 }

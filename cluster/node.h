@@ -23,7 +23,10 @@
 struct io;
 struct shard;
 
-enum { NODE_ERROR_BYTES = 512 };
+enum {
+    NODE_ERROR_BYTES = 512,
+    NODE_DESCRIPTION_BYTES = LIMIT_CONFIG_LISTENERS * sizeof(struct config_address) + 128,
+};
 
 // Written by one shard, read by others now and then.
 struct node_cell {
@@ -43,7 +46,6 @@ struct node {
     struct context_secret context_secret;
     uint64_t started_wall_ms;
     uint64_t started_ns;
-    uint64_t memory_max_bytes;   // of all shards
     uint64_t memory_total_bytes; // the machine's
     uint16_t client_port;        // as told to clients; 0 when there is no TCP listener
     uint16_t shard_port_base;
@@ -83,6 +85,10 @@ static inline struct spsc *node_queue(struct node *node, uint32_t from, uint32_t
 void node_client_count(struct node *node, uint32_t shard, uint32_t count);
 uint32_t node_clients(struct node *node);
 
-// "client 127.0.0.1:7379 peer 127.0.0.1:17379 shards 2 engine log": what rldbd prints after "ready:
-// ".
-void node_describe(const struct node *node, char *text, size_t size);
+// Why nobody can listen on an address, and what to do, into ret_error[NODE_ERROR_BYTES]. `key` of
+// the configuration is where the address comes from.
+void node_listen_error(const char *address, const char *key, int error, char *ret_error);
+
+// "client 127.0.0.1:7379,unix:/run/rldb.sock peer off shards 2 engine memory", all addresses that
+// clients may use: what rldbd prints after "ready: ".
+void node_describe(const struct node *node, char ret_text[NODE_DESCRIPTION_BYTES]);

@@ -5,6 +5,7 @@
 #include "cluster/metrics_page.h"
 #include "cluster/multi.h"
 #include "cluster/request.h"
+#include "cluster/settings.h"
 #include "cluster/slowlog.h"
 #include "core/check.h"
 #include "core/limits.h"
@@ -350,6 +351,8 @@ static void shard_accepted(struct io_stream *stream, struct io_buffer *buffer, i
 static int shard_listen_at(struct shard *shard, const char *text, uint32_t client_flags,
                            char *ret_error)
 {
+    const char *key =
+        client_flags == CLIENT_SHARD_PORT ? "listen.shard_port_base" : "listen.client";
     struct io_address address;
     struct listener *listener = &shard->listeners[shard->listener_count];
     int error = io_address_parse(text, &address);
@@ -358,10 +361,7 @@ static int shard_listen_at(struct shard *shard, const char *text, uint32_t clien
         error = io_listen(shard->io, &address, flags, &listener->fd);
     }
     if (error < 0) {
-        (void)snprintf(
-            ret_error, NODE_ERROR_BYTES, "cannot listen on %s: %s; %s", text, strerror(-error),
-            error == -EADDRINUSE ? "is another program (or another rldbd) using it?"
-                                 : "check listen.client and the shard ports in the configuration");
+        node_listen_error(text, key, error, ret_error);
         return error;
     }
     listener->shard = shard;
@@ -519,20 +519,14 @@ static void shard_removed(void *context, uint32_t vnode, struct slice key, enum 
 static int shard_open_engine(struct shard *shard)
 {
     const struct node *node = shard->node;
-    static const enum engine_eviction evictions[] = {
-        [CONFIG_EVICTION_REFUSE] = EVICTION_REFUSE,
-        [CONFIG_EVICTION_LRU] = EVICTION_LRU,
-        [CONFIG_EVICTION_RANDOM] = EVICTION_RANDOM,
-        [CONFIG_EVICTION_TTL] = EVICTION_TTL,
-    };
     shard->vnode_count = placement_vnodes(node->placement, shard->index);
     const struct engine_options options = {
         .io = shard->io,
         .hash_seed = node->hash_seed,
         .random_seed = random_u64(&shard->random),
         .vnodes = shard->vnode_count,
-        .memory_max_bytes = node->memory_max_bytes / node->shard_count,
-        .eviction = evictions[shard->config.storage.eviction],
+        .memory_max_bytes = settings_memory_share_bytes(shard),
+        .eviction = settings_eviction(shard),
         .record_max_bytes =
             LIMIT_KEY_BYTES + shard->config.storage.value_max_bytes + SHARD_HEAD_SCRATCH_BYTES,
         .removed = shard_removed,

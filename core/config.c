@@ -84,6 +84,9 @@ uint32_t config_shard_count(const struct config *config, const struct cpu_facts 
 
 uint64_t config_memory_max_bytes(const struct config *config, const struct cpu_facts *facts)
 {
+    if (config->storage.memory_max_bytes == CONFIG_SIZE_OFF) {
+        return 0;
+    }
     if (config->storage.memory_max_bytes != 0) {
         return config->storage.memory_max_bytes;
     }

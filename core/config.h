@@ -88,7 +88,7 @@ struct config_storage {
     uint64_t sync_interval_ns;
     uint64_t cache_bytes; // 0: auto
     uint64_t segment_bytes;
-    uint64_t memory_max_bytes; // 0: auto, see config_memory_max_bytes()
+    uint64_t memory_max_bytes; // 0: auto, or CONFIG_SIZE_OFF; see config_memory_max_bytes()
     enum config_eviction eviction;
     uint32_t disk_reserve_percent;
     uint64_t value_max_bytes;
@@ -126,6 +126,9 @@ struct config_log {
 };
 
 enum { CONFIG_KEYS_MAX = 64 };
+
+// What `off` of a size is kept as: there is no bound.
+#define CONFIG_SIZE_OFF UINT64_MAX
 
 // Where a value was written, for messages: 0 where the default holds.
 struct config_mark {
@@ -171,7 +174,7 @@ enum config_type {
 
 enum config_flags {
     CONFIG_AUTO = 1,    // `auto` is allowed, kept as 0 or ""
-    CONFIG_OFF = 2,     // `off` is allowed, kept as ""
+    CONFIG_OFF = 2,     // `off` is allowed, kept as "" or CONFIG_SIZE_OFF
     CONFIG_EMPTY = 4,   // "" is allowed
     CONFIG_RUNTIME = 8, // config_set() may change it while the node runs
     CONFIG_ZERO = 16,   // 0 is allowed although below the range: it means never
@@ -216,7 +219,8 @@ int config_check(const struct config *config, const struct cpu_facts *facts,
 
 // What `auto` and the like come to.
 uint32_t config_shard_count(const struct config *config, const struct cpu_facts *facts);
-uint64_t config_memory_max_bytes(const struct config *config, const struct cpu_facts *facts);
+uint64_t config_memory_max_bytes(const struct config *config,
+                                 const struct cpu_facts *facts); // 0: off
 
 // The port of shard 0; shard i listens on the next ones, on the host of the first client listener
 // that is not a unix socket. 0: there are no shard ports (switched off, or no such listener and the

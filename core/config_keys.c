@@ -116,13 +116,14 @@ const struct config_key config_keys[] = {
      .help = "The size of a segment file (log and lsm)."},
     {.path = "storage.memory_max",
      .type = CONFIG_SIZE,
-     .flags = CONFIG_AUTO | CONFIG_RUNTIME,
+     .flags = CONFIG_AUTO | CONFIG_OFF | CONFIG_RUNTIME,
      .offset = offsetof(struct config, storage.memory_max_bytes),
      .fallback = "auto",
      .min = UINT64_C(1) << 20,
      .max = UINT64_C(64) << 40,
      .help = "RAM for the data of all shards together (memory). Past it eviction decides. "
-             "auto: half of the machine's memory, or of the cgroup's if that is less."},
+             "auto: half of the machine's memory, or of the cgroup's if that is less. off: no "
+             "bound, until the system ends the process."},
     {.path = "storage.eviction",
      .type = CONFIG_CHOICE,
      .flags = CONFIG_RUNTIME,

@@ -103,9 +103,12 @@ static void config_expected_choices(const struct config_key *key, struct text *t
 
 void config_value_expected(const struct config_key *key, struct text *text)
 {
-    text_string(text, (key->flags & CONFIG_AUTO) != 0  ? "auto or "
-                      : (key->flags & CONFIG_OFF) != 0 ? "off or "
-                                                       : "");
+    const bool may_be_off = (key->flags & CONFIG_OFF) != 0;
+
+    if ((key->flags & CONFIG_AUTO) != 0) {
+        text_string(text, may_be_off ? "auto, " : "auto or ");
+    }
+    text_string(text, may_be_off ? "off or " : "");
     text_string(text, (key->flags & CONFIG_ZERO) != 0 ? "0 or " : "");
     switch (key->type) {
     case CONFIG_SWITCH:
@@ -214,7 +217,7 @@ static void config_shards_text(const struct config_shards *shards, struct text *
     text_string(text, "]");
 }
 
-// Whether the field holds what `auto` or `off` is kept as.
+// Whether the field holds what `auto`, and but for sizes `off` too, is kept as.
 static bool config_value_is_none(const struct config_key *key, const void *field)
 {
     switch (key->type) {
@@ -236,6 +239,10 @@ void config_value_text(const struct config *config, const struct config_key *key
 
     if ((key->flags & (CONFIG_AUTO | CONFIG_OFF)) != 0 && config_value_is_none(key, field)) {
         text_string(text, (key->flags & CONFIG_AUTO) != 0 ? "auto" : "off");
+        return;
+    }
+    if (key->type == CONFIG_SIZE && *(const uint64_t *)field == CONFIG_SIZE_OFF) {
+        text_string(text, "off");
         return;
     }
     switch (key->type) {

@@ -328,10 +328,14 @@ static const char *config_value_parse(struct config *config, const struct config
 {
     void *field = config_field(config, key);
     const struct slice text = scalar->text;
-    const bool none = (config_is(text, "auto") && (key->flags & CONFIG_AUTO) != 0) ||
-                      (config_is(text, "off") && (key->flags & CONFIG_OFF) != 0) ||
+    const bool off = config_is(text, "off") && (key->flags & CONFIG_OFF) != 0;
+    const bool none = off || (config_is(text, "auto") && (key->flags & CONFIG_AUTO) != 0) ||
                       (text.size == 0 && scalar->quoted && (key->flags & CONFIG_EMPTY) != 0);
 
+    if (off && key->type == CONFIG_SIZE && !in_list) {
+        *(uint64_t *)field = CONFIG_SIZE_OFF;
+        return NULL;
+    }
     if (none && !in_list) {
         config_value_none(config, key);
         return NULL;

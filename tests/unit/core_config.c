@@ -151,6 +151,7 @@ Test(core_config, values_survive_being_written_and_read)
         "",
         "node: {shards: 4, data_dir: 'a \"b\" \\ # c'}\nlisten: {client: '[::1]:1'}\n"
         "storage: {memory_max: 1025KiB, sync_interval: 90s}\nclients: {timeout: 1000001ns}\n",
+        "storage: {memory_max: off}\nlisten: {http: off}\n",
         "listen: {client: [1.2.3.4:5, 'unix:/a b'], http: '[::]:80', advertise: '::1'}\n"
         "cluster: {seeds: [a:1, b:2]}\nlog: {file: '-x'}\nauth: {users_file: ../u}\n",
     };

@@ -220,6 +220,8 @@ Test(core_config_check, auto_comes_to_something)
     config.listen.shard_port_base = 9000;
     cr_expect_eq(config_shard_count(&config, &two_cpus), 5);
     cr_expect_eq(config_memory_max_bytes(&config, &two_cpus), 123);
+    config.storage.memory_max_bytes = CONFIG_SIZE_OFF;
+    cr_expect_eq(config_memory_max_bytes(&config, &two_cpus), 0);
     cr_expect_eq(config_shard_port_base(&config), 9000);
     config.listen.shard_ports = false;
     cr_expect_eq(config_shard_port_base(&config), 0);

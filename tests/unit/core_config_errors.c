@@ -204,14 +204,14 @@ static const struct wrong table[] = {
      "c.yaml:1:25: storage.disk_reserve: \"5 percent\" is not a number, expected a part from "
      "0% to 90%"},
     {"storage: {memory_max: lots}",
-     "c.yaml:1:23: storage.memory_max: \"lots\" is not a number, expected auto or a size from "
-     "1MiB to 64TiB"},
+     "c.yaml:1:23: storage.memory_max: \"lots\" is not a number, expected auto, off or a size "
+     "from 1MiB to 64TiB"},
     {"storage: {memory_max: -1}",
-     "c.yaml:1:23: storage.memory_max: \"-1\" is not a number, expected auto or a size from "
-     "1MiB to 64TiB"},
+     "c.yaml:1:23: storage.memory_max: \"-1\" is not a number, expected auto, off or a size "
+     "from 1MiB to 64TiB"},
     {"storage: {memory_max: 18446744073709551615TiB}",
      "c.yaml:1:23: storage.memory_max: \"18446744073709551615TiB\" is out of range, expected "
-     "auto or a size from 1MiB to 64TiB"},
+     "auto, off or a size from 1MiB to 64TiB"},
     {"cluster: {replicas: three}",
      "c.yaml:1:21: cluster.replicas: \"three\" is not a number, expected a whole number from 1 "
      "to 9"},
@@ -388,4 +388,6 @@ Test(core_config_errors, config_set_changes_what_may_change_and_nothing_else)
     cr_expect_eq(config.storage.memory_max_bytes, UINT64_C(2) << 30);
     cr_expect_eq(config_set(&config, config_key_find("storage.memory_max"), "auto", &error), 0);
     cr_expect_eq(config.storage.memory_max_bytes, 0);
+    cr_expect_eq(config_set(&config, config_key_find("storage.memory_max"), "off", &error), 0);
+    cr_expect_eq(config.storage.memory_max_bytes, CONFIG_SIZE_OFF);
 }
