@@ -187,32 +187,14 @@ void client_mark_flush(struct client *client)
 
 // Output -------------------------------------------------------------------------------------
 
-struct outbuf *client_out(struct client *client)
-{
-    if (client->pending_first == NULL) {
-        return &client->out;
-    }
-    struct pending *last = client->pending_last;
-    if (last->kind == PENDING_TEXT) {
-        return &last->out;
-    }
-    struct pending *text = memory_allocate(sizeof *text);
-    if (text == NULL) {
-        client_close(client);
-        return &client->shard->discarded;
-    }
-    *text = (struct pending){0};
-    client_pending_add(client, text, PENDING_TEXT);
-    text->done = true;
-    return &text->out;
-}
-
 void client_pending_add(struct client *client, struct pending *pending, enum pending_kind kind)
 {
     pending->next = NULL;
     pending->client = client;
     pending->kind = (uint8_t)kind;
     pending->done = false;
+    pending->late_before = client->late.bytes - client->late_claimed;
+    client->late_claimed = client->late.bytes;
     pending->discard = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
     if (client->pending_last != NULL) {
         client->pending_last->next = pending;
@@ -228,7 +210,6 @@ static void client_pending_free(struct client *client, struct pending *pending)
     struct shard *shard = client->shard;
     outbuf_clear(&pending->out, &shard->outbufs);
     switch ((enum pending_kind)pending->kind) {
-    case PENDING_TEXT:
     case PENDING_LATER:
         memory_free(pending);
         break;
@@ -238,6 +219,20 @@ static void client_pending_free(struct client *client, struct pending *pending)
     case PENDING_MULTI:
         multi_free(shard, pending);
         break;
+    }
+}
+
+// What was ready and stood before the first place is next; without a place, all of it.
+static void client_late_drain(struct client *client)
+{
+    struct outbuf_cache *cache = &client->shard->outbufs;
+    struct pending *first = client->pending_first;
+    if (first == NULL) {
+        outbuf_splice(&client->out, &client->late, cache);
+    } else if (first->late_before != 0) {
+        outbuf_move(&client->out, &client->late, cache, first->late_before);
+        client->late_claimed -= first->late_before;
+        first->late_before = 0;
     }
 }
 
@@ -254,6 +249,7 @@ static void client_pending_drain(struct client *client)
         client->pending_count--;
         if ((client->flags & CLIENT_CLOSING) == 0) {
             outbuf_splice(&client->out, &first->out, &shard->outbufs);
+            client_late_drain(client);
             client_mark_flush(client);
         }
         client_pending_free(client, first);
@@ -325,11 +321,12 @@ static void client_sent(struct io_op *op, int32_t result)
     }
 }
 
-bool client_output_exceeded(struct client *client, const struct outbuf *behind)
+bool client_output_exceeded(struct client *client)
 {
     struct shard *shard = client->shard;
-    size_t bytes = client->out.bytes + (behind != NULL ? behind->bytes : 0);
-    if (bytes <= shard->config.clients.output_max_bytes && !client->out.failed) {
+    size_t bytes = client->out.bytes + client->late.bytes;
+    if (bytes <= shard->config.clients.output_max_bytes && !client->out.failed &&
+        !client->late.failed) {
         return false;
     }
     struct log_line line;
@@ -353,7 +350,7 @@ static bool client_reply_follows(const struct client *client)
 
 void client_flush(struct client *client)
 {
-    if ((client->flags & CLIENT_CLOSING) || client_output_exceeded(client, NULL)) {
+    if ((client->flags & CLIENT_CLOSING) || client_output_exceeded(client)) {
         return;
     }
     if (client->send_op.pending || client_reply_follows(client)) {
@@ -404,6 +401,7 @@ static void client_free(struct client *client)
     shard->client_count--;
     node_client_count(shard->node, shard->index, shard->client_count);
     outbuf_clear(&client->out, &shard->outbufs); // what was replied after it was closed
+    outbuf_clear(&client->late, &shard->outbufs);
     memory_free(client->name);
     memory_free(client->library);
     memory_free(client->library_version);

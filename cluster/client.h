@@ -5,10 +5,11 @@
 //
 // Order of replies: while nothing of this connection is under way elsewhere, a reply is written
 // straight into `out`. A request that has to wait (another core, a gate, a command over several
-// cores) takes a place in the FIFO of `pending`; the replies to what comes after it collect in a
-// place behind it.
+// cores) takes a place in the FIFO of `pending`. The replies to what comes after it collect in
+// `late`, one buffer for all; each place says how many bytes of it belong before itself.
 //
-//     out <- [hop to core 1, under way] <- [text: replies to 3 local requests] <- [hop, done]
+//     pending   [hop to core 1, under way] [hop, done: behind 142 bytes] [hop: behind 71 bytes]
+//     late      142 bytes of 2 local replies | 71 bytes of 1 | what comes behind the last place
 //
 // Ownership: made by client_open() from the shard's pool, freed by itself when the socket is closed
 // and the last pending place has come back. All fields belong to the shard's thread.
@@ -38,9 +39,8 @@ struct gather {
     uint8_t bytes[];
 };
 
-// A place in the order of replies.
+// A place in the order of replies, taken by what is not ready at once.
 enum pending_kind {
-    PENDING_TEXT,  // replies that were ready at once, behind one that was not
     PENDING_HOP,   // hop.h
     PENDING_MULTI, // multi.h
     PENDING_LATER, // a timer's: DEBUG SLEEP
@@ -49,8 +49,9 @@ enum pending_kind {
 struct pending {
     struct pending *next;
     struct client *client;
-    struct outbuf out; // the reply
-    uint8_t kind;      // enum pending_kind
+    size_t late_before; // bytes of the client's `late` that come before this reply
+    struct outbuf out;  // the reply
+    uint8_t kind;       // enum pending_kind
     bool done;
     bool discard; // CLIENT REPLY OFF or SKIP: the reply is dropped when it comes
 };
@@ -119,6 +120,8 @@ struct client {
     struct client_partial *partial; // of a long request that is not whole yet; else NULL
     // output
     struct outbuf out;
+    struct outbuf late;  // replies that were ready, behind places that are not
+    size_t late_claimed; // bytes of it that are before one of the places
     struct pending *pending_first;
     struct pending *pending_last;
     struct iovec *send_parts; // while a send of several parts is in flight
@@ -208,8 +211,11 @@ struct client_lease {
 struct client_lease client_lease_hold(struct client *client);
 void client_lease_release(struct shard *shard, struct client_lease *lease);
 
-// Where the next reply of this client goes: `out`, or the last place of the FIFO.
-struct outbuf *client_out(struct client *client);
+// Where the next reply of this client goes: `out`, or `late` behind the last place of the FIFO.
+static inline struct outbuf *client_out(struct client *client)
+{
+    return client->pending_first == NULL ? &client->out : &client->late;
+}
 
 // Appends a place to the FIFO. It is the caller's struct.
 void client_pending_add(struct client *client, struct pending *pending, enum pending_kind kind);
@@ -232,9 +238,8 @@ void client_release_from_list(struct client *client);
 void client_flush(struct client *client);
 
 // Closes a client that has more to read than clients.output_max, and says so; asked before each of
-// its requests, so that one turn cannot put much more than that into memory. `behind` holds replies
-// that wait behind those of other cores, or is NULL.
-bool client_output_exceeded(struct client *client, const struct outbuf *behind);
+// its requests, so that one turn cannot put much more than that into memory.
+bool client_output_exceeded(struct client *client);
 
 // "127.0.0.1:50412", or "/path:0" of a unix socket, as CLIENT LIST has it; `peer` or our own end.
 void client_address(const struct client *client, bool peer, char *text, size_t size);

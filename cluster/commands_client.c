@@ -48,6 +48,7 @@ static void client_describe(const struct client *client, struct text *text)
     uint64_t age_ms = shard->io->wall_ms - client->created_ms;
     uint64_t idle_ns = shard->io->now_ns - client->active_ns;
     size_t input = client->gather == NULL ? 0 : client->gather->capacity;
+    size_t output = client->out.bytes + client->late.bytes;
     struct slice user =
         client->user == NULL ? slice_from_text("default") : acl_user_name(client->user);
     client_address(client, true, peer, sizeof peer);
@@ -64,9 +65,8 @@ static void client_describe(const struct client *client, struct text *text)
     text_printf(text,
                 " qbuf=%zu qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=%u omem=%zu"
                 " tot-mem=%zu events=r cmd=%s user=%.*s redir=-1 resp=%u\n",
-                input, client->pending_count, client->out.bytes,
-                sizeof *client + input + client->out.bytes, command, (int)user.size,
-                (const char *)user.bytes, client->protocol);
+                input, client->pending_count, output, sizeof *client + input + output, command,
+                (int)user.size, (const char *)user.bytes, client->protocol);
 }
 
 static void client_reply_text(struct exec *x, struct text *text)

@@ -302,11 +302,7 @@ static bool request_start_reply(struct exec *x)
     x->reply.out = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) == 0
                        ? client_out(client)
                        : &x->shard->discarded;
-    if ((client->flags & CLIENT_CLOSING) != 0) {
-        return false;
-    }
-    const struct outbuf *behind = x->reply.out != &client->out ? x->reply.out : NULL;
-    return !client_output_exceeded(client, behind);
+    return !client_output_exceeded(client);
 }
 
 // On another core, or here behind a gate. A credit that was taken goes along.

@@ -221,14 +221,15 @@ void outbuf_splice(struct outbuf *to, struct outbuf *from, struct outbuf_cache *
 
 void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size)
 {
+    CHECK(to != from);
+    CHECK(!from->sending);
+    to->failed = to->failed || from->failed;
     while (size != 0 && from->head != NULL) {
         const struct outbuf_chunk *const chunk = from->head;
         const size_t have = chunk->end - chunk->begin;
         const size_t piece = have < size ? have : size;
-        struct iovec unused;
 
         outbuf_append(to, cache, chunk->bytes + chunk->begin, piece);
-        (void)outbuf_iov(from, &unused, 1);
         outbuf_consume(from, cache, piece);
         size -= piece;
     }

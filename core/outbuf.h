@@ -106,7 +106,7 @@ void outbuf_append(struct outbuf *out, struct outbuf_cache *cache, const void *b
 void outbuf_splice(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache);
 
 // Copies the first `size` bytes of `from` (or all, if there are fewer) behind those of `to` and
-// takes them off `from`.
+// takes them off `from`. `failed` goes along.
 void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size);
 
 // Names the bytes to send, from the head, in up to `max` pieces. Returns how many pieces. The

@@ -207,11 +207,15 @@ Test(core_outbuf, a_failure_sticks_and_goes_along)
     cr_assert_eq(from.bytes, 4);
     cr_assert_null(outbuf_reserve(&from, &cache, 4000));
     put(&to, &cache, "before");
+    outbuf_move(&to, &from, &cache, 2);
+    cr_assert(to.failed);
+    outbuf_clear(&to, &cache);
+    cr_assert_not(to.failed);
+    put(&to, &cache, "before");
     outbuf_splice(&to, &from, &cache);
     cr_assert(to.failed);
     cr_assert_null(from.head);
     outbuf_clear(&to, &cache);
-    cr_assert_not(to.failed);
     outbuf_cache_destroy(&cache);
 }
 
@@ -237,11 +241,19 @@ static void against_model(uint64_t seed)
         random_bytes(&random, piece, size);
         memcpy(model + written, piece, size);
         written += size;
-        const uint64_t way = random_below(&random, 3);
+        const uint64_t way = random_below(&random, 4);
 
         if (way == 0) {
             outbuf_append(&side, &cache, piece, size);
             outbuf_splice(&out, &side, &cache);
+        } else if (way == 3) {
+            const size_t first = size == 0 ? 0 : random_below(&random, size);
+
+            outbuf_append(&side, &cache, piece, size);
+            outbuf_move(&out, &side, &cache, first);
+            cr_assert_eq(side.bytes, size - first);
+            outbuf_move(&out, &side, &cache, size);
+            cr_assert_null(side.head);
         } else if (way == 1 && size <= OUTBUF_RESERVE_MAX) {
             memcpy(outbuf_reserve(&out, &cache, size), piece, size);
             outbuf_commit(&out, size);
