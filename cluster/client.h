@@ -199,8 +199,8 @@ void client_input_drop(struct client *client);
 // Whether its next request has to wait for something other than input.
 bool client_blocked(const struct client *client);
 
-// Receives again when receiving was stopped and the backlog is worked off, or when what is left of it is
-// `partial`, the beginning of a request whose rest has to come.
+// Receives again when receiving was stopped and the backlog is worked off, or when what is left of
+// it is `partial`, the beginning of a request whose rest has to come.
 void client_read_resume(struct client *client, bool partial);
 
 // What keeps a request's arguments alive beyond the turn.
