@@ -178,6 +178,26 @@ def counted(node):
         expect(processed, 72, "total_commands_processed")
 
 
+def large_behind_a_wait(node):
+    """A value much larger than what is read ahead, behind commands that wait: for a timer,
+    for a command over all cores, for hops."""
+    value = b"v" * (6 * MIB)
+    waits = [
+        encode("DEBUG", "SLEEP", "0.3"),
+        encode("MSET", *[word for n in range(200) for word in (f"behind:{n}", "x" * 5000)]) * 20,
+        b"".join(encode("STRLEN", f"behind:{n}") for n in range(200)) * 100,
+    ]
+    for wait in waits:
+        with node.connect(timeout=60) as client:
+            client.send(wait + encode("SET", "behind", value))
+            client.send(encode("STRLEN", "behind") + encode("DEL", "behind"))
+            client.finish()
+            expect_true(
+                client.read_to_end().endswith(b"+OK\r\n:%d\r\n:1\r\n" % len(value)),
+                f"behind {wait[:40]!r}: the replies do not end as they should",
+            )
+
+
 if __name__ == "__main__":
     main(
         "full",
@@ -197,6 +217,7 @@ if __name__ == "__main__":
                     ("an MSET of half a million keys", many_gates),
                     ("a reply larger than may wait", large_reply),
                     ("a request counts once", counted),
+                    ("a large value behind commands that wait", large_behind_a_wait),
                 ],
             ),
         ],

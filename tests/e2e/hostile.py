@@ -362,27 +362,6 @@ def pipeline_mixed(node):
             expect_true(received == b"".join(wanted), "the replies are not what they should be")
 
 
-def large_behind_a_wait(node):
-    """A value much larger than what is read ahead, behind commands that wait: for a timer, for
-    CLIENT UNPAUSE, for a command over all cores, for hops."""
-    value = b"v" * (6 * MIB)
-    waits = [
-        encode("DEBUG", "SLEEP", "0.3"),
-        encode("MSET", *[word for n in range(200) for word in (f"behind:{n}", "x" * 5000)]) * 20,
-        b"".join(encode("GET", f"behind:{n}") for n in range(200)) * 20,
-    ]
-    with watched(node, bound_mib=OUTPUT_MAX_MIB + REQUEST_MAX_MIB):
-        for wait in waits:
-            with node.connect(timeout=60) as client:
-                client.send(wait + encode("SET", "behind", value))
-                client.send(encode("STRLEN", "behind") + encode("DEL", "behind"))
-                client.finish()
-                expect_true(
-                    client.read_to_end().endswith(b"+OK\r\n:%d\r\n:1\r\n" % len(value)),
-                    f"behind {wait[:40]!r}: the replies do not end as they should",
-                )
-
-
 # Slow senders.
 
 
@@ -770,7 +749,6 @@ SHARED = [
     ("a reader that reads late", slow_reader_catches_up),
     ("100,000 commands before the first read", pipeline_unread),
     ("100,000 commands, right and wrong, read as they are answered", pipeline_mixed),
-    ("a large value behind commands that wait", large_behind_a_wait),
     ("a request cut at every byte", cut_at_every_byte),
     ("a byte at a time", byte_by_byte),
     ("HTTP on the port", http_requests),
