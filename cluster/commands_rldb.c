@@ -13,7 +13,7 @@
 
 struct rldb_options {
     bool has_context;
-    struct history context;
+    struct causal_history context;
     uint64_t expire_ms;
 };
 
@@ -83,7 +83,7 @@ static bool rldb_options(struct exec *x, uint32_t first, const char *quorum, con
     return true;
 }
 
-static void rldb_reply_context(struct exec *x, const struct history *history)
+static void rldb_reply_context(struct exec *x, const struct causal_history *history)
 {
     struct shard *shard = x->shard;
     char text[CONTEXT_TEXT_MAX];
@@ -139,7 +139,7 @@ static void rldb_get(struct exec *x)
         reply_null(&x->reply);
         return;
     }
-    struct history history;
+    struct causal_history history;
     object_history(&x->item->object, &history);
     reply_map(&x->reply, 2);
     reply_bulk_text(&x->reply, "context");
@@ -154,7 +154,7 @@ static void rldb_get(struct exec *x)
 static void rldb_put(struct exec *x)
 {
     struct rldb_options options;
-    struct history seen;
+    struct causal_history seen;
     if (!rldb_options(x, 3, "w", "pw", TAKES_CONTEXT | TAKES_EXPIRY, &options)) {
         return;
     }

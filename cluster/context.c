@@ -53,7 +53,7 @@ static void write_dots(struct codec_writer *writer, const struct dot *dots, uint
 }
 
 size_t context_encode(const struct context_secret *secret, struct slice key,
-                      const struct history *history, const struct actor_table *actors,
+                      const struct causal_history *history, const struct actor_table *actors,
                       char *ret_text)
 {
     uint8_t bytes[CONTEXT_BYTES_MAX];
@@ -87,13 +87,13 @@ static int read_dot(struct codec_reader *reader, struct actor_table *actors, str
 }
 
 static int read_history(struct codec_reader *reader, struct actor_table *actors,
-                        struct history *history)
+                        struct causal_history *history)
 {
     const uint8_t version = codec_read_u8(reader);
     const uint64_t versions = codec_read_varint(reader);
     struct dot dot;
 
-    history_init(history);
+    causal_history_init(history);
     if (version != CONTEXT_VERSION || versions > LIMIT_OBJECT_VERSIONS) {
         return -EINVAL;
     }
@@ -103,7 +103,7 @@ static int read_history(struct codec_reader *reader, struct actor_table *actors,
         if (error != 0) {
             return error;
         }
-        CHECK(history_add_version(history, dot)); // no more than there is room for
+        CHECK(causal_history_add_version(history, dot)); // no more than there is room for
     }
     const uint64_t dots = codec_read_varint(reader);
 
@@ -116,17 +116,17 @@ static int read_history(struct codec_reader *reader, struct actor_table *actors,
         if (error != 0) {
             return error;
         }
-        history_add_dot(history, dot);
+        causal_history_add_dot(history, dot);
     }
     return codec_reader_done(reader) ? 0 : -EINVAL;
 }
 
 int context_decode(const struct context_secret *secret, struct slice key, struct slice text,
-                   struct actor_table *actors, struct history *ret_history)
+                   struct actor_table *actors, struct causal_history *ret_history)
 {
     uint8_t bytes[CONTEXT_BYTES_MAX];
     uint8_t mac[CONTEXT_MAC_BYTES];
-    struct history history;
+    struct causal_history history;
     size_t size = 0;
 
     // libsodium refuses padding, other alphabets and bits set beyond the last byte: a context has

@@ -22,7 +22,7 @@
 #pragma once
 
 #include "cluster/actor.h"
-#include "cluster/history.h"
+#include "cluster/causal_history.h"
 #include "core/slice.h"
 
 enum {
@@ -46,11 +46,11 @@ struct context_secret {
 // Writes the context into text (not terminated), whose room is CONTEXT_TEXT_MAX, and returns its
 // length. The history's actors are indexes of the table.
 size_t context_encode(const struct context_secret *secret, struct slice key,
-                      const struct history *history, const struct actor_table *actors,
+                      const struct causal_history *history, const struct actor_table *actors,
                       char *ret_text);
 
 // Reads one. Actors that the table does not know are entered. 0; -EINVAL: not a context of this key
 // and cluster, malformed or forged; -ENOSPC, -ENOMEM: from actor_table_enter(). Takes no longer for
 // a forgery that is nearly right.
 int context_decode(const struct context_secret *secret, struct slice key, struct slice text,
-                   struct actor_table *actors, struct history *ret_history);
+                   struct actor_table *actors, struct causal_history *ret_history);

@@ -242,7 +242,7 @@ static bool item_store_object(struct exec *x, struct item *item, struct slice ob
 }
 
 static struct object_put item_put_of(struct exec *x, struct item *item,
-                                     const struct history *context)
+                                     const struct causal_history *context)
 {
     return (struct object_put){
         .old = item->stored ? &item->object : NULL,
@@ -252,8 +252,8 @@ static struct object_put item_put_of(struct exec *x, struct item *item,
     };
 }
 
-bool item_put(struct exec *x, struct item *item, const struct history *context, struct slice value,
-              uint64_t expire_ms, struct history *ret_seen)
+bool item_put(struct exec *x, struct item *item, const struct causal_history *context,
+              struct slice value, uint64_t expire_ms, struct causal_history *ret_seen)
 {
     size_t size;
     struct object_put put = item_put_of(x, item, context);
@@ -280,7 +280,7 @@ bool item_put(struct exec *x, struct item *item, const struct history *context, 
     return error < 0 ? item_failed(x, error) : item_store_object(x, item, slice_of(out, size));
 }
 
-bool item_remove(struct exec *x, struct item *item, const struct history *context,
+bool item_remove(struct exec *x, struct item *item, const struct causal_history *context,
                  bool *ret_removed)
 {
     size_t size;

@@ -68,9 +68,9 @@ bool item_delete(struct exec *x, struct item *item);
 
 // RLDB.PUT: replaces what the context has seen (NULL: nothing, the value becomes a sibling).
 // ret_seen is what the client knows now.
-bool item_put(struct exec *x, struct item *item, const struct history *context, struct slice value,
-              uint64_t expire_ms, struct history *ret_seen);
+bool item_put(struct exec *x, struct item *item, const struct causal_history *context,
+              struct slice value, uint64_t expire_ms, struct causal_history *ret_seen);
 
 // RLDB.DEL: removes what the context has seen (NULL: everything). Also for items that do not exist.
-bool item_remove(struct exec *x, struct item *item, const struct history *context,
+bool item_remove(struct exec *x, struct item *item, const struct causal_history *context,
                  bool *ret_removed);

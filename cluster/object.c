@@ -79,7 +79,7 @@ bool object_next(struct object_iterator *iterator, struct object_value *ret_valu
     return true;
 }
 
-void object_history(const struct object_view *view, struct history *ret_history)
+void object_history(const struct object_view *view, struct causal_history *ret_history)
 {
     ret_history->versions_count = view->versions_count;
     ret_history->dots_count = view->dots_count;

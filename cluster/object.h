@@ -1,5 +1,6 @@
-// Objects: what an engine stores for a key. A history (cluster/history.h) and the events that are
-// still of value; each event was stamped once, with its dot, by the one coordinator that took it.
+// Objects: what an engine stores for a key. A history (cluster/causal_history.h) and the events
+// that are still of value; each event was stamped once, with its dot, by the one coordinator that
+// took it.
 //
 // Events and values
 //
@@ -116,7 +117,7 @@
 #pragma once
 
 #include "cluster/actor.h"
-#include "cluster/history.h"
+#include "cluster/causal_history.h"
 #include "core/codec.h"
 #include "core/number.h"
 #include "core/slice.h"
@@ -253,7 +254,7 @@ void object_values(const struct object_view *view, struct object_iterator *ret_i
 bool object_next(struct object_iterator *iterator, struct object_value *ret_value);
 
 // What the object has seen: the context of RLDB.GET.
-void object_history(const struct object_view *view, struct history *ret_history);
+void object_history(const struct object_view *view, struct causal_history *ret_history);
 
 // The newest hlc of the actor in the object's history, 0 when none. The vnode's own clock must be
 // beyond it before the vnode writes the key (else it met its own future and takes a new
@@ -307,7 +308,7 @@ static inline struct slice object_tail(const struct object_view *view)
 // Room in bytes for the merge of two objects (either may be NULL), or for an object of `old` and a
 // new value.
 size_t object_merge_bound(const struct object_view *a, const struct object_view *b);
-size_t object_put_bound(const struct object_view *old, const struct history *context,
+size_t object_put_bound(const struct object_view *old, const struct causal_history *context,
                         size_t value_size);
 
 // What both know; see the top. The result does not depend on the order of a and b.
@@ -315,9 +316,9 @@ int object_merge(const struct actor_table *actors, const struct object_view *a,
                  const struct object_view *b, uint8_t *out, size_t capacity, size_t *ret_size);
 
 struct object_put {
-    const struct object_view *old; // or NULL
-    const struct history *context; // what the client has read; NULL: nothing
-    struct dot dot;                // of the new value
+    const struct object_view *old;        // or NULL
+    const struct causal_history *context; // what the client has read; NULL: nothing
+    struct dot dot;                       // of the new value
     struct slice value;
     uint64_t expire_ms; // 0: never
     uint64_t now_ms;
@@ -329,7 +330,7 @@ struct object_put {
 // has not read.
 int object_put_with_context(const struct actor_table *actors, const struct object_put *put,
                             uint8_t *out, size_t capacity, size_t *ret_size,
-                            struct history *ret_context);
+                            struct causal_history *ret_context);
 
 // RLDB.DEL: removes what the context covers (NULL: everything), and dead values. When nothing is
 // left, a tombstone with the dot is; else the survivors, and the dot is not used. put->value and

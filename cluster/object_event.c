@@ -437,7 +437,7 @@ static bool encode_small(const struct object_events *events, struct codec_writer
     return true;
 }
 
-static void encode_history(const struct history *history, struct codec_writer *writer)
+static void encode_history(const struct causal_history *history, struct codec_writer *writer)
 {
     codec_write_varint(writer, history->versions_count);
     for (uint32_t i = 0; i < history->versions_count; i++) {
@@ -543,7 +543,7 @@ int object_events_encode(const struct object_events *events, struct codec_writer
 {
     CHECK(events->history.versions_count != 0);
     for (uint32_t i = 0; i < events->count; i++) {
-        if (!history_covers(&events->history, events->at[i].dot)) {
+        if (!causal_history_covers(&events->history, events->at[i].dot)) {
             return -EOVERFLOW;
         }
     }

@@ -25,7 +25,7 @@ struct object_event {
 };
 
 struct object_events {
-    struct history history;
+    struct causal_history history;
     uint32_t count;
     struct object_event at[LIMIT_OBJECT_EVENTS]; // events of one value lie together
 };

@@ -11,7 +11,7 @@ size_t object_merge_bound(const struct object_view *a, const struct object_view 
            (b != NULL ? b->encoded.size + OBJECT_HEAD_SMALL : 0);
 }
 
-size_t object_put_bound(const struct object_view *old, const struct history *context,
+size_t object_put_bound(const struct object_view *old, const struct causal_history *context,
                         size_t value_size)
 {
     enum { DOT_BYTES_MAX = 5 + 8 };
@@ -36,7 +36,7 @@ static void remove_replaced(struct object_events *events, struct object_events *
     for (uint32_t i = events->count; i-- > 0;) {
         const struct dot dot = events->at[i].dot;
 
-        if (history_covers(&other->history, dot) && event_find(other, dot) == NULL) {
+        if (causal_history_covers(&other->history, dot) && event_find(other, dot) == NULL) {
             object_events_remove(events, i);
         }
     }
@@ -55,7 +55,7 @@ static int join_events(struct object_events *events, const struct object_events 
             return -EOVERFLOW;
         }
     }
-    return history_join(&events->history, &other->history) ? 0 : -EOVERFLOW;
+    return causal_history_join(&events->history, &other->history) ? 0 : -EOVERFLOW;
 }
 
 static int copy_object(struct slice encoded, uint8_t *out, size_t capacity, size_t *ret_size)
@@ -135,12 +135,12 @@ static uint32_t remove_dead(struct object_events *events, uint64_t now_ms,
 }
 
 // Takes away what was read. Returns whether anything was.
-static bool remove_read(struct object_events *events, const struct history *context)
+static bool remove_read(struct object_events *events, const struct causal_history *context)
 {
     bool removed = false;
 
     for (uint32_t i = events->count; i-- > 0;) {
-        if (context == NULL || history_covers(context, events->at[i].dot)) {
+        if (context == NULL || causal_history_covers(context, events->at[i].dot)) {
             object_events_remove(events, i);
             removed = true;
         }
@@ -151,16 +151,16 @@ static bool remove_read(struct object_events *events, const struct history *cont
 // The history of put->old and put->context.
 static int join_context(const struct object_put *put, struct object_events *events)
 {
-    if (put->context != NULL && !history_join(&events->history, put->context)) {
+    if (put->context != NULL && !causal_history_join(&events->history, put->context)) {
         return -EOVERFLOW;
     }
     return 0;
 }
 
 // Adds the new event's dot, which must be beyond all that is known of its actor.
-static int history_stamp(struct history *history, struct dot dot)
+static int history_stamp(struct causal_history *history, struct dot dot)
 {
-    uint64_t newest = history_version(history, dot.actor);
+    uint64_t newest = causal_history_version(history, dot.actor);
 
     CHECK(dot.hlc != 0 && dot.hlc <= DOT_HLC_MAX);
     for (uint32_t i = 0; i < history->dots_count; i++) {
@@ -171,7 +171,7 @@ static int history_stamp(struct history *history, struct dot dot)
     if (newest >= dot.hlc) {
         return -ESTALE;
     }
-    return history_add_version(history, dot) ? 0 : -EOVERFLOW;
+    return causal_history_add_version(history, dot) ? 0 : -EOVERFLOW;
 }
 
 // Before which hlc a client may claim all that the object has seen of an actor: that of the actor's
@@ -195,11 +195,11 @@ static uint64_t unread_from(const struct object_events *events, uint32_t actor, 
 // have read or written. What it does not claim though it was replaced does not matter much: should
 // it meet a replica that still has it, it gets it as a sibling.
 static void context_after(const struct object_events *events, const struct object_put *put,
-                          struct history *ret_context)
+                          struct causal_history *ret_context)
 {
-    const struct history *const seen = &events->history;
+    const struct causal_history *const seen = &events->history;
 
-    history_init(ret_context);
+    causal_history_init(ret_context);
     for (uint32_t i = 0; i < seen->versions_count; i++) {
         struct dot version = seen->versions[i];
         const uint64_t unread = unread_from(events, version.actor, put->dot);
@@ -207,20 +207,20 @@ static void context_after(const struct object_events *events, const struct objec
         version.hlc = version.hlc < unread ? version.hlc : unread - 1;
         if (version.hlc != 0) {
             // No longer than the history that it is made of.
-            CHECK(history_add_version(ret_context, version));
+            CHECK(causal_history_add_version(ret_context, version));
         }
     }
     for (uint32_t i = 0; i < seen->dots_count; i++) {
         if (seen->dots[i].hlc < unread_from(events, seen->dots[i].actor, put->dot)) {
-            history_add_dot(ret_context, seen->dots[i]);
+            causal_history_add_dot(ret_context, seen->dots[i]);
         }
     }
     if (put->context != NULL) {
         for (uint32_t i = 0; i < put->context->dots_count; i++) {
-            history_add_dot(ret_context, put->context->dots[i]);
+            causal_history_add_dot(ret_context, put->context->dots[i]);
         }
     }
-    history_add_dot(ret_context, put->dot);
+    causal_history_add_dot(ret_context, put->dot);
 }
 
 static void load_old(const struct object_view *old, struct object_events *ret_events)
@@ -229,13 +229,13 @@ static void load_old(const struct object_view *old, struct object_events *ret_ev
         object_events_load(old, ret_events);
     } else {
         ret_events->count = 0;
-        history_init(&ret_events->history);
+        causal_history_init(&ret_events->history);
     }
 }
 
 int object_put_with_context(const struct actor_table *actors, const struct object_put *put,
                             uint8_t *out, size_t capacity, size_t *ret_size,
-                            struct history *ret_context)
+                            struct causal_history *ret_context)
 {
     struct object_events events;
     struct object_event value = {

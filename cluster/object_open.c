@@ -13,7 +13,7 @@ struct base_id {
 struct opening {
     struct object_view *view;
     struct codec_reader reader;
-    struct history history;
+    struct causal_history history;
     uint32_t bases_count;
     struct dot dots[LIMIT_OBJECT_EVENTS];      // of the view's events
     struct base_id bases[LIMIT_OBJECT_EVENTS]; // of counters
@@ -34,7 +34,7 @@ static bool open_event(struct opening *opening, struct dot dot, uint64_t hlc_max
     const uint32_t count = opening->view->events;
 
     if (dot.hlc == 0 || dot.hlc > hlc_max || count == LIMIT_OBJECT_EVENTS ||
-        !history_covers(&opening->history, dot)) {
+        !causal_history_covers(&opening->history, dot)) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -148,10 +148,10 @@ static bool open_history(struct opening *opening)
 {
     struct codec_reader *const reader = &opening->reader;
     struct object_view *const view = opening->view;
-    struct history *const history = &opening->history;
+    struct causal_history *const history = &opening->history;
     const uint64_t versions = codec_read_varint(reader);
 
-    history_init(history);
+    causal_history_init(history);
     view->versions_at = (uint32_t)(reader->at - view->encoded.bytes);
     if (versions < 1 || versions > LIMIT_OBJECT_VERSIONS) {
         return false;
@@ -178,7 +178,7 @@ static bool open_history(struct opening *opening)
             (i != 0 &&
              (dot.actor < history->dots[i - 1].actor ||
               (dot.actor == history->dots[i - 1].actor && dot.hlc <= history->dots[i - 1].hlc))) ||
-            history_version(history, dot.actor) >= dot.hlc) {
+            causal_history_version(history, dot.actor) >= dot.hlc) {
             return false;
         }
         history->dots[i] = dot;

@@ -50,16 +50,17 @@ static inline size_t write_small(uint8_t *head, enum object_form form, struct do
 }
 
 // What was seen, and the new event after it.
-static int history_write(struct history *history, const struct object_view *old, struct dot dot)
+static int history_write(struct causal_history *history, const struct object_view *old,
+                         struct dot dot)
 {
-    history_init(history);
+    causal_history_init(history);
     if (old != NULL) {
         if (object_newest(old, dot.actor) >= dot.hlc) {
             return -ESTALE;
         }
         object_history(old, history);
     }
-    return history_add_version(history, dot) ? 0 : -EOVERFLOW;
+    return causal_history_add_version(history, dot) ? 0 : -EOVERFLOW;
 }
 
 static int events_write(const struct object_events *events, uint8_t *head, size_t capacity,

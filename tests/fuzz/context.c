@@ -41,8 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     const struct slice key = slice_from_text("k");
     char text[CONTEXT_TEXT_MAX];
     struct actor_table actors;
-    struct history history;
-    struct history again;
+    struct causal_history history;
+    struct causal_history again;
 
     actor_table_init(&actors);
     CHECK(context_decode(&secret, key, slice_of(bytes, size), &actors, &history) == -EINVAL);

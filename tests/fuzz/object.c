@@ -43,7 +43,7 @@ static void read_object(const struct object_view *view)
 {
     struct object_iterator iterator;
     struct object_value value;
-    struct history history;
+    struct causal_history history;
     char text[NUMBER_I64_BYTES_MAX];
     uint32_t values = 0;
     uint64_t hlc = DOT_HLC_MAX;
@@ -100,7 +100,7 @@ static void write_over(const struct object_view *view, const struct actor_table 
     free(head);
 }
 
-static void put_and_delete(const struct object_view *view, const struct history *context,
+static void put_and_delete(const struct object_view *view, const struct causal_history *context,
                            const struct actor_table *actors)
 {
     const struct object_put put = {.old = view,
@@ -110,7 +110,7 @@ static void put_and_delete(const struct object_view *view, const struct history 
                                    .now_ms = NOW_MS};
     const size_t capacity = object_put_bound(view, context, put.value.size);
     uint8_t *const out = malloc(capacity);
-    struct history after;
+    struct causal_history after;
     bool removed = false;
     size_t size = 0;
     int error = object_put_with_context(actors, &put, out, capacity, &size, &after);
@@ -119,7 +119,7 @@ static void put_and_delete(const struct object_view *view, const struct history 
     CHECK(error != -ENOBUFS);
     if (error == 0) {
         must_open(out, size, slice_of(NULL, 0));
-        CHECK(history_covers(&after, put.dot));
+        CHECK(causal_history_covers(&after, put.dot));
     }
     error = object_delete_with_context(actors, &put, out, capacity, &size, &removed);
     CHECK(error != -ENOBUFS);
@@ -173,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     const bool b_good = object_open(slice_of(second, second_size), &b);
 
     if (a_good) {
-        struct history context;
+        struct causal_history context;
 
         read_object(&a);
         write_over(&a, &actors);

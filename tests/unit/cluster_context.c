@@ -22,21 +22,21 @@ static uint32_t enter(struct actor_table *actors, uint64_t vnode_id, uint32_t in
     return index;
 }
 
-static void fill(struct actor_table *actors, struct history *history, uint32_t versions,
+static void fill(struct actor_table *actors, struct causal_history *history, uint32_t versions,
                  uint32_t dots)
 {
-    history_init(history);
+    causal_history_init(history);
     for (uint32_t i = 0; i < versions; i++) {
         const struct dot version = {.hlc = 1000 + i, .actor = enter(actors, 77 + i, i)};
 
-        cr_assert(history_add_version(history, version));
+        cr_assert(causal_history_add_version(history, version));
     }
     for (uint32_t i = 0; i < dots; i++) {
-        history_add_dot(history, (struct dot){.hlc = 5000 + i, .actor = i % versions});
+        causal_history_add_dot(history, (struct dot){.hlc = 5000 + i, .actor = i % versions});
     }
 }
 
-static struct slice encode(const struct history *history, const struct actor_table *actors,
+static struct slice encode(const struct causal_history *history, const struct actor_table *actors,
                            char *text)
 {
     return slice_of(text, context_encode(&secret, key_of("key"), history, actors, text));
@@ -49,8 +49,8 @@ Test(cluster_context, what_was_encoded_is_decoded)
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         struct actor_table actors;
-        struct history history;
-        struct history decoded;
+        struct causal_history history;
+        struct causal_history decoded;
         char text[CONTEXT_TEXT_MAX];
 
         actor_table_init(&actors);
@@ -74,7 +74,7 @@ Test(cluster_context, what_was_encoded_is_decoded)
 Test(cluster_context, it_survives_shells_and_urls)
 {
     struct actor_table actors;
-    struct history history;
+    struct causal_history history;
     char text[CONTEXT_TEXT_MAX];
 
     actor_table_init(&actors);
@@ -94,8 +94,8 @@ Test(cluster_context, another_vnode_understands_it_with_its_own_indexes)
 {
     struct actor_table ours;
     struct actor_table theirs;
-    struct history history;
-    struct history decoded;
+    struct causal_history history;
+    struct causal_history decoded;
     char text[CONTEXT_TEXT_MAX];
 
     actor_table_init(&ours);
@@ -108,10 +108,10 @@ Test(cluster_context, another_vnode_understands_it_with_its_own_indexes)
     cr_assert_eq(context_decode(&secret, key_of("key"), encoded, &theirs, &decoded), 0);
     cr_assert_eq(theirs.count, 4); // 77 and 78 were entered
     cr_assert_eq(decoded.versions_count, 3);
-    cr_assert_eq(history_version(&decoded, 1), 1002);
-    cr_assert_eq(history_version(&decoded, 2), 1000);
-    cr_assert_eq(history_version(&decoded, 3), 1001);
-    cr_assert_eq(history_version(&decoded, 0), 0);
+    cr_assert_eq(causal_history_version(&decoded, 1), 1002);
+    cr_assert_eq(causal_history_version(&decoded, 2), 1000);
+    cr_assert_eq(causal_history_version(&decoded, 3), 1001);
+    cr_assert_eq(causal_history_version(&decoded, 0), 0);
     actor_table_free(&ours);
     actor_table_free(&theirs);
 }
@@ -119,7 +119,7 @@ Test(cluster_context, another_vnode_understands_it_with_its_own_indexes)
 Test(cluster_context, it_is_bound_to_key_cluster_and_secret)
 {
     struct actor_table actors;
-    struct history history;
+    struct causal_history history;
     struct context_secret other = secret;
     char text[CONTEXT_TEXT_MAX];
 
@@ -143,8 +143,8 @@ Test(cluster_context, it_is_bound_to_key_cluster_and_secret)
 Test(cluster_context, every_change_of_a_bit_or_of_the_length_is_seen)
 {
     struct actor_table actors;
-    struct history history;
-    struct history decoded;
+    struct causal_history history;
+    struct causal_history decoded;
     char text[CONTEXT_TEXT_MAX + 1];
 
     actor_table_init(&actors);
@@ -178,7 +178,7 @@ Test(cluster_context, every_change_of_a_bit_or_of_the_length_is_seen)
 Test(cluster_context, what_is_no_context_is_refused)
 {
     struct actor_table actors;
-    struct history decoded;
+    struct causal_history decoded;
     struct random random;
     static char text[2 * CONTEXT_TEXT_MAX];
 
@@ -207,7 +207,7 @@ Test(cluster_context, a_full_actor_table_is_said)
 {
     struct actor_table actors;
     struct actor_table full = {.count = LIMIT_ACTORS, .capacity = LIMIT_ACTORS};
-    struct history history;
+    struct causal_history history;
     char text[CONTEXT_TEXT_MAX];
 
     actor_table_init(&actors);

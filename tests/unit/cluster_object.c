@@ -118,7 +118,7 @@ static void expire(struct key *key, struct dot stamp, uint64_t expire_ms)
 }
 
 // PUT as a client that has read `context` (NULL: nothing); the new context replaces it.
-static int put(struct key *key, struct dot dot, const char *value, struct history *context,
+static int put(struct key *key, struct dot dot, const char *value, struct causal_history *context,
                bool use_context, uint64_t now_ms)
 {
     const struct object_put what = {.old = old_of(key),
@@ -200,7 +200,7 @@ Test(cluster_object, overwriting_in_general_form_comes_back_to_the_small_one)
 Test(cluster_object, a_stamp_that_was_given_out_is_refused)
 {
     struct key *const key = key_new();
-    struct history context;
+    struct causal_history context;
     int64_t total = 0;
 
     cr_assert_eq(set(key, dot_of(0, 5), "1", 0), 0);
@@ -227,14 +227,14 @@ Test(cluster_object, a_stamp_that_was_given_out_is_refused)
 Test(cluster_object, a_context_from_the_future_of_the_actor_is_refused)
 {
     struct key *const key = key_new();
-    struct history context;
+    struct causal_history context;
 
     cr_assert_eq(set(key, dot_of(0, 5), "1", 0), 0);
-    history_init(&context);
-    cr_assert(history_add_version(&context, dot_of(0, 9)));
+    causal_history_init(&context);
+    cr_assert(causal_history_add_version(&context, dot_of(0, 9)));
     cr_assert_eq(put(key, dot_of(0, 9), "2", &context, true, 0), -ESTALE);
-    history_init(&context);
-    history_add_dot(&context, dot_of(0, 9));
+    causal_history_init(&context);
+    causal_history_add_dot(&context, dot_of(0, 9));
     cr_assert_eq(put(key, dot_of(0, 8), "2", &context, true, 0), -ESTALE);
     cr_assert_eq(put(key, dot_of(0, 10), "2", &context, true, 0), 0);
     key_free(key);
@@ -261,7 +261,7 @@ Test(cluster_object, liveness_is_as_in_redis)
 Test(cluster_object, a_record_is_reaped_when_its_last_value_has_expired)
 {
     struct key *const key = key_new();
-    struct history context;
+    struct causal_history context;
 
     cr_assert_eq(set(key, dot_of(0, 1), "a", 100), 0);
     cr_assert_eq(put(key, dot_of(1, 2), "b", &context, false, 50), 0);
@@ -532,9 +532,9 @@ Test(cluster_object, concurrent_sets_are_siblings_and_the_newest_wins)
 Test(cluster_object, put_replaces_what_was_read_and_nothing_else)
 {
     struct key *const key = key_new();
-    struct history first;
-    struct history second;
-    struct history both;
+    struct causal_history first;
+    struct causal_history second;
+    struct causal_history both;
 
     cr_assert_eq(put(key, dot_of(0, 1), "one", &first, false, 0), 0);
     cr_assert_eq(put(key, dot_of(0, 2), "two", &second, false, 0), 0);
@@ -560,8 +560,8 @@ Test(cluster_object, a_put_goes_on_at_a_replica_that_has_not_seen_the_last_one)
 {
     struct key *const a = key_new();
     struct key *const b = key_new();
-    struct history client;
-    struct history other;
+    struct causal_history client;
+    struct causal_history other;
 
     cr_assert_eq(put(a, dot_of(0, 1), "other", &other, false, 0), 0);
     copy(b, a);
@@ -587,8 +587,8 @@ Test(cluster_object, siblings_are_capped_for_put_only)
 {
     struct key *const a = key_new();
     struct key *const b = key_new();
-    struct history context;
-    struct history all;
+    struct causal_history context;
+    struct causal_history all;
 
     for (uint64_t i = 0; i < LIMIT_SIBLINGS; i++) {
         cr_assert_eq(put(a, dot_of(0, 1 + i), "a", &context, false, 0), 0);
@@ -609,7 +609,7 @@ Test(cluster_object, siblings_are_capped_for_put_only)
 Test(cluster_object, dead_values_do_not_count_as_siblings)
 {
     struct key *const key = key_new();
-    struct history context;
+    struct causal_history context;
 
     cr_assert_eq(set(key, dot_of(0, 1), "a", 100), 0);
     cr_assert_eq(put(key, dot_of(0, 2), "b", &context, false, 101), 0);
@@ -620,7 +620,7 @@ Test(cluster_object, dead_values_do_not_count_as_siblings)
     key_free(key);
 }
 
-static bool delete_read(struct key *key, struct dot dot, const struct history *context)
+static bool delete_read(struct key *key, struct dot dot, const struct causal_history *context)
 {
     const struct object_put what = {.old = old_of(key), .context = context, .dot = dot};
     uint8_t *const out = malloc(ROOM);
@@ -636,8 +636,8 @@ static bool delete_read(struct key *key, struct dot dot, const struct history *c
 Test(cluster_object, delete_takes_what_was_read)
 {
     struct key *const key = key_new();
-    struct history first;
-    struct history second;
+    struct causal_history first;
+    struct causal_history second;
 
     cr_assert_eq(put(key, dot_of(0, 1), "one", &first, false, 0), 0);
     cr_assert_eq(put(key, dot_of(0, 2), "two", &second, false, 0), 0);
@@ -657,8 +657,8 @@ Test(cluster_object, two_deletes_of_different_siblings_leave_nothing)
 {
     struct key *const a = key_new();
     struct key *const b = key_new();
-    struct history first;
-    struct history second;
+    struct causal_history first;
+    struct causal_history second;
     int64_t total = 0;
 
     cr_assert_eq(put(a, dot_of(0, 1), "one", &first, false, 0), 0);
@@ -707,12 +707,12 @@ Test(cluster_object, an_event_is_not_forgotten_with_its_dot)
     struct key *const key = key_new();
     uint8_t *const out = malloc(ROOM);
     struct object_view view;
-    struct history context;
+    struct causal_history context;
     size_t size = 0;
 
-    history_init(&context);
+    causal_history_init(&context);
     for (uint64_t i = 0; i < LIMIT_HISTORY_DOTS; i++) {
-        history_add_dot(&context, dot_of(1, 100 + i));
+        causal_history_add_dot(&context, dot_of(1, 100 + i));
     }
     cr_assert_eq(put(key, dot_of(2, 1), "a", &context, true, 0), 0);
     cr_assert_eq(old_of(key)->dots_count, LIMIT_HISTORY_DOTS);
@@ -743,7 +743,7 @@ Test(cluster_object, every_prefix_and_every_flipped_bit_is_survived)
 {
     struct key *const a = key_new();
     struct key *const b = key_new();
-    struct history context;
+    struct causal_history context;
     int64_t total = 0;
 
     cr_assert_eq(set(a, dot_of(0, 1), "10", 0), 0);

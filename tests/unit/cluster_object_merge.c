@@ -50,7 +50,7 @@ struct replica {
 struct context {
     bool held;
     bool read[EVENTS_MAX];
-    struct history history;
+    struct causal_history history;
 };
 
 struct world {
@@ -524,7 +524,7 @@ static void step_put(struct world *world, uint32_t index, const struct object_vi
                                    .value = slice_from_text(event.text),
                                    .now_ms = world->now_ms};
     const size_t bound = object_put_bound(old, put.context, put.value.size);
-    struct history after;
+    struct causal_history after;
 
     cr_assert_leq(bound, OBJECT_BYTES_MAX);
     expect(world, object_put_with_context(&world->actors, &put, out, bound, &size, &after) == 0);

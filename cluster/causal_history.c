@@ -1,15 +1,15 @@
-#include "cluster/history.h"
+#include "cluster/causal_history.h"
 
 #include <string.h>
 
-void history_init(struct history *history)
+void causal_history_init(struct causal_history *history)
 {
     history->versions_count = 0;
     history->dots_count = 0;
 }
 
 // The first version whose actor is not below `actor`.
-static uint32_t versions_place(const struct history *history, uint32_t actor)
+static uint32_t versions_place(const struct causal_history *history, uint32_t actor)
 {
     uint32_t low = 0;
     uint32_t high = history->versions_count;
@@ -26,7 +26,7 @@ static uint32_t versions_place(const struct history *history, uint32_t actor)
     return low;
 }
 
-uint64_t history_version(const struct history *history, uint32_t actor)
+uint64_t causal_history_version(const struct causal_history *history, uint32_t actor)
 {
     const uint32_t place = versions_place(history, actor);
 
@@ -35,9 +35,9 @@ uint64_t history_version(const struct history *history, uint32_t actor)
                : 0;
 }
 
-bool history_covers(const struct history *history, struct dot dot)
+bool causal_history_covers(const struct causal_history *history, struct dot dot)
 {
-    if (dot.hlc <= history_version(history, dot.actor)) {
+    if (dot.hlc <= causal_history_version(history, dot.actor)) {
         return true;
     }
     for (uint32_t i = 0; i < history->dots_count; i++) {
@@ -48,7 +48,7 @@ bool history_covers(const struct history *history, struct dot dot)
     return false;
 }
 
-static void dots_remove(struct history *history, uint32_t place)
+static void dots_remove(struct causal_history *history, uint32_t place)
 {
     CHECK(place < history->dots_count);
     history->dots_count--;
@@ -56,7 +56,7 @@ static void dots_remove(struct history *history, uint32_t place)
             (history->dots_count - place) * sizeof history->dots[0]);
 }
 
-bool history_add_version(struct history *history, struct dot dot)
+bool causal_history_add_version(struct causal_history *history, struct dot dot)
 {
     const uint32_t place = versions_place(history, dot.actor);
 
@@ -93,10 +93,10 @@ static bool dot_is_older(struct dot a, struct dot b)
     return a.hlc != b.hlc ? a.hlc < b.hlc : a.actor < b.actor;
 }
 
-void history_add_dot(struct history *history, struct dot dot)
+void causal_history_add_dot(struct causal_history *history, struct dot dot)
 {
     CHECK(dot.hlc != 0 && dot.hlc <= DOT_HLC_MAX);
-    if (history_covers(history, dot)) {
+    if (causal_history_covers(history, dot)) {
         return;
     }
     if (history->dots_count == LIMIT_HISTORY_DOTS) {
@@ -121,15 +121,15 @@ void history_add_dot(struct history *history, struct dot dot)
     history->dots_count++;
 }
 
-bool history_join(struct history *history, const struct history *other)
+bool causal_history_join(struct causal_history *history, const struct causal_history *other)
 {
     for (uint32_t i = 0; i < other->versions_count; i++) {
-        if (!history_add_version(history, other->versions[i])) {
+        if (!causal_history_add_version(history, other->versions[i])) {
             return false;
         }
     }
     for (uint32_t i = 0; i < other->dots_count; i++) {
-        history_add_dot(history, other->dots[i]);
+        causal_history_add_dot(history, other->dots[i]);
     }
     return true;
 }

@@ -1,8 +1,7 @@
-// A history: the set of events that an object, or a reader of it, has seen.
+// A causal history: the set of events that an object, or a reader of it, has seen.
 //
 //     version vector   per actor the newest hlc seen, which stands for it and all older events of
-//     that
-//                      actor on that key
+//                      that actor on that key
 //     dots             single events beyond the vector: seen, though not all before them were
 //
 // An object's history is what its replica has seen of the key. A context (RLDB.GET, RLDB.PUT) is
@@ -22,28 +21,28 @@
 #include "cluster/actor.h"
 #include "core/limits.h"
 
-struct history {
+struct causal_history {
     uint32_t versions_count;
     uint32_t dots_count;
     struct dot versions[LIMIT_OBJECT_VERSIONS];
     struct dot dots[LIMIT_HISTORY_DOTS];
 };
 
-void history_init(struct history *history);
+void causal_history_init(struct causal_history *history);
 
 // Whether the event has been seen.
-bool history_covers(const struct history *history, struct dot dot);
+bool causal_history_covers(const struct causal_history *history, struct dot dot);
 
 // The newest hlc that the vector has of the actor, 0 when none.
-uint64_t history_version(const struct history *history, uint32_t actor);
+uint64_t causal_history_version(const struct causal_history *history, uint32_t actor);
 
 // Everything of the actor up to dot.hlc has been seen. False, and nothing changed, when the vector
 // is full.
-bool history_add_version(struct history *history, struct dot dot);
+bool causal_history_add_version(struct causal_history *history, struct dot dot);
 
 // This one event has been seen. When there are LIMIT_HISTORY_DOTS already, the one with the lowest
 // hlc is forgotten: a history may always claim less than was seen.
-void history_add_dot(struct history *history, struct dot dot);
+void causal_history_add_dot(struct causal_history *history, struct dot dot);
 
 // What either has seen. False, and `history` changed in part, when the vector would be too long.
-bool history_join(struct history *history, const struct history *other);
+bool causal_history_join(struct causal_history *history, const struct causal_history *other);
