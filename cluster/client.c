@@ -248,7 +248,11 @@ static void client_pending_drain(struct client *client)
         }
         client->pending_count--;
         if ((client->flags & CLIENT_CLOSING) == 0) {
-            outbuf_splice(&client->out, &first->out, &shard->outbufs);
+            if (first->kind == PENDING_HOP) {
+                hop_take_reply(shard, first, &client->out);
+            } else {
+                outbuf_splice(&client->out, &first->out, &shard->outbufs);
+            }
             client_late_drain(client);
             client_mark_flush(client);
         }

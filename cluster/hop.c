@@ -20,27 +20,78 @@ static struct hop *hop_of_waiter(struct gate_waiter *waiter)
     return (struct hop *)((uint8_t *)waiter - offsetof(struct hop, waiter));
 }
 
-// The argument slices are the batch's, and go with it: the hop needs its own.
-static bool hop_copy_arguments(struct hop *hop, const struct exec *x)
+// Copies the arguments into the message. False when they do not fit.
+static bool hop_pack(struct hop *hop, const struct exec *x)
 {
-    struct slice *arguments = hop->arguments;
-    hop->argv = arguments;
-    if (x->argc > HOP_ARGUMENTS_INLINE) {
-        arguments = memory_allocate(x->argc * sizeof *arguments);
-        if (arguments == NULL) {
+    if (x->argc > HOP_ARGUMENTS) {
+        return false;
+    }
+    size_t size = x->argc * sizeof(uint16_t);
+    for (uint32_t i = 0; i < x->argc; i++) {
+        size += x->argv[i].size;
+    }
+    if (size > HOP_INSIDE_BYTES) {
+        return false;
+    }
+    uint8_t *sizes = hop->inside;
+    uint8_t *bytes = hop->inside + x->argc * sizeof(uint16_t);
+    for (uint32_t i = 0; i < x->argc; i++) {
+        struct slice argument = x->argv[i];
+        uint16_t argument_size = (uint16_t)argument.size;
+        memcpy(sizes, &argument_size, sizeof argument_size);
+        sizes += sizeof argument_size;
+        if (argument_size != 0) {
+            memcpy(bytes, argument.bytes, argument_size);
+            bytes += argument_size;
+        }
+    }
+    hop->packed_bytes = (uint16_t)size;
+    return true;
+}
+
+const struct slice *hop_arguments(const struct hop *hop, struct slice *spans)
+{
+    if (hop->packed_bytes == 0) {
+        return hop->argv;
+    }
+    const uint8_t *sizes = hop->inside;
+    const uint8_t *bytes = hop->inside + hop->argc * sizeof(uint16_t);
+    for (uint32_t i = 0; i < hop->argc; i++) {
+        uint16_t size;
+        memcpy(&size, sizes, sizeof size);
+        sizes += sizeof size;
+        spans[i] = slice_of(bytes, size);
+        bytes += size;
+    }
+    return spans;
+}
+
+// The argument slices are the batch's, and go with it: the hop needs its own.
+static bool hop_refer(struct hop *hop, const struct exec *x)
+{
+    struct slice *spans = hop->spans;
+    hop->packed_bytes = 0;
+    hop->argument_bytes = NULL;
+    hop->lease = (struct client_lease){0};
+    if (x->argc > HOP_ARGUMENTS) {
+        spans = memory_allocate(x->argc * sizeof *spans);
+        if (spans == NULL) {
             return false;
         }
     }
-    memcpy(arguments, x->argv, x->argc * sizeof *arguments);
-    hop->argv = arguments;
-    hop->argc = x->argc;
-    hop->argument_bytes = NULL;
-    hop->lease = (struct client_lease){0};
+    memcpy(spans, x->argv, x->argc * sizeof *spans);
+    hop->argv = spans;
     if (!x->batch_bytes) {
         hop->lease = client_lease_hold(x->client);
         return true;
     }
-    return exec_copy_argument_bytes(arguments, x->argc, &hop->argument_bytes);
+    if (!exec_copy_argument_bytes(spans, x->argc, &hop->argument_bytes)) {
+        if (spans != hop->spans) {
+            memory_free(spans);
+        }
+        return false;
+    }
+    return true;
 }
 
 bool hop_send(struct exec *x, uint32_t core)
@@ -51,25 +102,24 @@ bool hop_send(struct exec *x, uint32_t core)
     if (hop == NULL) {
         return false;
     }
-    if (!hop_copy_arguments(hop, x)) {
-        if (hop->argv != hop->arguments) {
-            memory_free((void *)(uintptr_t)hop->argv);
-        }
+    if (!hop_pack(hop, x) && !hop_refer(hop, x)) {
         pool_give(&shard->hops, hop);
         return false;
     }
+    CHECK(x->item->argument <= UINT16_MAX);
     hop->message =
         (struct message){.kind = MESSAGE_HOP, .from = (uint8_t)shard->index, .to = (uint8_t)core};
-    hop->waiter = (struct gate_waiter){0};
-    hop->waiting_at = NULL;
     hop->command = x->command;
     hop->hash = x->item->op.hash;
     hop->vnode = x->item->op.vnode;
+    hop->argc = x->argc;
     hop->slot = x->item->slot;
-    hop->argument = x->item->argument;
+    hop->argument = (uint16_t)x->item->argument;
+    hop->reply_bytes = 0;
     hop->protocol = client->protocol;
     hop->timed = false;
     hop->scoped = (client->flags & CLIENT_SHARD_PORT) != 0;
+    hop->gated = false;
     hop->pending.out = (struct outbuf){0};
     client_pending_add(client, &hop->pending, PENDING_HOP);
     if (core == shard->index) {
@@ -80,9 +130,6 @@ bool hop_send(struct exec *x, uint32_t core)
         }
         return true;
     }
-    // The room for the reply comes from here: chunks would drift to the other core's cache
-    // otherwise.
-    (void)outbuf_reserve(&hop->pending.out, &shard->outbufs, 1);
     shard->stats.hops_sent++;
     shard_post(shard, &hop->message);
     return true;
@@ -91,21 +138,14 @@ bool hop_send(struct exec *x, uint32_t core)
 static void hop_granted(struct gate_waiter *waiter)
 {
     struct hop *hop = hop_of_waiter(waiter);
-    struct shard *shard = hop->waiting_at;
-    hop->next_granted = NULL;
-    if (shard->granted_last != NULL) {
-        shard->granted_last->next_granted = hop;
-    } else {
-        shard->granted_first = hop;
-    }
-    shard->granted_last = hop;
+    hop_list_add(&hop->waiting_at->granted, hop);
 }
 
 bool hop_wait(struct shard *shard, struct hop *hop)
 {
-    hop->waiter.hash = hop->hash;
-    hop->waiter.granted = hop_granted;
+    hop->waiter = (struct gate_waiter){.hash = hop->hash, .granted = hop_granted};
     hop->waiting_at = shard;
+    hop->gated = true;
     switch (gate_take(shard->gates, &hop->waiter)) {
     case GATE_GRANTED:
         hop_granted(&hop->waiter);
@@ -115,14 +155,21 @@ bool hop_wait(struct shard *shard, struct hop *hop)
     case GATE_TABLE_FULL:
         break;
     }
-    hop->waiting_at = NULL;
+    hop->gated = false;
     return false;
 }
 
-void hop_done(struct shard *shard, struct hop *hop)
+void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply)
 {
-    if (hop->waiting_at != NULL) {
-        hop->waiting_at = NULL;
+    if (reply->bytes <= HOP_INSIDE_BYTES && !hop->timed && !reply->failed) {
+        hop->reply_bytes = (uint16_t)reply->bytes;
+        outbuf_read(reply, &shard->outbufs, hop->inside);
+    } else {
+        hop->pending.out = *reply;
+        *reply = (struct outbuf){0};
+    }
+    if (hop->gated) {
+        hop->gated = false;
         gate_release(shard->gates, &hop->waiter);
     }
     if (hop->message.from == shard->index) {
@@ -139,22 +186,41 @@ void hop_return(struct shard *shard, struct hop *hop)
         shard->credits[hop->message.to]++;
     }
     if (hop->timed) {
+        struct slice spans[HOP_ARGUMENTS];
         const struct exec x = {.client = hop->pending.client,
                                .command = hop->command,
-                               .argv = hop->argv,
+                               .argv = hop_arguments(hop, spans),
                                .argc = hop->argc};
         slowlog_note(shard, &x, hop->took_ns);
     }
+    if (hop->pending.discard) {
+        hop->reply_bytes = 0;
+    }
     client_pending_done(&hop->pending);
+}
+
+void hop_take_reply(struct shard *shard, struct pending *pending, struct outbuf *to)
+{
+    struct hop *hop = hop_of_pending(pending);
+    if (hop->reply_bytes != 0) {
+        uint8_t *at = outbuf_reserve(to, &shard->outbufs, hop->reply_bytes);
+        if (at != NULL) {
+            memcpy(at, hop->inside, hop->reply_bytes);
+            outbuf_commit(to, hop->reply_bytes);
+        }
+    }
+    outbuf_splice(to, &pending->out, &shard->outbufs);
 }
 
 void hop_free(struct shard *shard, struct pending *pending)
 {
     struct hop *hop = hop_of_pending(pending);
-    client_lease_release(shard, &hop->lease);
-    memory_free(hop->argument_bytes);
-    if (hop->argv != hop->arguments) {
-        memory_free((void *)(uintptr_t)hop->argv);
+    if (hop->packed_bytes == 0) {
+        client_lease_release(shard, &hop->lease);
+        memory_free(hop->argument_bytes);
+        if (hop->argv != hop->spans) {
+            memory_free((void *)(uintptr_t)hop->argv);
+        }
     }
     pool_give(&shard->hops, hop);
 }

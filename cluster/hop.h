@@ -1,8 +1,7 @@
 // Hops: a request that runs on another core, or here behind a gate.
 //
-// A hop carries the request to the core that owns its key and the reply back. Its arguments lie in
-// the sender's receive buffer, which stays leased until the hop is back: the other core reads them
-// in place.
+// A hop carries the request to the core that owns its key and the reply back, in the message itself
+// where they fit (message.h).
 #pragma once
 
 #include "cluster/message.h"
@@ -13,13 +12,21 @@ struct exec;
 // of its key. False when there is no memory: nothing was done.
 bool hop_send(struct exec *x, uint32_t core);
 
+// The arguments of a request that has not run yet: those it refers to, or packed ones taken apart
+// into spans[HOP_ARGUMENTS].
+const struct slice *hop_arguments(const struct hop *hop, struct slice *spans);
+
+// Done on the receiver, with its reply in `reply`, which is empty then: goes back, or is at home
+// already.
+void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply);
+
 // Back on the sender: the reply takes its place.
 void hop_return(struct shard *shard, struct hop *hop);
 
-// Done on the receiver: goes back, or is at home already.
-void hop_done(struct shard *shard, struct hop *hop);
-
 // Queues behind the gate of its key, on the receiver. False when the table of gates is full.
 bool hop_wait(struct shard *shard, struct hop *hop);
+
+// The place of a hop is at the head of the FIFO: its reply goes behind `to`.
+void hop_take_reply(struct shard *shard, struct pending *pending, struct outbuf *to);
 
 void hop_free(struct shard *shard, struct pending *pending);

@@ -34,37 +34,81 @@ struct message {
     bool returning;       // on its way back
 };
 
-enum { HOP_ARGUMENTS_INLINE = 6 };
+enum {
+    HOP_LINES = 4, // what crosses between the cores, as far as it is used
+    HOP_INSIDE_BYTES = 204,
+    HOP_ARGUMENTS = 8, // the most that are packed, or referred to without a block of their own
+};
 
 // A request that runs elsewhere or later: on another core, or here behind a gate.
 //
-// Laid out by cache lines, since a hop crosses from one core to the other and back: the request in
-// the first, the reply in the second, the arguments behind them; what only one side looks at comes
-// last.
+// It crosses from one core to the other and back, and each line of the cache that does costs what
+// 100 instructions cost. So request and reply travel in the message itself:
+//
+//     line 0         what there is to do  |  inside
+//     lines 1 to 3   inside: the arguments on the way there, the reply on the way back
+//     beyond         the sender's own; and what is seldom
+//
+// Packed arguments are their sizes, two bytes each, and then their bytes. A GET and its reply of 64
+// bytes are two lines each way. What does not fit stays where it is: arguments in the sender's
+// receive buffer, which is leased until the hop is back; a reply in chunks of the receiver's.
 struct hop {
-    alignas(LIMIT_CACHE_LINE_BYTES) struct message message;
+    alignas(LIMIT_CACHE_LINE_BYTES) struct message message; // next: in the lists of the receiver
     const struct command *command;
-    const struct slice *argv;
     uint64_t hash;
-    uint32_t argc;
-    uint32_t argument; // which of them is the key
     uint32_t vnode;
+    uint32_t argc;
     uint16_t slot;
+    uint16_t argument;     // which of them is the key
+    uint16_t packed_bytes; // arguments inside, until the reply is; 0: they are in argv
+    uint16_t reply_bytes;  // of it inside; 0: it is in pending.out
     uint8_t protocol;
-    bool timed;  // took_ns is what it took
+    bool timed;  // took_ns is what it took; the arguments stay, for the slow log
     bool scoped; // the client came by a shard port
-    struct hop *next_granted;
-    struct pending pending; // the place of its reply, on the sender
-    struct slice arguments[HOP_ARGUMENTS_INLINE];
-    struct gate_waiter waiter; // the receiver's, when a gate is taken
-    struct shard *waiting_at;  // the receiver, while it queues at a gate or holds it
-    struct client_lease lease; // the sender's
-    uint64_t took_ns;          // for the sender's slow log
-    void *argument_bytes;      // a copy of them where the batch owned them; else NULL
+    bool gated;  // queues at a gate of the receiver, or holds it
+    uint8_t inside[HOP_INSIDE_BYTES];
+
+    struct pending pending;            // the place of its reply, on the sender
+    const struct slice *argv;          // the arguments, unless packed
+    struct slice spans[HOP_ARGUMENTS]; // theirs, unless there are more
+    struct client_lease lease;         // of their bytes
+    void *argument_bytes;              // a copy of them where the batch owned them; else NULL
+    uint64_t took_ns;                  // for the sender's slow log
+    struct gate_waiter waiter;         // the receiver's, when a gate is taken
+    struct shard *waiting_at;          // the receiver, while `gated`
 };
 
-static_assert(offsetof(struct hop, pending) <= LIMIT_CACHE_LINE_BYTES + 8,
-              "the request is in the first line");
+static_assert(offsetof(struct hop, pending) == (size_t)HOP_LINES * LIMIT_CACHE_LINE_BYTES,
+              "what crosses has its lines for itself");
+
+// Hops in a row, by message.next.
+struct hop_list {
+    struct hop *first, *last;
+};
+
+static inline void hop_list_add(struct hop_list *list, struct hop *hop)
+{
+    hop->message.next = NULL;
+    if (list->last != NULL) {
+        list->last->message.next = &hop->message;
+    } else {
+        list->first = hop;
+    }
+    list->last = hop;
+}
+
+// NULL when there is none.
+static inline struct hop *hop_list_take(struct hop_list *list)
+{
+    struct hop *hop = list->first;
+    if (hop != NULL) {
+        list->first = (struct hop *)hop->message.next;
+        if (list->first == NULL) {
+            list->last = NULL;
+        }
+    }
+    return hop;
+}
 
 // An accepted socket, handed from core 0 (the listener of a unix path) to another.
 struct socket_message {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { BATCH_SLICES = LIMIT_BATCH * 8, BATCH_SPANS = 64 };
+static_assert(BATCH_SLICES >= LIMIT_BATCH * HOP_ARGUMENTS, "packed hops find room");
 
 // What becomes of a request, decided when it is parsed.
 enum request_kind {
@@ -429,8 +430,7 @@ static bool request_run_hop(struct shard *shard, struct request *request)
     x->shard = shard;
     CHECK(x->command != NULL);
     if (x->command->route == ROUTE_KEY) {
-        if (hop->waiting_at == NULL && gate_any(shard->gates) &&
-            gate_taken(shard->gates, hop->hash)) {
+        if (!hop->gated && gate_any(shard->gates) && gate_taken(shard->gates, hop->hash)) {
             shard->stats.gate_waits++;
             if (hop_wait(shard, hop)) {
                 return false;
@@ -487,9 +487,12 @@ static void batch_run(struct shard *shard, struct batch *batch)
                 slowlog_note(shard, &request->exec, io_clock_ns(shard->io) - one_ns);
             }
         } else if (request_run_hop(shard, request)) {
-            request->hop->timed = timed;
-            request->hop->took_ns = timed ? io_clock_ns(shard->io) - one_ns : 0;
-            hop_done(shard, request->hop);
+            struct hop *hop = request->hop;
+            if (timed) {
+                hop->timed = true;
+                hop->took_ns = io_clock_ns(shard->io) - one_ns;
+            }
+            hop_done(shard, hop, &shard->hop_reply);
         }
     }
     batch_finish(shard, batch, began_ns);
@@ -499,30 +502,19 @@ static void batch_run(struct shard *shard, struct batch *batch)
 static bool batch_fill_hops(struct shard *shard, struct batch *batch)
 {
     while (batch->count < LIMIT_BATCH) {
-        struct hop *hop = shard->granted_first;
-        if (hop != NULL) {
-            shard->granted_first = hop->next_granted;
-            if (shard->granted_first == NULL) {
-                shard->granted_last = NULL;
-            }
-        } else {
-            hop = shard->received_first;
-            if (hop == NULL) {
-                break;
-            }
-            shard->received_first = hop->next_granted;
-            if (shard->received_first == NULL) {
-                shard->received_last = NULL;
-            }
+        struct hop *hop = hop_list_take(&shard->granted);
+        hop = hop != NULL ? hop : hop_list_take(&shard->received);
+        if (hop == NULL) {
+            break;
         }
         struct request *request = &batch->requests[batch->count++];
         request->hop = hop;
         request->kind = REQUEST_HOP;
         request->exec = (struct exec){
             .command = hop->command,
-            .argv = hop->argv,
+            .argv = hop_arguments(hop, batch->slices + batch->slice_count),
             .argc = hop->argc,
-            .reply = {.out = &hop->pending.out,
+            .reply = {.out = &shard->hop_reply,
                       .cache = &shard->outbufs,
                       .protocol = hop->protocol},
             .item = &request->item,
@@ -532,7 +524,8 @@ static bool batch_fill_hops(struct shard *shard, struct batch *batch)
         request->item.slot = hop->slot;
         request->item.op.hash = hop->hash;
         request->item.op.vnode = hop->vnode;
-        request->item.op.key = hop->argv[hop->argument];
+        request->item.op.key = request->exec.argv[hop->argument];
+        batch->slice_count += HOP_ARGUMENTS;
         if (hop->command->route == ROUTE_KEY) {
             request_add_op(batch, request);
         }

@@ -22,7 +22,6 @@ enum {
     SHARD_DRAIN_POLL_NS = 5 * 1000 * 1000,
     SHARD_CRON_NS = 100 * 1000 * 1000,
     SHARD_INBOX_BATCH = 64,
-    HOP_LINES_FETCHED = 4, // request, reply, three arguments
 };
 
 static struct shard *shard_of_timer(struct timer *timer, size_t offset)
@@ -56,13 +55,7 @@ static void shard_take_message(struct shard *shard, struct message *message)
             hop_return(shard, hop);
             return;
         }
-        hop->next_granted = NULL;
-        if (shard->received_last != NULL) {
-            shard->received_last->next_granted = hop;
-        } else {
-            shard->received_first = hop;
-        }
-        shard->received_last = hop;
+        hop_list_add(&shard->received, hop);
         shard->stats.hops_received++;
         return;
     }
@@ -109,26 +102,42 @@ static void shard_feed_starved(struct shard *shard)
     }
 }
 
+// Asks for a line as who will write it: one that is asked for to be read, and then written, comes
+// twice. (Compilers need a newer processor than ours to be told so for __builtin_prefetch().)
+static inline void shard_fetch_line(const void *line)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
 // Messages lie in the other core's cache: a line that comes from there costs as much as a hop's
-// work. They are fetched together, and so is what the hops among them point at.
+// work. They are fetched together.
 static void shard_fetch_messages(void *const *messages, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        const char *lines = messages[i];
-        for (uint32_t line = 0; line < HOP_LINES_FETCHED; line++) {
-            __builtin_prefetch(lines + line * LIMIT_CACHE_LINE_BYTES, 1);
-        }
+        shard_fetch_line(messages[i]);
+        shard_fetch_line((const char *)messages[i] + LIMIT_CACHE_LINE_BYTES);
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct message *message = messages[i];
         const struct hop *hop = messages[i];
-        if (message->kind == MESSAGE_HOP) {
-            __builtin_prefetch(hop->pending.out.head, 1);
-            if (!message->returning) {
-                __builtin_prefetch(hop->argv[hop->argument].bytes);
-            } else if (hop->pending.out.head != NULL) {
-                __builtin_prefetch(hop->pending.out.head->bytes + 32);
-            }
+        if (message->kind != MESSAGE_HOP) {
+            continue;
+        }
+        size_t inside = message->returning ? hop->reply_bytes : hop->packed_bytes;
+        const char *end = (const char *)hop->inside + inside;
+        for (const char *line = (const char *)messages[i] + (size_t)2 * LIMIT_CACHE_LINE_BYTES;
+             line < end; line += LIMIT_CACHE_LINE_BYTES) {
+            shard_fetch_line(line);
+        }
+        if (message->returning) {
+            __builtin_prefetch(&hop->pending, 1);
+        } else if (hop->packed_bytes == 0) {
+            __builtin_prefetch(&hop->argv);
+            __builtin_prefetch(hop->spans);
         }
     }
 }
@@ -662,6 +671,7 @@ void shard_close(struct shard *shard)
     memory_free(shard->scratch);
     memory_free(shard->credits);
     outbuf_clear(&shard->discarded, &shard->outbufs);
+    outbuf_clear(&shard->hop_reply, &shard->outbufs);
     outbuf_cache_destroy(&shard->outbufs);
     pool_destroy(&shard->clients_pool);
     pool_destroy(&shard->hops);

@@ -58,9 +58,10 @@ struct shard {
     struct client *starved_first;
     // messages
     struct pool hops;
-    uint32_t *credits;                          // towards each core
-    struct hop *received_first, *received_last; // hops of other cores, to run in this turn
-    struct hop *granted_first, *granted_last;   // behind gates until now
+    uint32_t *credits;        // towards each core
+    struct hop_list received; // hops of other cores, to run in this turn
+    struct hop_list granted;  // hops that were behind gates until now
+    struct outbuf hop_reply;  // of the hop that runs
     struct multi_part *parts_granted;
     struct multi_part *parts_slicing, *parts_slicing_last; // ROUTE_ALL commands that are long
     uint32_t multis;                                       // under way, coordinated here

@@ -235,6 +235,22 @@ void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *ca
     }
 }
 
+void outbuf_read(struct outbuf *out, struct outbuf_cache *cache, uint8_t *ret_bytes)
+{
+    CHECK(!out->sending);
+    for (struct outbuf_chunk *chunk = out->head; chunk != NULL; chunk = chunk->next) {
+        memcpy(ret_bytes, chunk->bytes + chunk->begin, chunk->end - chunk->begin);
+        ret_bytes += chunk->end - chunk->begin;
+    }
+    if (out->head == NULL || out->head != out->tail) {
+        outbuf_clear(out, cache);
+        return;
+    }
+    out->head->begin = 0;
+    out->head->end = 0;
+    out->bytes = 0;
+}
+
 unsigned outbuf_iov(struct outbuf *out, struct iovec *ret_iov, unsigned max)
 {
     unsigned count = 0;

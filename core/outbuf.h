@@ -109,6 +109,10 @@ void outbuf_splice(struct outbuf *to, struct outbuf *from, struct outbuf_cache *
 // takes them off `from`. `failed` goes along.
 void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size);
 
+// Copies all bytes to ret_bytes, which has room for them; none are left then. The first chunk stays
+// for what is appended next, whatever it is: for an outbuf that is used again at once.
+void outbuf_read(struct outbuf *out, struct outbuf_cache *cache, uint8_t *ret_bytes);
+
 // Names the bytes to send, from the head, in up to `max` pieces. Returns how many pieces. The
 // memory stays valid and unchanged until outbuf_consume().
 unsigned outbuf_iov(struct outbuf *out, struct iovec *ret_iov, unsigned max);

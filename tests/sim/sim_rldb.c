@@ -36,7 +36,7 @@ static void rldb_fail(const char *what, const char *why)
 
 static bool shard_holds_work(const struct shard *shard)
 {
-    return shard->received_first != NULL || shard->granted_first != NULL ||
+    return shard->received.first != NULL || shard->granted.first != NULL ||
            shard->parts_granted != NULL || shard->parts_slicing != NULL ||
            shard->ready_first != NULL || shard->flush_first != NULL;
 }
