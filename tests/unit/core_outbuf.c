@@ -194,6 +194,34 @@ Test(core_outbuf, splicing_links_long_content_and_copies_short)
     outbuf_cache_destroy(&away);
 }
 
+Test(core_outbuf, reading_empties_and_keeps_a_chunk)
+{
+    struct outbuf out = {0};
+    struct outbuf_cache cache;
+    uint8_t bytes[1003];
+    char long_text[1001];
+
+    outbuf_cache_init(&cache, 4, 4);
+    memset(long_text, 'd', 1000);
+    long_text[1000] = '\0';
+    outbuf_read(&out, &cache, bytes);
+    for (uint32_t round = 0; round < 3; round++) {
+        put(&out, &cache, "one");
+        outbuf_read(&out, &cache, bytes);
+        cr_assert_eq(memcmp(bytes, "one", 3), 0);
+        cr_assert_eq(out.bytes, 0);
+    }
+    cr_assert_eq(cache.allocated, 1);
+    put(&out, &cache, "one");
+    put(&out, &cache, long_text);
+    outbuf_read(&out, &cache, bytes);
+    cr_assert_eq(memcmp(bytes, "one", 3), 0);
+    cr_assert_eq(memcmp(bytes + 3, long_text, 1000), 0);
+    cr_assert_eq(out.bytes, 0);
+    outbuf_clear(&out, &cache);
+    outbuf_cache_destroy(&cache);
+}
+
 Test(core_outbuf, a_failure_sticks_and_goes_along)
 {
     struct outbuf to = {0};
