@@ -46,10 +46,21 @@ static uint64_t client_output_share(const struct client *client)
     return client->shard->config.clients.output_max_bytes / LIMIT_CLIENT_OUTPUT_SHARE;
 }
 
+// Bytes of replies that may be unread when the next request begins. Who sends his whole pipeline
+// before he reads would wait for us to receive as we wait for him to read: what he has sent past
+// what is taken in for later runs, as long as its replies fit.
+static uint64_t client_output_hold(const struct client *client)
+{
+    uint64_t share = client_output_share(client);
+    return client_backlog_bytes(client) > LIMIT_CLIENT_BACKLOG_BYTES
+               ? share * (LIMIT_CLIENT_OUTPUT_SHARE - 1)
+               : share;
+}
+
 bool client_may_ask(struct client *client)
 {
     struct shard *shard = client->shard;
-    if (client->out.bytes > client_output_share(client)) {
+    if (client->out.bytes > client_output_hold(client)) {
         client->flags |= CLIENT_HELD;
         timer_arm(&shard->timers, &client->stuck_timer,
                   shard->io->now_ns + LIMIT_CLIENT_STUCK_MS * UINT64_C(1000000));
@@ -83,17 +94,33 @@ static void client_window_grow(struct client *client)
     client->flags &= ~(uint32_t)CLIENT_SHRUNK;
 }
 
+static void client_hold_end(struct client *client)
+{
+    client->flags &= ~(uint32_t)CLIENT_HELD;
+    timer_cancel(&client->shard->timers, &client->stuck_timer);
+    client_mark_ready(client);
+}
+
 // What held the client back may be over.
 static void client_ask_again(struct client *client)
 {
     if ((client->flags & CLIENT_HELD) && client->out.bytes <= client_output_share(client) / 2) {
-        client->flags &= ~(uint32_t)CLIENT_HELD;
-        timer_cancel(&client->shard->timers, &client->stuck_timer);
-        client_mark_ready(client);
+        client_hold_end(client);
     }
     if ((client->flags & CLIENT_WINDOWED) && client->pending_count <= client->window / 2U) {
         client->flags &= ~(uint32_t)CLIENT_WINDOWED;
         client_mark_ready(client);
+    }
+}
+
+static void client_backlog_full(struct client *client)
+{
+    if ((client->flags & CLIENT_HELD) && client->out.bytes <= client_output_hold(client)) {
+        client_hold_end(client);
+    }
+    if (client_blocked(client) && !(client->flags & CLIENT_READ_PAUSED)) {
+        client->flags |= CLIENT_READ_PAUSED;
+        io_stream_stop(client->shard->io, &client->recv);
     }
 }
 
@@ -138,10 +165,8 @@ static void client_received(struct io_stream *stream, struct io_buffer *buffer, 
         // Leases are short: what cannot be parsed now is copied out.
         if (!client_buffer_gather(client)) {
             client_close(client);
-        } else if (client_backlog_bytes(client) > LIMIT_CLIENT_BACKLOG_BYTES &&
-                   !(client->flags & CLIENT_READ_PAUSED)) {
-            client->flags |= CLIENT_READ_PAUSED;
-            io_stream_stop(client->shard->io, &client->recv);
+        } else if (client_backlog_bytes(client) > LIMIT_CLIENT_BACKLOG_BYTES) {
+            client_backlog_full(client);
         }
         return;
     }
@@ -150,9 +175,12 @@ static void client_received(struct io_stream *stream, struct io_buffer *buffer, 
 
 void client_read_resume(struct client *client, bool partial)
 {
+    // Who is held shows by sending more that he does not read yet: client_output_hold().
+    size_t backlog_max =
+        client->flags & CLIENT_HELD ? LIMIT_CLIENT_BACKLOG_BYTES : LIMIT_CLIENT_BACKLOG_BYTES / 2;
     if ((client->flags & CLIENT_READ_PAUSED) && !client->recv.active &&
         (client->flags & (CLIENT_CLOSING | CLIENT_READ_ENDED)) == 0 &&
-        (partial || client_backlog_bytes(client) <= LIMIT_CLIENT_BACKLOG_BYTES / 2)) {
+        (partial || client_backlog_bytes(client) <= backlog_max)) {
         client->flags &= ~(uint32_t)CLIENT_READ_PAUSED;
         io_recv_start(client->shard->io, &client->recv, client->fd);
     }

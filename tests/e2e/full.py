@@ -198,6 +198,19 @@ def large_behind_a_wait(node):
             )
 
 
+def whole_pipeline_first(node):
+    """16 MiB of requests sent before the first of 50 MiB of replies is read, as many clients do:
+    what fits in output_max is answered, though the client takes nothing for long."""
+    count = 175000
+    with node.connect(timeout=30) as client:
+        expect(client.cmd("SET", "whole", "x" * 300), "OK")
+        client.send((encode("GET", "whole") + encode("SET", "another-name", "y" * 30)) * count)
+        client.finish()
+        received = client.read_to_end()
+        wanted = (b"$300\r\n" + b"x" * 300 + b"\r\n+OK\r\n") * count
+        expect_true(received == wanted, f"{len(received)} bytes of replies, not {len(wanted)}")
+
+
 if __name__ == "__main__":
     main(
         "full",
@@ -218,6 +231,7 @@ if __name__ == "__main__":
                     ("a reply larger than may wait", large_reply),
                     ("a request counts once", counted),
                     ("a large value behind commands that wait", large_behind_a_wait),
+                    ("a whole pipeline before the first read", whole_pipeline_first),
                 ],
             ),
         ],
