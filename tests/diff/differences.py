@@ -1,9 +1,10 @@
 """Every deliberate difference from Redis 7.0, in one table.
 
-README.md shows this table (`run --table` prints it, and the test fails when the two disagree). Each
-row proves itself: its `probes` are sent to both servers, and the row fails when what they answer is
-no longer what it says, so that a difference that is gone leaves the table. `covers` tells the
-random run which pairs of replies the row explains; rows without it are never met there. """
+The README at the top shows this table (`run --table` prints it, and the test fails when the two
+disagree). Each row proves itself: its `probes` are sent to both servers, and the row fails when
+what they answer is no longer what it says, so that a difference that is gone leaves the table.
+`covers` tells the random run which pairs of replies the row explains; rows without it are never met
+there. """
 
 import re
 

@@ -19,7 +19,7 @@ from diff.targets import Targets
 from harness.report import Report
 
 SHORT_COMMANDS = 60000
-README = pathlib.Path(__file__).resolve().parent / "README.md"
+README = pathlib.Path(__file__).resolve().parent.parent.parent / "README.md"
 
 
 def arguments():
@@ -93,7 +93,7 @@ def table_part(report, targets):
         with report.case(name):
             text = README.read_text(encoding="utf-8")
             if differences.table() not in text:
-                raise AssertionError("put the output of `run --table` into tests/diff/README.md")
+                raise AssertionError("put the output of `tests/diff/run --table` into README.md")
 
 
 def check_row(row, targets):
