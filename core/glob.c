@@ -85,41 +85,82 @@ static bool glob_match_one(struct slice pattern, size_t *at, uint8_t byte, bool 
     return glob_same(p[(*at)++], byte, ignore_case);
 }
 
-bool glob_match(struct slice pattern, struct slice text, bool ignore_case)
+void glob_begin(struct glob *glob, struct slice pattern, struct slice text, bool ignore_case)
 {
-    const uint8_t *const p = pattern.bytes;
-    size_t at = 0;          // in the pattern
-    size_t i = 0;           // in the text
-    size_t star = SIZE_MAX; // in the pattern, behind the last '*' passed
-    size_t star_text = 0;   // where the text after that '*' was tried to begin
+    *glob = (struct glob){
+        .pattern = pattern, .text = text, .star = SIZE_MAX, .ignore_case = ignore_case};
+}
 
-    if (text.size == 0) {
-        return pattern.size == 0;
-    }
-    while (i < text.size) {
-        if (at < pattern.size && p[at] == '*') {
-            while (at < pattern.size && p[at] == '*') {
-                at++;
-            }
-            if (at == pattern.size) {
-                return true;
-            }
-            star = at;
-            star_text = i;
-        } else if (at < pattern.size && glob_match_one(pattern, &at, text.bytes[i], ignore_case)) {
-            i++;
-        } else if (star != SIZE_MAX) {
-            // Let the last '*' take one byte more. Earlier ones need not: whatever they could give
-            // it, it can take itself.
-            star_text++;
-            i = star_text;
-            at = star;
-        } else {
-            return false;
-        }
-    }
-    while (at < pattern.size && p[at] == '*') {
+// Behind the stars that are at `at` of the pattern.
+static size_t glob_skip_stars(struct slice pattern, size_t at)
+{
+    while (at < pattern.size && pattern.bytes[at] == '*') {
         at++;
     }
-    return at == pattern.size;
+    return at;
+}
+
+// One step: a run of stars, or a byte of the text that fits or does not. Returns GLOB_MORE unless
+// that decides it, and the bytes of the pattern that were read.
+static enum glob_result glob_step(struct glob *glob, uint64_t *ret_read)
+{
+    const struct slice pattern = glob->pattern;
+    size_t at = glob->at;
+    bool fits = false;
+
+    if (at < pattern.size && pattern.bytes[at] == '*') {
+        at = glob_skip_stars(pattern, at);
+        *ret_read = at - glob->at;
+        glob->at = glob->star = at;
+        glob->star_text = glob->in_text;
+        return at == pattern.size ? GLOB_MATCH : GLOB_MORE;
+    }
+    if (at < pattern.size) {
+        fits = glob_match_one(pattern, &at, glob->text.bytes[glob->in_text], glob->ignore_case);
+    }
+    *ret_read = at - glob->at + 1;
+    if (fits) {
+        glob->at = at;
+        glob->in_text++;
+    } else if (glob->star != SIZE_MAX) {
+        // Let the last '*' take one byte more. Earlier ones need not: whatever they could give it,
+        // it can take itself.
+        glob->star_text++;
+        glob->in_text = glob->star_text;
+        glob->at = glob->star;
+    } else {
+        return GLOB_NO_MATCH;
+    }
+    return GLOB_MORE;
+}
+
+enum glob_result glob_run(struct glob *glob, uint64_t *steps)
+{
+    if (glob->text.size == 0) {
+        return glob->pattern.size == 0 ? GLOB_MATCH : GLOB_NO_MATCH;
+    }
+    while (glob->in_text < glob->text.size) {
+        uint64_t read;
+
+        if (*steps == 0) {
+            return GLOB_MORE;
+        }
+        const enum glob_result result = glob_step(glob, &read);
+
+        *steps -= read < *steps ? read : *steps;
+        if (result != GLOB_MORE) {
+            return result;
+        }
+    }
+    return glob_skip_stars(glob->pattern, glob->at) == glob->pattern.size ? GLOB_MATCH
+                                                                          : GLOB_NO_MATCH;
+}
+
+bool glob_match(struct slice pattern, struct slice text, bool ignore_case)
+{
+    struct glob glob;
+    uint64_t steps = UINT64_MAX;
+
+    glob_begin(&glob, pattern, text, ignore_case);
+    return glob_run(&glob, &steps) == GLOB_MATCH;
 }

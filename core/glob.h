@@ -17,8 +17,29 @@
 #include "core/slice.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-// `ignore_case` ignores the case of ASCII letters, except after a '\' inside [].
+// A match under way: for whoever may not take all of its steps at once.
+struct glob {
+    struct slice pattern;
+    struct slice text;
+    size_t at;        // in the pattern
+    size_t in_text;   // in the text
+    size_t star;      // in the pattern, behind the last '*' passed; SIZE_MAX: none
+    size_t star_text; // where the text after that '*' was tried to begin
+    bool ignore_case;
+};
+
+enum glob_result { GLOB_MATCH, GLOB_NO_MATCH, GLOB_MORE };
+
+void glob_begin(struct glob *glob, struct slice pattern, struct slice text, bool ignore_case);
+
+// Goes on for about *steps bytes of the pattern looked at, and takes what it took off *steps; it
+// overdraws by a class ("[...]") at most. GLOB_MORE: they were not enough.
+enum glob_result glob_run(struct glob *glob, uint64_t *steps);
+
+// To its end. `ignore_case` ignores the case of ASCII letters, except after a '\' inside [].
 bool glob_match(struct slice pattern, struct slice text, bool ignore_case);
 
 // Whether the pattern is "*", for which KEYS and access rules ask no further.

@@ -115,6 +115,37 @@ Test(core_glob, many_stars_take_no_exponential_time, .timeout = 30)
     free(text);
 }
 
+Test(core_glob, goes_on_where_it_stopped)
+{
+    static const char *const patterns[] = {"a*[a-c]*??d*", "*ab*ab*", "a*b[^x]*\\**",
+                                           "[aaaaaaaaab]*b"};
+    static const char *const texts[] = {"aababcxxd", "abab", "ab", "abz*z", "aab", "axbbbbab*"};
+
+    for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
+        for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+            const struct slice pattern = slice_from_text(patterns[p]);
+            const struct slice text = slice_from_text(texts[t]);
+
+            for (uint64_t portion = 1; portion < 20; portion++) {
+                struct glob glob;
+                enum glob_result result = GLOB_MORE;
+                uint32_t runs = 0;
+
+                glob_begin(&glob, pattern, text, false);
+                while (result == GLOB_MORE) {
+                    uint64_t steps = portion;
+
+                    result = glob_run(&glob, &steps);
+                    cr_assert_lt(++runs, 1000);
+                }
+                cr_expect_eq(result == GLOB_MATCH, glob_match(pattern, text, false),
+                             "%s, %s by %zu", patterns[p], texts[t], (size_t)portion);
+                cr_expect(portion > 1 || runs > 2, "it takes more than one step");
+            }
+        }
+    }
+}
+
 // The plainest matcher there is, for patterns of letters, '?' and '*', as a model.
 static bool model(const char *pattern, const char *text)
 {
