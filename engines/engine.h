@@ -46,6 +46,7 @@ enum engine_flags {
     ENGINE_TOMBSTONE = 1, /* the object says that the key is deleted */
     ENGINE_SPARED = 2,    /* put: may use what is kept from others when memory is short. For what
                              hardly adds to it, such as an expiry or a new name */
+    ENGINE_RESERVED = 4,  /* put: memory was set aside for it by engine_reserve() */
 };
 
 typedef void engine_done_fn(struct engine_op *op);
@@ -140,7 +141,8 @@ struct engine_vtable {
     uint64_t (*count)(struct engine *engine, uint32_t vnode);
     bool (*sample)(struct engine *engine, uint64_t random, struct engine_record *ret_record);
     bool (*step)(struct engine *engine, uint32_t budget_bytes);
-    bool (*fits)(struct engine *engine, uint64_t bytes, uint64_t records);
+    bool (*reserve)(struct engine *engine, uint64_t bytes, uint64_t records);
+    void (*unreserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     void (*set_memory_max)(struct engine *engine, uint64_t bytes, enum engine_eviction eviction);
     void (*stats)(struct engine *engine, struct engine_stats *ret_stats);
     void (*close)(struct engine *engine);
@@ -232,12 +234,18 @@ static inline bool engine_step(struct engine *engine, uint32_t budget_bytes)
     return engine->vtable->step(engine, budget_bytes);
 }
 
-/* Whether so many records, of so many bytes of keys and objects, can be put besides those that are
- * there: asked before some that belong together are put. A put that replaces may succeed where this
- * says no. */
-static inline bool engine_fits(struct engine *engine, uint64_t bytes, uint64_t records)
+/* Sets memory aside for so many records, of so many bytes of keys and objects, that belong together
+ * and are put with ENGINE_RESERVED: what others put meanwhile leaves room for them. False: there is
+ * not so much (puts that replace might succeed all the same). What is set aside counts until
+ * engine_unreserve() of the same, also for what of it was put already. */
+static inline bool engine_reserve(struct engine *engine, uint64_t bytes, uint64_t records)
 {
-    return engine->vtable->fits(engine, bytes, records);
+    return engine->vtable->reserve(engine, bytes, records);
+}
+
+static inline void engine_unreserve(struct engine *engine, uint64_t bytes, uint64_t records)
+{
+    engine->vtable->unreserve(engine, bytes, records);
 }
 
 static inline void engine_set_memory_max(struct engine *engine, uint64_t bytes,

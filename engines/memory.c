@@ -317,8 +317,7 @@ static enum engine_status put_one(struct memory_engine *engine, struct engine_op
         return ENGINE_OK;
     }
     const uint64_t moves = engine->moves;
-    const uint64_t place = memory_make_room(engine, bytes, slot != NULL ? old.bytes : 0,
-                                            (op->flags & ENGINE_SPARED) != 0);
+    const uint64_t place = memory_make_room(engine, bytes, slot != NULL ? old.bytes : 0, op->flags);
 
     if (place == PLACE_NONE) {
         return ENGINE_FULL;
@@ -455,7 +454,8 @@ static const struct engine_vtable memory_vtable = {
     .count = memory_count,
     .sample = memory_sample,
     .step = memory_step,
-    .fits = memory_fits,
+    .reserve = memory_reserve,
+    .unreserve = memory_unreserve,
     .set_memory_max = memory_set_max,
     .stats = memory_stats,
     .close = memory_close,

@@ -173,6 +173,7 @@ struct memory_engine {
     uint64_t with_expiry;
     uint64_t live_bytes;
     uint64_t kept_bytes;
+    uint64_t reserved_bytes; // set aside for puts to come
     uint64_t evicted;
     uint64_t expired;
     uint64_t refused;
@@ -263,14 +264,15 @@ void segment_give(struct memory_engine *engine, uint32_t number);
 // Room for a record that replaces one of `replaced` bytes (0: none): cleans or evicts where that is
 // needed and allowed. PLACE_NONE when there is no room.
 uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
-                          bool spared);
+                          uint32_t flags);
 
 // memory_clean.c
 
 // Cleans about `budget` bytes. False when there is nothing to clean.
 bool memory_clean(struct memory_engine *engine, uint64_t budget);
 
-bool memory_fits(struct engine *base, uint64_t bytes, uint64_t records);
+bool memory_reserve(struct engine *base, uint64_t bytes, uint64_t records);
+void memory_unreserve(struct engine *base, uint64_t bytes, uint64_t records);
 
 // Cleans in proportion to what was appended since the last call, as far as memory is short.
 void memory_pace(struct memory_engine *engine);

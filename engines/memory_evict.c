@@ -12,6 +12,7 @@
 // What is not dead is kept below 15/16 of the memory for segments (with ENGINE_SPARED 31/32), so
 // that the cleaner always gains, and some segments are for it alone. So a load that only overwrites
 // goes on for ever at the limit.
+#include "core/check.h"
 #include "engines/memory_walk.h"
 
 enum {
@@ -26,15 +27,19 @@ enum {
 
 // Whether so many bytes more would still leave the cleaner something to gain.
 static bool live_fits(const struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
-                      bool spared)
+                      uint32_t flags)
 {
     const uint64_t max = engine->options.memory_max_bytes;
     uint64_t fixed = memory_index_bytes(engine) + engine->large_bytes +
                      (SEGMENT_RESERVE + 2) * (uint64_t)SEGMENT_BYTES;
+    const bool spared = (flags & ENGINE_SPARED) != 0;
     uint64_t small = engine->used_bytes - engine->dead_bytes;
 
     if (max == 0) {
         return true;
+    }
+    if ((flags & ENGINE_RESERVED) == 0 && engine->options.eviction == EVICTION_REFUSE) {
+        small += engine->reserved_bytes;
     }
     if (bytes > LARGE_RECORD_BYTES) {
         fixed += arena_extent_bytes(bytes);
@@ -224,11 +229,11 @@ static uint64_t evict_some(struct memory_engine *engine, uint64_t budget, bool c
 
 // Evicts until the record fits. False when it cannot be made to.
 static bool evict_until_fits(struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
-                             bool spared)
+                             uint32_t flags)
 {
     uint64_t looked = 0;
 
-    while (!live_fits(engine, bytes, replaced, spared)) {
+    while (!live_fits(engine, bytes, replaced, flags)) {
         if (engine->dropped != NULL || engine->condemned != SEGMENT_NONE) {
             (void)drop_step(engine, EVICT_SLICE_BYTES / RECORD_COST_BYTES);
             looked += EVICT_SLICE_BYTES;
@@ -246,7 +251,7 @@ static bool evict_until_fits(struct memory_engine *engine, uint64_t bytes, uint6
             looked += part;
         }
         if (looked > EVICT_LOOK_BYTES * 4 + 4 * bytes) {
-            return live_fits(engine, bytes, replaced, spared);
+            return live_fits(engine, bytes, replaced, flags);
         }
     }
     return true;
@@ -255,12 +260,27 @@ static bool evict_until_fits(struct memory_engine *engine, uint64_t bytes, uint6
 // Of a record beside its key and object (its header, an expiry), and of the index.
 enum { RECORD_OVERHEAD_BYTES = 48 };
 
-bool memory_fits(struct engine *base, uint64_t bytes, uint64_t records)
+bool memory_reserve(struct engine *base, uint64_t bytes, uint64_t records)
 {
-    const struct memory_engine *const engine = (const struct memory_engine *)base;
+    struct memory_engine *const engine = (struct memory_engine *)base;
+    const uint64_t all = bytes + records * RECORD_OVERHEAD_BYTES;
 
-    return engine->options.eviction != EVICTION_REFUSE ||
-           live_fits(engine, bytes + records * RECORD_OVERHEAD_BYTES, 0, false);
+    // As if all of it were there already, would one more record of no size fit?
+    engine->reserved_bytes += all;
+    if (engine->options.eviction == EVICTION_REFUSE && !live_fits(engine, 1, 0, 0)) {
+        engine->reserved_bytes -= all;
+        return false;
+    }
+    return true;
+}
+
+void memory_unreserve(struct engine *base, uint64_t bytes, uint64_t records)
+{
+    struct memory_engine *const engine = (struct memory_engine *)base;
+    const uint64_t all = bytes + records * RECORD_OVERHEAD_BYTES;
+
+    CHECK(engine->reserved_bytes >= all);
+    engine->reserved_bytes -= all;
 }
 
 // Frees some memory; returns the bytes looked at, 0 when there is nothing to gain.
@@ -287,14 +307,14 @@ static uint64_t free_some(struct memory_engine *engine, bool may_evict)
 }
 
 uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
-                          bool spared)
+                          uint32_t flags)
 {
     const bool large = bytes > LARGE_RECORD_BYTES;
     const bool may_evict = engine->options.eviction != EVICTION_REFUSE;
 
     engine->appended_bytes += large ? 0 : bytes;
-    if (engine->options.memory_max_bytes != 0 && !live_fits(engine, bytes, replaced, spared) &&
-        !evict_until_fits(engine, bytes, replaced, spared)) {
+    if (engine->options.memory_max_bytes != 0 && !live_fits(engine, bytes, replaced, flags) &&
+        !evict_until_fits(engine, bytes, replaced, flags)) {
         return PLACE_NONE;
     }
     for (uint64_t looked = 0;;) {

@@ -273,3 +273,30 @@ Test(engines_memory_limit, too_little_for_anything_is_refused)
     model_get(&model, 1);
     model_close(&model);
 }
+
+// What is set aside is there, however much others put in between.
+Test(engines_memory_limit, what_is_reserved_can_be_put)
+{
+    enum { RESERVED = 5000, BYTES = 150 };
+    static const uint64_t reserved_bytes = (uint64_t)RESERVED * (BYTES + MODEL_KEY_BYTES_MAX);
+    struct model model;
+
+    model_open(&model, 16, 200000,
+               (struct engine_options){.vnodes = 16, .memory_max_bytes = limit_bytes});
+    cr_assert_not(engine_reserve(model.engine, limit_bytes, 1), "more than there is");
+    cr_assert(engine_reserve(model.engine, reserved_bytes, RESERVED));
+    uint32_t number = RESERVED;
+
+    for (uint32_t i = 0; i < RESERVED; i++) { // others go on until the end
+        while (number < model.keys && model_put(&model, number, 100, 0, 0) == ENGINE_OK) {
+            number++;
+        }
+        cr_assert_lt(number, model.keys);
+        cr_assert_eq(model_put(&model, i, BYTES, ENGINE_RESERVED, 0), ENGINE_OK, "put %u", i);
+    }
+    engine_unreserve(model.engine, reserved_bytes, RESERVED);
+    cr_assert_not(engine_reserve(model.engine, reserved_bytes, RESERVED), "now it is full");
+    model_get_all(&model);
+    model_verify(&model);
+    model_close(&model);
+}

@@ -155,7 +155,8 @@ static inline enum engine_status model_put(struct model *model, uint32_t number,
     op.expire_ms = expire_ms;
     engine_put(model->engine, ops, 1);
     if (op.status == ENGINE_OK) {
-        model->records[number] = (struct model_record){version, bytes, flags, expire_ms};
+        model->records[number] =
+            (struct model_record){version, bytes, flags & ENGINE_TOMBSTONE, expire_ms};
     }
     return op.status;
 }
