@@ -29,6 +29,19 @@ static bool admit_arity(struct exec *x)
     return false;
 }
 
+// Commands on many keys are worked off in slices; all others look at their arguments in one go.
+static bool admit_count(struct exec *x)
+{
+    if (x->argc <= LIMIT_ADMIT_ARGUMENTS || x->command->route == ROUTE_KEYS) {
+        return true;
+    }
+    char name[64];
+    command_full_name(x->command, name, sizeof name);
+    exec_errorf(x, "ERR too many arguments for '%s' command: up to %d are taken", name,
+                LIMIT_ADMIT_ARGUMENTS);
+    return false;
+}
+
 static bool admit_known(struct exec *x)
 {
     const struct command *command = x->command;
@@ -92,21 +105,69 @@ static uint32_t key_access(const struct exec *x, const char *words, size_t size)
     return access;
 }
 
+// The access that a command with these words asks for the key at argv[at]: those of its first key
+// come first.
+static uint32_t admit_access(const struct exec *x, uint32_t at)
+{
+    const char *words = x->command->key_flags;
+    const char *comma = strstr(words, ", "); // then those of the others
+    if (comma == NULL) {
+        return key_access(x, words, strlen(words));
+    }
+    return at == (uint32_t)x->command->key_first ? key_access(x, words, (size_t)(comma - words))
+                                                 : key_access(x, comma, strlen(comma));
+}
+
+static bool admit_right(struct exec *x, uint32_t at)
+{
+    if (acl_check_key(x->client->user, x->argv[at], admit_access(x, at))) {
+        return true;
+    }
+    exec_error(x, ACL_ERROR_KEY);
+    return false;
+}
+
+// Keys are at most 65,535 bytes: the engines' records have 16 bits for them.
+static bool admit_size(struct exec *x, uint32_t at)
+{
+    if (x->argv[at].size > LIMIT_KEY_BYTES) {
+        exec_errorf(x, "TOOLARGE a key may have up to %d bytes, this one has %zu", LIMIT_KEY_BYTES,
+                    x->argv[at].size);
+        return false;
+    }
+    if ((x->command->flags & COMMAND_PAIRS) != 0 &&
+        x->argv[at + 1].size > x->shard->config.storage.value_max_bytes) {
+        exec_error_too_large(x, x->argv[at + 1].size); // of pairs all are set or none
+        return false;
+    }
+    return true;
+}
+
+bool request_admit_key(struct exec *x, uint32_t argument)
+{
+    if (x->argc <= LIMIT_ADMIT_ARGUMENTS) {
+        return true; // request_admit() did
+    }
+    return (acl_user_is_unlimited(x->client->user) || admit_right(x, argument)) &&
+           admit_size(x, argument);
+}
+
+// A command with many keys has them looked at one by one where it works in slices.
+static bool admit_has_keys(const struct exec *x, uint32_t *ret_first, uint32_t *ret_end,
+                           uint32_t *ret_step)
+{
+    return x->argc <= LIMIT_ADMIT_ARGUMENTS &&
+           command_keys(x->command, x->argc, ret_first, ret_end, ret_step);
+}
+
 static bool admit_keys(struct exec *x)
 {
     uint32_t first, end, step;
-    if (!command_keys(x->command, x->argc, &first, &end, &step)) {
+    if (!admit_has_keys(x, &first, &end, &step)) {
         return true;
     }
-    const char *words = x->command->key_flags;
-    const char *comma = strstr(words, ", "); // the first key's words, then those of the others
-    uint32_t access = key_access(x, words, comma == NULL ? strlen(words) : (size_t)(comma - words));
     for (uint32_t i = first; i < end; i += step) {
-        if (i != first && comma != NULL) {
-            access = key_access(x, comma, strlen(comma));
-        }
-        if (!acl_check_key(x->client->user, x->argv[i], access)) {
-            exec_error(x, ACL_ERROR_KEY);
+        if (!admit_right(x, i)) {
             return false;
         }
     }
@@ -136,23 +197,15 @@ static bool admit_user(struct exec *x)
     return admit_keys(x);
 }
 
-// Keys are at most 65,535 bytes: the engines' records have 16 bits for them.
 static bool admit_sizes(struct exec *x)
 {
     uint32_t first, end, step;
-    if (!command_keys(x->command, x->argc, &first, &end, &step) ||
+    if (!admit_has_keys(x, &first, &end, &step) ||
         ((x->command->flags & COMMAND_PAIRS) != 0 && x->argc % 2 == 0)) {
         return true; // of a key without its value the command itself tells
     }
     for (uint32_t i = first; i < end; i += step) {
-        if (x->argv[i].size > LIMIT_KEY_BYTES) {
-            exec_errorf(x, "TOOLARGE a key may have up to %d bytes, this one has %zu",
-                        LIMIT_KEY_BYTES, x->argv[i].size);
-            return false;
-        }
-        if ((x->command->flags & COMMAND_PAIRS) != 0 &&
-            x->argv[i + 1].size > x->shard->config.storage.value_max_bytes) {
-            exec_error_too_large(x, x->argv[i + 1].size); // of pairs all are set or none
+        if (!admit_size(x, i)) {
             return false;
         }
     }
@@ -176,7 +229,7 @@ bool request_admit(struct exec *x)
         return false;
     }
     bool admitted = admit_known(x);
-    admitted = admitted && admit_arity(x) && admit_user(x) && admit_sizes(x);
+    admitted = admitted && admit_arity(x) && admit_count(x) && admit_user(x) && admit_sizes(x);
     if (!admitted && x->command != NULL) {
         x->shard->stats.of[x->command->index].rejected++;
     }

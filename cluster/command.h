@@ -4,16 +4,16 @@
 //
 //     ROUTE_CONNECTION  runs on the connection's own shard; x->client is the connection.
 //     ROUTE_KEY         runs on the shard that owns the key argv[key_first]; x->item is that key,
-//     loaded. ROUTE_KEYS        several keys: runs once for each key, on its owner, x->item that
-//     key
+//                       loaded.
+//     ROUTE_KEYS        several keys: runs once for each key, on its owner, x->item that key
 //                       (x->item->argument is its place in argv). The replies are merged as `merge`
 //                       says. All-or-nothing to other clients (gate.h).
 //     ROUTE_TRANSFER    two keys that may live on two shards: RENAME, RENAMENX, COPY. Run by
-//     transfer.c. ROUTE_SHARD       runs on the one shard that target() names (SCAN's cursor, a
-//     slot). ROUTE_ALL         runs on every shard (on a shard port, with COMMAND_SCOPED: on that
-//     shard alone) and
-//                       fills x->part; then finish() runs on the connection's shard, sees all
-//                       parts and replies.
+//                       transfer.c.
+//     ROUTE_ALL         runs on every shard (on a shard port, with COMMAND_SCOPED: on that shard
+//                       alone; with target(): on the one that it names) in slices, and fills
+//                       x->part; then finish() runs on the connection's shard, sees all parts and
+//                       replies.
 //
 // x->client is NULL in everything but ROUTE_CONNECTION handlers and finish(): the others may run
 // far from the connection. They reply through x->reply alone.
@@ -34,7 +34,6 @@ struct shard;
 enum command_route {
     ROUTE_CONNECTION,
     ROUTE_KEY,
-    ROUTE_SHARD,
     // from here on commands that may be long, and that may take several cores
     ROUTE_KEYS,
     ROUTE_TRANSFER,
@@ -72,16 +71,17 @@ enum command_flags {
     COMMAND_MOVABLEKEYS = 1 << 17,
     // ours, not shown to clients
     COMMAND_SCOPED = 1 << 24, // ROUTE_ALL: on a shard port covers that shard's slots alone
-    COMMAND_SLOW = 1 << 25,   // may be long: timed by itself
     COMMAND_STATELESS =
         1 << 27, // ROUTE_CONNECTION: what follows it in a pipeline may be parsed before it ran
     COMMAND_UNPAUSES = 1 << 28, // goes through CLIENT PAUSE
+    COMMAND_WALK = 1 << 29,     // ROUTE_ALL: reads all keys, at one moment for groups (gate.h)
+    COMMAND_WHOLE = 1 << 30,    // ROUTE_ALL: writes all keys, at one moment for everybody
     COMMAND_PAIRS = 1 << 26,    // key value pairs: an even number of arguments after the name
 };
 
 typedef void command_fn(struct exec *x);
 
-// ROUTE_SHARD: which shard. False when the arguments are wrong: it has replied.
+// ROUTE_ALL on one shard: which. False when the arguments are wrong: it has replied.
 typedef bool command_target_fn(struct exec *x, uint32_t *ret_shard);
 
 struct command {
@@ -89,7 +89,7 @@ struct command {
     command_fn *run;
     command_fn *finish;        // ROUTE_ALL
     command_fn *check;         // MERGE_UNLESS
-    command_target_fn *target; // ROUTE_SHARD
+    command_target_fn *target; // ROUTE_ALL, or NULL
     const struct command *subcommands;
     uint32_t subcommand_count;
     uint32_t flags;      // enum command_flags
@@ -116,8 +116,9 @@ enum { COMMAND_INDEX_MAX = 256 };
 // What one shard contributes to a ROUTE_ALL command. `data` is allocated by run() with
 // memory_allocate() and freed by the framework.
 //
-// A run() that is long does a slice of it, notes in `at` and `step` where it is, and sets `more`:
-// it is called again in a later turn, so that others are served in between.
+// A run() that is long works until its slice is over (work.h), notes in `at`, `step` and `data`
+// where it is, and sets `more`: it is called again in a later slice, so that others are served in
+// between.
 struct part {
     int64_t sum;
     uint64_t at;
@@ -142,6 +143,7 @@ struct exec {
     bool failed;        // an error was replied through exec_error(); counted in commandstats
     uint64_t caller_id; // ROUTE_ALL: number of the connection that asked
     bool scoped;        // the client came by a shard port
+    bool reserved;      // memory was set aside for what it puts
     bool batch_bytes;   // the arguments' bytes go with the batch, not with the client's input
     bool later;         // went to another core, or waits: it is counted where and when it runs
     struct part *part;  // ROUTE_ALL, run(): of this shard

@@ -5,6 +5,7 @@
 #include "cluster/commands.h"
 #include "cluster/help.h"
 #include "cluster/shard.h"
+#include "cluster/walk.h"
 #include "core/hash.h"
 #include "core/memory.h"
 #include "core/number.h"
@@ -261,60 +262,52 @@ static bool cluster_keys_target(struct exec *x, uint32_t *ret_shard)
     return true;
 }
 
-struct slot_walk {
-    struct exec *x;
-    struct reply *reply; // NULL: counts
-    int64_t most;
-    int64_t count;
-    uint16_t slot;
-};
+enum { SLOT_BUCKETS_AT_ONCE = 8 };
 
-static bool slot_each(void *context, const struct engine_record *record)
+// Walks over the slot's vnode; `at` is the place in it.
+static void slot_walk(struct exec *x, struct walk *walk)
 {
-    struct slot_walk *walk = context;
-    struct object_view view;
-    if (walk->count < walk->most && slot_of_key(record->key) == walk->slot &&
-        (record->flags & ENGINE_TOMBSTONE) == 0 && object_open(record->object, &view) &&
-        object_is_live(&view, walk->x->shard->io->wall_ms)) {
-        walk->count++;
-        if (walk->reply != NULL) {
-            reply_bulk(walk->reply, record->key);
-        }
-    }
-    return true;
-}
-
-static void slot_walk(struct slot_walk *walk)
-{
-    struct shard *shard = walk->x->shard;
-    uint32_t vnode = placement_of_slot(shard->node->placement, walk->slot).vnode;
-    engine_cursor cursor = 0;
+    struct part *part = x->part;
+    uint32_t vnode = placement_of_slot(x->shard->node->placement, walk->slot).vnode;
+    walk->has_slot = true;
     do {
-        cursor = engine_scan(shard->engine, vnode, cursor, 64, slot_each, walk);
-    } while (cursor != 0 && walk->count < walk->most);
+        part->at = walk_go(walk, vnode, part->at, SLOT_BUCKETS_AT_ONCE);
+        part->more = part->at != 0 && walk->matched < walk->most;
+    } while (part->more && !work_over(&x->shard->work));
 }
 
 static void cluster_countkeysinslot(struct exec *x)
 {
-    struct slot_walk walk = {.x = x, .most = INT64_MAX};
-    if (cluster_slot(x, &walk.slot)) {
-        slot_walk(&walk);
-        reply_integer(&x->reply, walk.count);
+    bool first;
+    struct walk *walk = walk_of_part(x, &first);
+    if (walk != NULL && cluster_slot(x, &walk->slot)) {
+        walk->counts = true;
+        slot_walk(x, walk);
     }
+}
+
+static void cluster_countkeysinslot_finish(struct exec *x)
+{
+    reply_integer(&x->reply, (int64_t)((const struct walk *)x->parts[0].data)->matched);
 }
 
 static void cluster_getkeysinslot(struct exec *x)
 {
-    struct outbuf found = {0};
-    struct reply reply = x->reply;
-    struct slot_walk walk = {.x = x, .reply = &reply};
-    reply.out = &found;
-    if (!cluster_slot_of_keys(x, &walk.slot, &walk.most)) {
-        return;
+    bool first;
+    int64_t most;
+    struct walk *walk = walk_of_part(x, &first);
+    if (walk != NULL && cluster_slot_of_keys(x, &walk->slot, &most)) {
+        walk->most = (uint64_t)most;
+        if (most != 0) {
+            slot_walk(x, walk);
+        }
     }
-    slot_walk(&walk);
-    reply_array(&x->reply, (uint32_t)walk.count);
-    outbuf_splice(x->reply.out, &found, x->reply.cache);
+}
+
+static void cluster_getkeysinslot_finish(struct exec *x)
+{
+    reply_array(&x->reply, (uint32_t)((const struct walk *)x->parts[0].data)->matched);
+    outbuf_splice(x->reply.out, &x->parts[0].out, x->reply.cache);
 }
 
 static void cluster_help(struct exec *x)
@@ -353,11 +346,13 @@ static void cluster_help(struct exec *x)
     .complexity = "O(N) in what it tells", .summary = (summary_)
 
 static const struct command cluster_rows[] = {
-    {CLUSTER_ROW("countkeysinslot", cluster_countkeysinslot, 3, "3.0.0",
-                 "Counts the keys of a slot"),
-     .route = ROUTE_SHARD, .target = cluster_slot_target},
-    {CLUSTER_ROW("getkeysinslot", cluster_getkeysinslot, 4, "3.0.0", "Lists keys of a slot"),
-     .tips = "nondeterministic_output", .route = ROUTE_SHARD, .target = cluster_keys_target},
+    {CLUSTER_ABOUT("countkeysinslot", cluster_countkeysinslot, 3, COMMAND_STALE | COMMAND_WALK,
+                   "3.0.0", "Counts the keys of a slot"),
+     .route = ROUTE_ALL, .target = cluster_slot_target, .finish = cluster_countkeysinslot_finish},
+    {CLUSTER_ABOUT("getkeysinslot", cluster_getkeysinslot, 4, COMMAND_STALE | COMMAND_WALK, "3.0.0",
+                   "Lists keys of a slot"),
+     .tips = "nondeterministic_output", .route = ROUTE_ALL, .target = cluster_keys_target,
+     .finish = cluster_getkeysinslot_finish},
     {CLUSTER_ABOUT("help", cluster_help, 2, COMMAND_LOADING | COMMAND_STALE, "5.0.0",
                    "Prints help about CLUSTER"),
      .route = ROUTE_CONNECTION},

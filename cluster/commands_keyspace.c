@@ -11,6 +11,7 @@
 #include "cluster/commands.h"
 #include "cluster/multi.h"
 #include "cluster/shard.h"
+#include "cluster/walk.h"
 #include "core/glob.h"
 #include "core/memory.h"
 #include "core/number.h"
@@ -32,28 +33,6 @@ static bool record_is_live(const struct shard *shard, const struct engine_record
 }
 
 // SCAN ---------------------------------------------------------------------------------------
-
-struct scan {
-    struct shard *shard;
-    struct outbuf found; // keys as bulks
-    struct reply reply;  // writes into it
-    uint64_t seen;       // records, matching or not
-    uint64_t matched;
-    bool has_pattern, none_of_type;
-    struct slice pattern;
-};
-
-static bool scan_each(void *context, const struct engine_record *record)
-{
-    struct scan *scan = context;
-    scan->seen++;
-    if (!scan->none_of_type && record_is_live(scan->shard, record) &&
-        (!scan->has_pattern || glob_match(scan->pattern, record->key, false))) {
-        reply_bulk(&scan->reply, record->key);
-        scan->matched++;
-    }
-    return true;
-}
 
 // What strtoul(3) takes, as in Redis: a sign, digits, nothing behind them but the end or a NUL. A
 // cursor that was never given out ends the walk.
@@ -106,7 +85,7 @@ static bool keyspace_scan_target(struct exec *x, uint32_t *ret_shard)
     return true;
 }
 
-static bool scan_options(struct exec *x, struct scan *scan, int64_t *ret_count)
+static bool scan_options(struct exec *x, struct walk *walk, int64_t *ret_count)
 {
     for (uint32_t at = 2; at < x->argc; at += 2) {
         bool last = at + 1 == x->argc;
@@ -119,10 +98,10 @@ static bool scan_options(struct exec *x, struct scan *scan, int64_t *ret_count)
                 return false;
             }
         } else if (exec_word(x, at, "match") && !last) {
-            scan->pattern = x->argv[at + 1];
-            scan->has_pattern = !glob_matches_all(scan->pattern);
+            walk->pattern = x->argv[at + 1];
+            walk->has_pattern = !glob_matches_all(walk->pattern);
         } else if (exec_word(x, at, "type") && !last) {
-            scan->none_of_type = !exec_word(x, at + 1, "string");
+            walk->nothing = !exec_word(x, at + 1, "string");
         } else {
             exec_error_syntax(x);
             return false;
@@ -131,94 +110,126 @@ static bool scan_options(struct exec *x, struct scan *scan, int64_t *ret_count)
     return true;
 }
 
+// Where the part's walk is: `at` is the cursor, `step` the buckets looked at.
+static bool scan_begin(struct exec *x, struct walk *walk, int64_t *ret_count)
+{
+    uint64_t cursor;
+    *ret_count = SCAN_COUNT_DEFAULT;
+    if (!scan_parse_cursor(x, &cursor) || !scan_options(x, walk, ret_count)) {
+        return false;
+    }
+    *ret_count = *ret_count < SCAN_COUNT_MAX ? *ret_count : SCAN_COUNT_MAX;
+    return true;
+}
+
+static bool walk_failed(struct exec *x, struct walk *walk)
+{
+    if (!walk->failed && x->part->out.bytes <= x->shard->config.clients.output_max_bytes) {
+        return false;
+    }
+    outbuf_clear(&x->part->out, x->reply.cache);
+    exec_error(x, walk->failed ? "ERR out of memory"
+                               : "ERR the reply would be larger than clients.output_max; use SCAN");
+    walk_drop(walk);
+    return true;
+}
+
 static void keyspace_scan(struct exec *x)
 {
     struct shard *shard = x->shard;
+    struct part *part = x->part;
     const struct placement *placement = shard->node->placement;
-    struct scan scan = {.shard = shard, .reply = x->reply};
-    scan.reply.out = &scan.found;
-    uint64_t cursor;
-    int64_t count = SCAN_COUNT_DEFAULT;
-    if (!scan_parse_cursor(x, &cursor) || !scan_options(x, &scan, &count)) {
+    bool first;
+    int64_t count;
+    struct walk *walk = walk_of_part(x, &first);
+    if (walk == NULL || !scan_begin(x, walk, &count)) {
         return;
     }
-    count = count < SCAN_COUNT_MAX ? count : SCAN_COUNT_MAX;
-    uint64_t partition = cursor >> SCAN_PARTITION_SHIFT;
-    engine_cursor at = cursor & ((UINT64_C(1) << SCAN_PARTITION_SHIFT) - 1);
-    if (cursor == 0) {
-        partition = scan_first_partition(x, shard->index, x->scoped);
+    uint64_t cursor;
+    (void)scan_parse_cursor(x, &cursor);
+    if (first) {
+        part->at = cursor != 0 ? cursor
+                               : (uint64_t)scan_first_partition(x, shard->index, x->scoped)
+                                     << SCAN_PARTITION_SHIFT;
     }
-    bool mine = partition < placement->partitions &&
-                placement_core(placement, (uint32_t)partition) == shard->index;
-    uint64_t next = 0;
-    // Redis looks at up to 10 empty buckets for each key asked for.
-    uint64_t buckets_left = (uint64_t)count * 10;
-    while (mine) {
-        uint32_t vnode = placement_vnode(placement, (uint32_t)partition);
-        at = engine_scan(shard->engine, vnode, at, SCAN_BUCKETS_AT_ONCE, scan_each, &scan);
-        buckets_left -= buckets_left < SCAN_BUCKETS_AT_ONCE ? buckets_left : SCAN_BUCKETS_AT_ONCE;
-        if (at == 0) {
-            partition++;
-            mine = partition < placement->partitions &&
-                   placement_core(placement, (uint32_t)partition) == shard->index;
-        }
-        next = partition << SCAN_PARTITION_SHIFT | at;
-        if (partition >= placement->partitions || (x->scoped && !mine)) {
-            next = 0;
-        }
-        if (scan.seen >= (uint64_t)count || buckets_left == 0) {
+    bool more = true;
+    while (more && !work_over(&shard->work) && !walk->failed) {
+        uint64_t partition = part->at >> SCAN_PARTITION_SHIFT;
+        bool mine = partition < placement->partitions &&
+                    placement_core(placement, (uint32_t)partition) == shard->index;
+        // Redis looks at up to 10 empty buckets for each key asked for.
+        if (!walk_is_late(walk) &&
+            (!mine || walk->seen >= (uint64_t)count || part->step >= (uint64_t)count * 10)) {
+            if (partition >= placement->partitions || (x->scoped && !mine)) {
+                part->at = 0;
+            }
+            more = false;
             break;
         }
+        engine_cursor at = part->at & ((UINT64_C(1) << SCAN_PARTITION_SHIFT) - 1);
+        bool late = walk_is_late(walk);
+        at = walk_go(walk, placement_vnode(placement, (uint32_t)partition), at,
+                     SCAN_BUCKETS_AT_ONCE);
+        if (!late) {
+            part->step += SCAN_BUCKETS_AT_ONCE;
+            partition += at == 0;
+            part->at = partition << SCAN_PARTITION_SHIFT | at;
+        }
     }
+    bool failed = walk_failed(x, walk);
+    part->more = more && !failed;
+}
+
+static void keyspace_scan_finish(struct exec *x)
+{
+    struct part *part = &x->parts[0];
+    const struct walk *walk = part->data;
     char text[NUMBER_I64_BYTES_MAX];
-    size_t size = (size_t)(number_write_u64((uint8_t *)text, next) - (uint8_t *)text);
+    size_t size = (size_t)(number_write_u64((uint8_t *)text, part->at) - (uint8_t *)text);
     reply_array(&x->reply, 2);
     reply_bulk(&x->reply, slice_of(text, size));
-    reply_array(&x->reply, (uint32_t)scan.matched);
-    outbuf_splice(x->reply.out, &scan.found, x->reply.cache);
+    reply_array(&x->reply, (uint32_t)walk->matched);
+    outbuf_splice(x->reply.out, &part->out, x->reply.cache);
 }
 
 // KEYS ---------------------------------------------------------------------------------------
 
-struct keys_walk {
-    struct exec *x;
-    struct reply reply;
-    uint64_t *records; // looked at in this slice
-    bool all;
-};
-
-enum { KEYS_SLICE_RECORDS = 4096 }; // some 300 us
-
-static bool keys_each(void *context, const struct engine_record *record)
-{
-    struct keys_walk *walk = context;
-    (*walk->records)++;
-    if (record_is_live(walk->x->shard, record) &&
-        (walk->all || glob_match(walk->x->argv[1], record->key, false))) {
-        reply_bulk(&walk->reply, record->key);
-        walk->x->sum++;
-    }
-    return true;
-}
+enum { KEYS_BUCKETS_AT_ONCE = 8 };
 
 static void keyspace_keys(struct exec *x)
 {
-    struct keys_walk walk = {.x = x, .reply = x->reply};
-    walk.all = glob_matches_all(x->argv[1]);
-    walk.reply.out = &x->part->out;
+    struct shard *shard = x->shard;
     struct part *part = x->part;
-    uint64_t records = 0;
-    walk.records = &records;
-    // `step` is the vnode, `at` the place in it.
-    while (part->step < x->shard->vnode_count && records < KEYS_SLICE_RECORDS) {
-        part->at = engine_scan(x->shard->engine, part->step, part->at, 16, keys_each, &walk);
-        part->step += part->at == 0;
-        records += 16; // empty buckets cost time too
+    bool first;
+    struct walk *walk = walk_of_part(x, &first);
+    if (walk == NULL) {
+        return;
     }
-    part->more = part->step < x->shard->vnode_count;
-    if (part->out.bytes > x->shard->config.clients.output_max_bytes) {
-        outbuf_clear(&part->out, x->reply.cache);
-        exec_error(x, "ERR the reply would be larger than clients.output_max; use SCAN");
+    walk->pattern = x->argv[1];
+    walk->has_pattern = !glob_matches_all(x->argv[1]);
+    // `step` is the vnode, `at` the place in it.
+    while ((part->step < shard->vnode_count || walk_is_late(walk)) && !work_over(&shard->work) &&
+           !walk->failed) {
+        bool late = walk_is_late(walk);
+        engine_cursor at = walk_go(walk, part->step, part->at, KEYS_BUCKETS_AT_ONCE);
+        if (!late) {
+            part->at = at;
+            part->step += at == 0;
+        }
+    }
+    bool failed = walk_failed(x, walk);
+    part->more = !failed && (part->step < shard->vnode_count || walk_is_late(walk));
+}
+
+static void keyspace_keys_finish(struct exec *x)
+{
+    uint64_t matched = 0;
+    for (uint32_t p = 0; p < x->part_count; p++) {
+        matched += ((const struct walk *)x->parts[p].data)->matched;
+    }
+    reply_array(&x->reply, (uint32_t)matched);
+    for (uint32_t p = 0; p < x->part_count; p++) {
+        outbuf_splice(x->reply.out, &x->parts[p].out, x->reply.cache);
     }
 }
 
@@ -229,14 +240,6 @@ static int64_t parts_sum(const struct exec *x)
         sum += x->parts[p].sum;
     }
     return sum;
-}
-
-static void keyspace_keys_finish(struct exec *x)
-{
-    reply_array(&x->reply, (uint32_t)parts_sum(x));
-    for (uint32_t p = 0; p < x->part_count; p++) {
-        outbuf_splice(x->reply.out, &x->parts[p].out, x->reply.cache);
-    }
 }
 
 // RANDOMKEY, DBSIZE, FLUSH -------------------------------------------------------------------
@@ -315,30 +318,33 @@ static void keyspace_flush_finish(struct exec *x)
 
 static const struct command keyspace_rows[] = {
     {KEYSPACE_ALL(keyspace_dbsize_finish, "dbsize", keyspace_dbsize, 1,
-                  COMMAND_READONLY | COMMAND_FAST | COMMAND_SCOPED, ACL_READ | ACL_FAST, "1.0.0",
-                  "O(1)", "Counts the keys"),
+                  COMMAND_READONLY | COMMAND_FAST | COMMAND_SCOPED | COMMAND_WALK,
+                  ACL_READ | ACL_FAST, "1.0.0", "O(1)", "Counts the keys"),
      .tips = "request_policy:all_shards,response_policy:agg_sum", .group = "server"},
     {KEYSPACE_ALL(keyspace_flush_finish, "flushall", keyspace_flush, -1,
-                  COMMAND_WRITE | COMMAND_SCOPED, ACL_WRITE | ACL_SLOW | ACL_DANGEROUS, "1.0.0",
-                  "O(1), memory is freed later", "Deletes all keys"),
+                  COMMAND_WRITE | COMMAND_SCOPED | COMMAND_WHOLE,
+                  ACL_WRITE | ACL_SLOW | ACL_DANGEROUS, "1.0.0", "O(1), memory is freed later",
+                  "Deletes all keys"),
      .tips = "request_policy:all_shards,response_policy:all_succeeded", .group = "server"},
     {KEYSPACE_ALL(keyspace_flush_finish, "flushdb", keyspace_flush, -1,
-                  COMMAND_WRITE | COMMAND_SCOPED, ACL_WRITE | ACL_SLOW | ACL_DANGEROUS, "1.0.0",
-                  "O(1), memory is freed later", "Deletes all keys"),
+                  COMMAND_WRITE | COMMAND_SCOPED | COMMAND_WHOLE,
+                  ACL_WRITE | ACL_SLOW | ACL_DANGEROUS, "1.0.0", "O(1), memory is freed later",
+                  "Deletes all keys"),
      .tips = "request_policy:all_shards,response_policy:all_succeeded", .group = "server"},
     {KEYSPACE_ALL(keyspace_keys_finish, "keys", keyspace_keys, 2,
-                  COMMAND_READONLY | COMMAND_SCOPED | COMMAND_SLOW,
+                  COMMAND_READONLY | COMMAND_SCOPED | COMMAND_WALK,
                   ACL_READ | ACL_SLOW | ACL_DANGEROUS, "1.0.0", "O(N) in the number of keys",
                   "Lists the keys that match a pattern"),
      .tips = "request_policy:all_shards,nondeterministic_output_order", .group = "generic"},
     {KEYSPACE_ALL(keyspace_randomkey_finish, "randomkey", keyspace_randomkey, 1,
-                  COMMAND_READONLY | COMMAND_SCOPED, ACL_READ | ACL_SLOW, "1.0.0", "O(1)",
-                  "Tells some key"),
+                  COMMAND_READONLY | COMMAND_SCOPED | COMMAND_WALK, ACL_READ | ACL_SLOW, "1.0.0",
+                  "O(1)", "Tells some key"),
      .tips = "request_policy:all_shards,nondeterministic_output", .group = "generic"},
-    {KEYSPACE_ABOUT("scan", keyspace_scan, -2, COMMAND_READONLY, ACL_READ | ACL_SLOW, "2.8.0",
-                    "O(1) for each call", "Walks over the keys, some at a time"),
+    {KEYSPACE_ALL(keyspace_scan_finish, "scan", keyspace_scan, -2, COMMAND_READONLY | COMMAND_WALK,
+                  ACL_READ | ACL_SLOW, "2.8.0", "O(1) for each call",
+                  "Walks over the keys, some at a time"),
      .tips = "nondeterministic_output,request_policy:special", .target = keyspace_scan_target,
-     .route = ROUTE_SHARD, .group = "generic"},
+     .group = "generic"},
 };
 
 const struct command_module commands_keyspace = COMMAND_ROWS(keyspace_rows);

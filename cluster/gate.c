@@ -5,13 +5,14 @@
 #include "core/memory.h"
 
 #include <errno.h>
-#include <stddef.h>
 
 struct gate {
     struct gate *next; // in its bucket, or free
     uint64_t hash;
-    struct gate_waiter *holder;
-    struct gate_waiter *last; // of the queue that begins at holder->next
+    uint64_t turn;                    // of the last group that came
+    uint32_t holders;                 // more than one: all are singles
+    bool of_single;                   // the holders are singles
+    struct gate_waiter *first, *last; // those that wait
 };
 
 enum { GATE_BUCKETS = 64 * 1024 }; // 512 KiB a shard; chains of 16 when the table is full
@@ -37,10 +38,12 @@ int gate_table_open(struct gate_table **ret_table)
 void gate_table_close(struct gate_table *table)
 {
     if (table != NULL) {
-        CHECK(table->taken == 0);
+        CHECK(!gate_any(table));
         memory_free(table);
     }
 }
+
+// Gates --------------------------------------------------------------------------------------
 
 static struct gate **gate_find(const struct gate_table *table, uint64_t hash)
 {
@@ -51,49 +54,232 @@ static struct gate **gate_find(const struct gate_table *table, uint64_t hash)
     return at;
 }
 
-enum gate_result gate_take(struct gate_table *table, struct gate_waiter *waiter)
+static struct gate *gate_add(struct gate_table *table, struct gate **at, uint64_t hash)
 {
-    CHECK(waiter->granted != NULL);
-    waiter->next = NULL;
-    struct gate **at = gate_find(table, waiter->hash);
-    if (*at != NULL) {
-        (*at)->last->next = waiter;
-        (*at)->last = waiter;
-        return GATE_QUEUED;
-    }
     struct gate *gate = table->free;
     if (gate != NULL) {
         table->free = gate->next;
-    } else if (table->used < LIMIT_GATES) {
-        gate = &table->gates[table->used++];
     } else {
-        return GATE_TABLE_FULL;
+        CHECK(table->used < LIMIT_GATES); // gate_room() was asked
+        gate = &table->gates[table->used++];
     }
     table->taken++;
-    *gate = (struct gate){.hash = waiter->hash, .holder = waiter, .last = waiter};
+    *gate = (struct gate){.hash = hash};
     *at = gate;
+    return gate;
+}
+
+static void gate_queue(struct gate *gate, struct gate_waiter *waiter)
+{
+    waiter->next = NULL;
+    if (gate->last != NULL) {
+        gate->last->next = waiter;
+    } else {
+        gate->first = waiter;
+    }
+    gate->last = waiter;
+}
+
+static struct gate_waiter *gate_next(struct gate *gate)
+{
+    struct gate_waiter *waiter = gate->first;
+    gate->first = waiter->next;
+    if (gate->first == NULL) {
+        gate->last = NULL;
+    }
+    waiter->next = NULL;
+    return waiter;
+}
+
+// To the next group in its queue, or to all singles up to it.
+static void gate_hand_on(struct gate *gate)
+{
+    gate->of_single = gate->first->group == NULL;
+    do {
+        struct gate_waiter *waiter = gate_next(gate);
+        gate->holders++;
+        waiter->granted(waiter);
+    } while (gate->of_single && gate->first != NULL && gate->first->group == NULL);
+}
+
+// In front of a gate that is taken, or free (*at is NULL).
+static void gate_single(struct gate_table *table, struct gate **at, struct gate_waiter *waiter)
+{
+    struct gate *gate = *at;
+    if (gate == NULL) {
+        gate = gate_add(table, at, waiter->hash);
+        gate->of_single = true;
+    }
+    if (gate->of_single && gate->first == NULL) {
+        gate->holders++;
+        waiter->granted(waiter);
+        return;
+    }
+    gate_queue(gate, waiter);
+}
+
+// The line -----------------------------------------------------------------------------------
+
+static bool gate_may_come(const struct gate_table *table, const struct gate_group *group)
+{
+    if (table->entering != NULL || table->exclusive) {
+        return false;
+    }
+    switch ((enum gate_scope)group->scope) {
+    case GATE_KEYS:
+        return table->shared == 0;
+    case GATE_SHARED:
+        return table->taken == 0;
+    case GATE_EXCLUSIVE:
+        return table->taken == 0 && table->shared == 0;
+    }
+    return false;
+}
+
+static void gate_come(struct gate_table *table, struct gate_group *group)
+{
+    switch ((enum gate_scope)group->scope) {
+    case GATE_KEYS:
+        table->entering = group;
+        table->turn++;
+        break;
+    case GATE_SHARED:
+        table->shared++;
+        break;
+    case GATE_EXCLUSIVE:
+        table->exclusive = true;
+        break;
+    }
+}
+
+static void gate_line_go_on(struct gate_table *table)
+{
+    while (table->line_first != NULL && gate_may_come(table, table->line_first)) {
+        struct gate_group *group = table->line_first;
+        table->line_first = group->next;
+        if (table->line_first == NULL) {
+            table->line_last = NULL;
+        }
+        group->next = NULL;
+        gate_come(table, group);
+        group->admitted(group);
+    }
+}
+
+bool gate_enter(struct gate_table *table, struct gate_group *group)
+{
+    CHECK(group->admitted != NULL);
+    group->next = NULL;
+    table->groups++;
+    if (table->line_first == NULL && gate_may_come(table, group)) {
+        gate_come(table, group);
+        return true;
+    }
+    if (table->line_last != NULL) {
+        table->line_last->next = group;
+    } else {
+        table->line_first = group;
+    }
+    table->line_last = group;
+    return false;
+}
+
+bool gate_room(const struct gate_table *table, uint32_t count)
+{
+    return count <= LIMIT_GATES - table->taken;
+}
+
+enum gate_result gate_take(struct gate_table *table, struct gate_waiter *waiter)
+{
+    CHECK(waiter->group != NULL && table->entering == waiter->group);
+    struct gate **at = gate_find(table, waiter->hash);
+    struct gate *gate = *at;
+    if (gate != NULL && gate->turn == table->turn) {
+        return GATE_OWN;
+    }
+    if (gate != NULL) {
+        gate->turn = table->turn;
+        gate_queue(gate, waiter);
+        return GATE_QUEUED;
+    }
+    gate = gate_add(table, at, waiter->hash);
+    gate->turn = table->turn;
+    gate->holders = 1;
     return GATE_GRANTED;
 }
 
-bool gate_taken(const struct gate_table *table, uint64_t hash)
+void gate_entered(struct gate_table *table, struct gate_group *group)
 {
-    return *gate_find(table, hash) != NULL;
+    CHECK(table->entering == group);
+    table->entering = NULL;
+    table->groups--;
+    gate_line_go_on(table);
 }
 
-void gate_release(struct gate_table *table, struct gate_waiter *holder)
+void gate_leave(struct gate_table *table, struct gate_group *group)
 {
-    struct gate **at = gate_find(table, holder->hash);
+    table->groups--;
+    if (group->scope == GATE_SHARED) {
+        CHECK(table->shared > 0);
+        table->shared--;
+    } else {
+        CHECK(table->exclusive && group->scope == GATE_EXCLUSIVE);
+        table->exclusive = false;
+        // The halted first: each would have passed if it had come now. They hold their keys' gates
+        // until they have run, so that nobody overtakes them.
+        struct gate_waiter *halted = table->halted_first;
+        table->halted_first = table->halted_last = NULL;
+        while (halted != NULL) {
+            struct gate_waiter *next = halted->next;
+            gate_single(table, gate_find(table, halted->hash), halted);
+            halted = next;
+        }
+    }
+    gate_line_go_on(table);
+}
+
+// Singles ------------------------------------------------------------------------------------
+
+bool gate_taken(const struct gate_table *table, uint64_t hash)
+{
+    return table->exclusive || *gate_find(table, hash) != NULL;
+}
+
+void gate_wait(struct gate_table *table, struct gate_waiter *waiter)
+{
+    CHECK(waiter->granted != NULL && waiter->group == NULL);
+    waiter->next = NULL;
+    if (!table->exclusive) {
+        struct gate **at = gate_find(table, waiter->hash);
+        CHECK(*at != NULL);
+        gate_single(table, at, waiter);
+        return;
+    }
+    if (table->halted_last != NULL) {
+        table->halted_last->next = waiter;
+    } else {
+        table->halted_first = waiter;
+    }
+    table->halted_last = waiter;
+}
+
+void gate_release(struct gate_table *table, struct gate_waiter *waiter)
+{
+    struct gate **at = gate_find(table, waiter->hash);
     struct gate *gate = *at;
-    CHECK(gate != NULL && gate->holder == holder);
-    struct gate_waiter *next = holder->next;
-    holder->next = NULL;
-    if (next != NULL) {
-        gate->holder = next;
-        next->granted(next);
+    CHECK(gate != NULL && gate->holders > 0 && gate->of_single == (waiter->group == NULL));
+    if (--gate->holders != 0) {
+        return;
+    }
+    if (gate->first != NULL) {
+        gate_hand_on(gate);
         return;
     }
     *at = gate->next;
     gate->next = table->free;
     table->free = gate;
     table->taken--;
+    if (table->taken == 0 && table->line_first != NULL) {
+        gate_line_go_on(table);
+    }
 }

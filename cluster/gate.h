@@ -1,60 +1,114 @@
-// Key gates: who may touch a key while a command over several cores is under way.
+// Gates: who may touch which keys of a shard while a command over several keys is under way.
 //
-// Commands on keys of one core take effect at once and need no gate. A command over several cores
-// takes the gates of its keys core by core in ascending order, and inside a core by ascending
-// hash, then applies, then releases: two of them can never wait for each other, and other clients
-// see all of it or nothing. Whoever meets a gate that is taken queues behind it, in order of
-// arrival.
+// Commands on one key take effect at once and need no gate; neither does a short command whose keys
+// are all on one core. What takes longer than that (keys on several cores, more keys than one slice
+// can do, all keys of the node) keeps others away meanwhile. There are two kinds of guests:
+//
+//     single   a command on one key that met a gate which is taken. When it is let in it runs to
+//              its end, in the order in which it was let in; so those that stand next to each other
+//              in a queue are let in together.
+//     group    a command's share of one core. It takes the gates of many keys, or the whole shard:
+//              shared (it reads all keys) or exclusive (it empties them).
+//
+//     line of groups:   [exclusive] [keys] [shared] [shared] ...   one at a time comes to its turn
+//     gate of a key:    holder <- [group] [single] [single] [group]
+//     halted singles:   behind a group that holds the whole shard exclusively
+//
+// Deadlock. A group stands in the queues of all its gates, or in none: while one takes its place in
+// them, which may last several slices, no other group does. So of two groups that meet at several
+// gates of a shard the same one is in front at all of them, and no order of keys is needed. Over
+// cores, commands take gates by ascending core, and none releases one before it has all (two-phase
+// locking; Bernstein, Hadzilacos, Goodman, 1987, chapter 3). Of all that wait look at those on the
+// highest core that has any: what they wait for stands in front of them there, or runs.
+//
+//     keys       its turn comes when nobody holds or awaits the whole shard in front of it
+//     shared     holds when no gate is taken and no group is exclusive; singles pass, since each is
+//                one moment on one core
+//     exclusive  holds when no gate is taken and nobody holds the shard; nothing passes
 //
 // A gate is known by the key's 64-bit hash. Two keys of one hash share a gate: that costs a wait,
-// never a wrong result. There are at most LIMIT_GATES gates taken in a shard; who asks beyond that
-// is told so (gate_take returns GATE_TABLE_FULL) before anything was changed.
+// never a wrong result. There are at most LIMIT_GATES gates in a shard; a group asks with
+// gate_room() before it takes its first.
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct gate_table;
 struct gate_waiter;
+struct gate_group;
 
+// These are called from functions of this header, perhaps before they return, and must only note
+// the fact (a list to work on later).
 typedef void gate_granted_fn(struct gate_waiter *waiter);
+typedef void gate_admitted_fn(struct gate_group *group);
 
-// Embedded in what waits; owned by it. Fields belong to the table while it is queued or holds.
+// Embedded in what waits; owned by it. `next` belongs to the table while it is queued.
 struct gate_waiter {
     struct gate_waiter *next;
-    gate_granted_fn *granted; // called from gate_release() of the one before
+    gate_granted_fn *granted;
+    struct gate_group *group; // NULL: a single
     uint64_t hash;
 };
 
-enum gate_result { GATE_GRANTED, GATE_QUEUED, GATE_TABLE_FULL };
+enum gate_scope { GATE_KEYS, GATE_SHARED, GATE_EXCLUSIVE };
+
+// Embedded in its owner, as above.
+struct gate_group {
+    struct gate_group *next;
+    gate_admitted_fn *admitted;
+    uint8_t scope; // enum gate_scope
+};
 
 int gate_table_open(struct gate_table **ret_table);
 void gate_table_close(struct gate_table *table);
 
-// True while any gate is taken: the one test that every command pays.
+// True while a gate is taken or a group is about: the one test that every command pays.
 static inline bool gate_any(const struct gate_table *table);
 
-// Takes the gate of waiter->hash, or queues for it.
-enum gate_result gate_take(struct gate_table *table, struct gate_waiter *waiter);
-
-// Whether somebody holds the gate of this hash.
+// Whether a single with this hash has to wait.
 bool gate_taken(const struct gate_table *table, uint64_t hash);
 
-// Gives the gate up; the next in line gets it and its granted() is called before this returns.
-// granted() must only note the fact (a list to work on later): one that went on to release would
-// recurse as deep as the queue.
-void gate_release(struct gate_table *table, struct gate_waiter *holder);
+// A single, for which gate_taken() is true, queues. granted() is called when it may run.
+void gate_wait(struct gate_table *table, struct gate_waiter *waiter);
 
-// Only its count is for others to read.
+// A single that has run, or a group's waiter that was granted, leaves its gate.
+void gate_release(struct gate_table *table, struct gate_waiter *waiter);
+
+// A group comes. True: it is its turn; else admitted() is called when it is. Its turn means with
+// GATE_KEYS that it goes on with gate_take() and gate_entered(), else that it holds the shard,
+// until gate_leave().
+bool gate_enter(struct gate_table *table, struct gate_group *group);
+
+// Whether so many gates more may be taken.
+bool gate_room(const struct gate_table *table, uint32_t count);
+
+// GATE_OWN: the same group stands there already; this waiter is not used.
+enum gate_result { GATE_GRANTED, GATE_QUEUED, GATE_OWN };
+enum gate_result gate_take(struct gate_table *table, struct gate_waiter *waiter);
+
+// The group has its place in the queues of all its gates: the next in line may come.
+void gate_entered(struct gate_table *table, struct gate_group *group);
+void gate_leave(struct gate_table *table, struct gate_group *group);
+
+// Only the counts are for others to read.
 struct gate_table {
-    uint32_t taken;
-    uint32_t used; // gates at or past it were never taken: their memory is untouched
+    uint32_t taken;  // gates
+    uint32_t groups; // in the line, at their turn, or holding the shard
+    uint32_t shared; // of them, hold it shared
+    bool exclusive;  // one holds it so
+    uint32_t used;   // gates at or past it were never taken: their memory is untouched
     struct gate *free;
     struct gate *gates;
     struct gate **buckets;
+    struct gate_group *entering; // takes its places in queues
+    uint64_t turn;               // of its kind, counted
+    struct gate_group *line_first, *line_last;
+    struct gate_waiter *halted_first, *halted_last;
 };
 
 static inline bool gate_any(const struct gate_table *table)
 {
-    return table->taken != 0;
+    return (table->taken | table->groups) != 0;
 }

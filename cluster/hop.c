@@ -118,16 +118,12 @@ bool hop_send(struct exec *x, uint32_t core)
     hop->reply_bytes = 0;
     hop->protocol = client->protocol;
     hop->timed = false;
-    hop->scoped = (client->flags & CLIENT_SHARD_PORT) != 0;
     hop->gated = false;
     hop->pending.out = (struct outbuf){0};
     client_pending_add(client, &hop->pending, PENDING_HOP);
     if (core == shard->index) {
         shard->stats.gate_waits++;
-        if (!hop_wait(shard, hop)) {
-            // Cannot be: whoever waits joins a gate that is there.
-            CHECK(false);
-        }
+        hop_wait(shard, hop);
         return true;
     }
     shard->stats.hops_sent++;
@@ -141,22 +137,12 @@ static void hop_granted(struct gate_waiter *waiter)
     hop_list_add(&hop->waiting_at->granted, hop);
 }
 
-bool hop_wait(struct shard *shard, struct hop *hop)
+void hop_wait(struct shard *shard, struct hop *hop)
 {
     hop->waiter = (struct gate_waiter){.hash = hop->hash, .granted = hop_granted};
     hop->waiting_at = shard;
     hop->gated = true;
-    switch (gate_take(shard->gates, &hop->waiter)) {
-    case GATE_GRANTED:
-        hop_granted(&hop->waiter);
-        return true;
-    case GATE_QUEUED:
-        return true;
-    case GATE_TABLE_FULL:
-        break;
-    }
-    hop->gated = false;
-    return false;
+    gate_wait(shard->gates, &hop->waiter);
 }
 
 void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply)

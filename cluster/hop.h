@@ -23,8 +23,8 @@ void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply);
 // Back on the sender: the reply takes its place.
 void hop_return(struct shard *shard, struct hop *hop);
 
-// Queues behind the gate of its key, on the receiver. False when the table of gates is full.
-bool hop_wait(struct shard *shard, struct hop *hop);
+// Queues behind the gate of its key, which is taken, on the receiver.
+void hop_wait(struct shard *shard, struct hop *hop);
 
 // The place of a hop is at the head of the FIFO: its reply goes behind `to`.
 void hop_take_reply(struct shard *shard, struct pending *pending, struct outbuf *to);

@@ -92,7 +92,9 @@ static bool item_store(struct exec *x, struct item *item, struct slice head, str
     op->expire_ms = expire_ms;
     // What Redis still does when memory is full (EXPIRE, PERSIST, RENAME) has a share of its own.
     op->flags = (x->command->flags & COMMAND_DENYOOM) == 0 ? ENGINE_SPARED : 0;
+    op->flags |= x->reserved ? ENGINE_RESERVED : 0;
     engine_put(x->shard->engine, &op, 1);
+    work_spend(&x->shard->work, (head.size + tail.size) / WORK_BYTES_A_UNIT);
     switch (op->status) {
     case ENGINE_OK:
         return true;

@@ -9,269 +9,13 @@
 #include "core/memory.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { MULTI_CHUNK = 32 }; // keys whose memory is fetched ahead together
+// As many may be done at once, without gates: about 100 us.
+enum { MULTI_AT_ONCE_KEYS = 64 };
 
 static const char TEXT_OVERLOADED[] =
     "OVERLOADED too many commands over several keys are under way on this node; retry";
-
-static struct multi_part *part_of_waiter(struct gate_waiter *waiter);
-
-// Running over keys --------------------------------------------------------------------------
-
-static void item_of_key(struct item *item, const struct part_key *key, const struct slice *argv)
-{
-    item->op.hash = key->hash;
-    item->op.vnode = key->vnode;
-    item->op.key = argv[key->argument];
-    item->argument = key->argument;
-    item->slot = key->slot;
-}
-
-// More than a connection may have unread: of a part only an error goes back; on the connection's
-// own core the connection is closed for it, as it would be for any reply.
-static void keys_too_large(struct exec *x)
-{
-    x->failed = true;
-    if (x->part != NULL) {
-        outbuf_clear(x->reply.out, x->reply.cache);
-        exec_error(x, "ERR the reply would be larger than clients.output_max");
-    }
-}
-
-// Pairs are set all or none: whether the values of these have room is asked before the first is
-// set.
-static bool keys_fit(struct exec *x, const struct part_key *keys, uint32_t count)
-{
-    uint64_t bytes = 0;
-    if ((x->command->flags & COMMAND_PAIRS) == 0) {
-        return true;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        bytes += x->argv[keys[i].argument].size + x->argv[keys[i].argument + 1].size;
-    }
-    if (engine_fits(x->shard->engine, bytes, count)) {
-        return true;
-    }
-    exec_error_memory(x);
-    return false;
-}
-
-// Calls fn for each key, loaded, in order; stops at the first error. Lengths of replies are noted
-// in the keys.
-static void keys_run(struct exec *x, struct part_key *keys, uint32_t count, command_fn *fn)
-{
-    struct shard *shard = x->shard;
-    struct item items[MULTI_CHUNK];
-    struct engine_op *ops[MULTI_CHUNK];
-    for (uint32_t begin = 0; begin < count && !x->failed; begin += MULTI_CHUNK) {
-        uint32_t chunk = count - begin < MULTI_CHUNK ? count - begin : MULTI_CHUNK;
-        for (uint32_t i = 0; i < chunk; i++) {
-            item_of_key(&items[i], &keys[begin + i], x->argv);
-            ops[i] = &items[i].op;
-        }
-        engine_prepare(shard->engine, ops, chunk);
-        for (uint32_t i = 0; i < chunk && !x->failed; i++) {
-            size_t before = x->reply.out->bytes;
-            x->item = &items[i];
-            item_load(shard, x->item);
-            fn(x);
-            if (x->reply.out->bytes > shard->config.clients.output_max_bytes) {
-                keys_too_large(x);
-                return;
-            }
-            keys[begin + i].reply_bytes = (uint32_t)(x->reply.out->bytes - before);
-        }
-    }
-}
-
-static struct exec part_exec(struct shard *shard, struct multi_part *part)
-{
-    const struct multi *multi = part->multi;
-    return (struct exec){
-        .shard = shard,
-        .command = multi->command,
-        .argv = multi->argv,
-        .argc = multi->argc,
-        .scoped = multi->scoped,
-        .caller_id = multi->caller_id,
-        .part = &part->result,
-        .reply = {.out = &part->result.out, .cache = &shard->outbufs, .protocol = multi->protocol},
-    };
-}
-
-// What only reads: under the gates, in round 1.
-static void part_check(struct shard *shard, struct multi_part *part)
-{
-    struct exec x = part_exec(shard, part);
-    if (x.command->route == ROUTE_TRANSFER) {
-        transfer_read(&x, part->multi, part);
-    } else if (x.command->merge == MERGE_UNLESS) {
-        keys_run(&x, part->keys, part->key_count, x.command->check);
-        part->veto = x.veto;
-    } else if (x.command->merge == MERGE_ARRAY) {
-        keys_run(&x, part->keys, part->key_count, x.command->run);
-    }
-    if (!x.failed && !part->veto) {
-        (void)keys_fit(&x, part->keys, part->key_count);
-    }
-    part->failed = x.failed || x.reply.out->failed;
-}
-
-static void part_apply(struct shard *shard, struct multi_part *part)
-{
-    struct exec x = part_exec(shard, part);
-    if (x.command->route == ROUTE_TRANSFER) {
-        transfer_apply(&x, part->multi, part);
-        if (part->step == PART_SOLO && !x.failed) {
-            transfer_reply(&x);
-        }
-    } else if (x.command->merge != MERGE_ARRAY) {
-        keys_run(&x, part->keys, part->key_count, x.command->run);
-        part->result.sum = x.sum;
-    }
-    part->failed = part->failed || x.failed;
-}
-
-// Gates --------------------------------------------------------------------------------------
-
-static void part_waiter_granted(struct gate_waiter *waiter)
-{
-    struct multi_part *part = part_of_waiter(waiter);
-    part->granted++;
-    part->next_granted = part->at->parts_granted;
-    part->at->parts_granted = part;
-}
-
-// The waiters of a part lie in one array; the one that queues is always the first not granted.
-static struct multi_part *part_of_waiter(struct gate_waiter *waiter)
-{
-    return ((struct part_waiter *)waiter)->part;
-}
-
-static void part_release(struct shard *shard, struct multi_part *part)
-{
-    while (part->granted > 0) {
-        gate_release(shard->gates, &part->waiters[--part->granted].waiter);
-    }
-}
-
-static void part_done(struct shard *shard, struct multi_part *part)
-{
-    part->at = NULL;
-    if (part->message.from == shard->index) {
-        multi_part_return(shard, part);
-        return;
-    }
-    part->message.returning = true;
-    shard_post(shard, &part->message);
-}
-
-static void part_gated(struct shard *shard, struct multi_part *part)
-{
-    struct multi *multi = part->multi;
-    part_check(shard, part);
-    if (part->step == PART_SOLO) {
-        bool apply = !part->failed && !part->veto;
-        if (apply && multi->command->route == ROUTE_TRANSFER) {
-            // Alone it decides and replies itself; the reply lies in the part's result.
-            struct exec x = part_exec(shard, part);
-            apply = transfer_decide(&x, multi);
-            part->failed = x.failed;
-        }
-        if (apply) {
-            part_apply(shard, part);
-        }
-        part_release(shard, part);
-    }
-    part_done(shard, part);
-}
-
-static void part_take_gates(struct shard *shard, struct multi_part *part)
-{
-    while (part->granted < part->waiter_count) {
-        struct gate_waiter *waiter = &part->waiters[part->granted].waiter;
-        switch (gate_take(shard->gates, waiter)) {
-        case GATE_GRANTED:
-            part->granted++;
-            break;
-        case GATE_QUEUED:
-            shard->stats.gate_waits++;
-            return;
-        case GATE_TABLE_FULL: {
-            part_release(shard, part);
-            struct exec x = part_exec(shard, part);
-            exec_error(&x, TEXT_OVERLOADED);
-            part->failed = true;
-            part_done(shard, part);
-            return;
-        }
-        }
-    }
-    part_gated(shard, part);
-}
-
-void multi_part_granted(struct shard *shard, struct multi_part *part)
-{
-    part_take_gates(shard, part);
-}
-
-static void part_run_slice(struct shard *shard, struct multi_part *part)
-{
-    struct exec x = part_exec(shard, part);
-    part->result.more = false;
-    x.command->run(&x);
-    part->result.sum += x.sum;
-    part->failed = x.failed;
-    if (part->result.more && !part->failed) {
-        part->next_granted = NULL;
-        if (shard->parts_slicing_last != NULL) {
-            shard->parts_slicing_last->next_granted = part;
-        } else {
-            shard->parts_slicing = part;
-        }
-        shard->parts_slicing_last = part;
-        return;
-    }
-    part_done(shard, part);
-}
-
-bool multi_slice(struct shard *shard)
-{
-    struct multi_part *part = shard->parts_slicing;
-    if (part == NULL) {
-        return false;
-    }
-    shard->parts_slicing = part->next_granted;
-    if (shard->parts_slicing == NULL) {
-        shard->parts_slicing_last = NULL;
-    }
-    part_run_slice(shard, part);
-    return shard->parts_slicing != NULL;
-}
-
-void multi_part_receive(struct shard *shard, struct multi_part *part)
-{
-    part->at = shard;
-    switch ((enum part_step)part->step) {
-    case PART_SOLO:
-    case PART_GATE:
-        part_take_gates(shard, part);
-        return;
-    case PART_FINISH:
-        if (part->multi->apply) {
-            part_apply(shard, part);
-        }
-        part_release(shard, part);
-        break;
-    case PART_ALL:
-        part_run_slice(shard, part);
-        return;
-    }
-    part_done(shard, part);
-}
 
 // The coordinator ----------------------------------------------------------------------------
 
@@ -292,6 +36,11 @@ static void part_send(struct multi *multi, struct multi_part *part, enum part_st
 static bool multi_can_be_vetoed(const struct command *command)
 {
     return command->merge == MERGE_UNLESS || command->route == ROUTE_TRANSFER;
+}
+
+static bool multi_is_gated(const struct command *command)
+{
+    return command->route != ROUTE_ALL || (command->flags & (COMMAND_WALK | COMMAND_WHOLE)) != 0;
 }
 
 static void multi_next(struct multi *multi)
@@ -317,31 +66,28 @@ static struct exec multi_exec(struct multi *multi)
     };
 }
 
-// The replies of the parts, interleaved in the order of the arguments.
-static void multi_merge_array(struct multi *multi, struct exec *x)
+// The replies of the parts, interleaved in the order of the arguments. False: the slice was over
+// before it was through.
+static bool multi_merge_array(struct multi *multi, struct exec *x)
 {
-    uint32_t *at = memory_allocate(multi->part_count * sizeof *at);
-    if (at == NULL) {
-        x->reply.out->failed = true;
-        return;
+    struct work_list *work = &multi->shard->work;
+    if (multi->key_at == 0) {
+        reply_array(&x->reply, multi->key_count);
     }
-    memset(at, 0, multi->part_count * sizeof *at);
-    reply_array(&x->reply, multi->key_count);
-    for (uint32_t done = 0; done < multi->key_count; done++) {
-        uint32_t best = 0;
-        uint32_t argument = UINT32_MAX;
-        for (uint32_t p = 0; p < multi->part_count; p++) {
-            const struct multi_part *part = &multi->parts[p];
-            if (at[p] < part->key_count && part->keys[at[p]].argument < argument) {
-                argument = part->keys[at[p]].argument;
-                best = p;
-            }
+    if (multi->part_count == 1) {
+        outbuf_splice(x->reply.out, &multi->parts[0].result.out, x->reply.cache);
+        return true;
+    }
+    for (; multi->key_at < multi->key_count; multi->key_at++) {
+        const struct part_key *key = &multi->keys[multi->key_at];
+        if (work_over(work)) {
+            return false;
         }
-        struct multi_part *part = &multi->parts[best];
-        outbuf_move(x->reply.out, &part->result.out, x->reply.cache,
-                    part->keys[at[best]++].reply_bytes);
+        struct multi_part *part = &multi->parts[multi->cores[key->core].part];
+        outbuf_move(x->reply.out, &part->result.out, x->reply.cache, key->reply_bytes);
+        work_spend(work, WORK_KEY_LOOK + key->reply_bytes / WORK_BYTES_A_UNIT);
     }
-    memory_free(at);
+    return true;
 }
 
 static void multi_merge(struct multi *multi, struct exec *x)
@@ -358,8 +104,7 @@ static void multi_merge(struct multi *multi, struct exec *x)
         break;
     }
     case MERGE_ARRAY:
-        multi_merge_array(multi, x);
-        break;
+        break; // multi_merge_array()
     case MERGE_OK:
         reply_simple(&x->reply, "OK");
         break;
@@ -402,11 +147,21 @@ static void multi_count(const struct multi *multi, const struct exec *x)
     slowlog_note(shard, x, took_ns);
 }
 
-// Everything is back: the one reply is made of the parts'.
+static void multi_reply_transfer(struct multi *multi, struct exec *x)
+{
+    if (multi->part_count == 1) {
+        outbuf_splice(x->reply.out, &multi->parts[0].result.out, x->reply.cache);
+    } else if (multi->apply) {
+        transfer_reply(x);
+    }
+}
+
+// Everything is back: the one reply is made of the parts'. May take several slices.
 static void multi_reply(struct multi *multi)
 {
     struct exec x = multi_exec(multi);
     struct shard *shard = multi->shard;
+    x.failed = multi->failed;
     for (uint32_t p = 0; p < multi->part_count && !x.failed; p++) {
         struct multi_part *part = &multi->parts[p];
         if (part->failed) {
@@ -415,23 +170,30 @@ static void multi_reply(struct multi *multi)
             x.failed = true;
         }
     }
-    if (!x.failed) {
-        if (multi->command->route == ROUTE_ALL) {
-            multi_finish_all(multi, &x);
-        } else if (multi->command->route == ROUTE_TRANSFER) {
-            if (multi->part_count == 1) {
-                outbuf_splice(x.reply.out, &multi->parts[0].result.out, &shard->outbufs);
-            } else if (multi->apply) {
-                transfer_reply(&x);
-            }
-        } else {
-            multi_merge(multi, &x);
+    if (x.failed) {
+    } else if (multi->command->route == ROUTE_ALL) {
+        multi_finish_all(multi, &x);
+    } else if (multi->command->route == ROUTE_TRANSFER) {
+        multi_reply_transfer(multi, &x);
+    } else if (multi->command->merge == MERGE_ARRAY) {
+        if (!multi_merge_array(multi, &x)) {
+            work_add(&shard->work, &multi->work);
+            return;
         }
+    } else {
+        multi_merge(multi, &x);
     }
     multi_count(multi, &x);
     struct client *client = multi->pending.client;
     client->flags &= ~(uint32_t)CLIENT_BARRIER;
     client_pending_done(&multi->pending);
+}
+
+static void multi_replies(struct multi *multi)
+{
+    multi->merging = true;
+    multi->key_at = 0;
+    multi_reply(multi);
 }
 
 // The source of RENAME and COPY is finished when its destination was written, or was refused.
@@ -445,7 +207,7 @@ static bool multi_waits_for_destination(const struct multi *multi, const struct 
 static void multi_round_over(struct multi *multi)
 {
     if (multi->round == 3 || multi->command->route != ROUTE_TRANSFER || !multi->apply) {
-        multi_reply(multi);
+        multi_replies(multi);
         return;
     }
     multi->round = 3;
@@ -469,7 +231,7 @@ static void multi_second_round(struct multi *multi)
     uint32_t gated = 0;
     for (uint32_t p = 0; p < multi->part_next; p++) {
         apply = apply && !multi->parts[p].failed && !multi->parts[p].veto;
-        gated += multi->parts[p].granted != 0;
+        gated += multi->parts[p].gated;
     }
     if (apply && multi->command->route == ROUTE_TRANSFER) {
         apply = transfer_decide(&x, multi);
@@ -477,13 +239,13 @@ static void multi_second_round(struct multi *multi)
     multi->apply = apply;
     multi->round = 2;
     if (gated == 0) {
-        multi_reply(multi);
+        multi_replies(multi);
         return;
     }
     multi->parts_open = 1; // this function's own, so that the last part to return is seen once
     for (uint32_t p = 0; p < multi->part_next; p++) {
         struct multi_part *part = &multi->parts[p];
-        if (part->granted != 0 && !multi_waits_for_destination(multi, part)) {
+        if (part->gated && !multi_waits_for_destination(multi, part)) {
             part_send(multi, part, PART_FINISH);
         }
     }
@@ -498,11 +260,11 @@ void multi_part_return(struct shard *shard, struct multi_part *part)
     struct multi *multi = part->multi;
     CHECK(multi->parts_open > 0);
     multi->parts_open--;
-    if (multi->round == 1 && multi->command->route != ROUTE_ALL) {
+    if (multi->round == 1 && multi_is_gated(multi->command)) {
         if (part->failed || multi->part_next == multi->part_count) {
             if (multi->part_count == 1) {
                 multi->apply = !part->failed && !part->veto;
-                multi_reply(multi);
+                multi_replies(multi);
             } else {
                 multi_second_round(multi);
             }
@@ -514,42 +276,14 @@ void multi_part_return(struct shard *shard, struct multi_part *part)
     if (multi->parts_open != 0) {
         return;
     }
-    if (multi->command->route == ROUTE_ALL) {
-        multi_reply(multi);
-    } else {
+    if (multi_is_gated(multi->command)) {
         multi_round_over(multi);
+    } else {
+        multi_replies(multi);
     }
 }
 
 // Starting -----------------------------------------------------------------------------------
-
-static int part_key_compare(const void *a, const void *b)
-{
-    uint64_t x = ((const struct part_waiter *)a)->waiter.hash;
-    uint64_t y = ((const struct part_waiter *)b)->waiter.hash;
-    return x < y ? -1 : x > y;
-}
-
-static bool part_make_waiters(struct multi_part *part)
-{
-    part->waiters = memory_allocate(part->key_count * sizeof *part->waiters);
-    if (part->waiters == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < part->key_count; i++) {
-        part->waiters[i] = (struct part_waiter){
-            .waiter = {.granted = part_waiter_granted, .hash = part->keys[i].hash}, .part = part};
-    }
-    qsort(part->waiters, part->key_count, sizeof *part->waiters, part_key_compare);
-    uint32_t unique = 0;
-    for (uint32_t i = 0; i < part->key_count; i++) {
-        if (i == 0 || part->waiters[i].waiter.hash != part->waiters[unique - 1].waiter.hash) {
-            part->waiters[unique++] = part->waiters[i];
-        }
-    }
-    part->waiter_count = unique;
-    return true;
-}
 
 static void multi_destroy(struct shard *shard, struct multi *multi)
 {
@@ -557,14 +291,14 @@ static void multi_destroy(struct shard *shard, struct multi *multi)
         struct multi_part *part = &multi->parts[p];
         outbuf_clear(&part->result.out, &shard->outbufs);
         memory_free(part->result.data);
-        memory_free(part->keys);
-        memory_free(part->waiters);
     }
     client_lease_release(shard, &multi->lease);
     outbuf_clear(&multi->pending.out, &shard->outbufs);
     memory_free(multi->transfer.bytes);
     memory_free(multi->argument_bytes);
     memory_free((void *)(uintptr_t)multi->argv);
+    memory_free(multi->keys);
+    memory_free(multi->cores);
     memory_free(multi->parts);
     memory_free(multi);
     shard->multis--;
@@ -576,25 +310,33 @@ void multi_free(struct shard *shard, struct pending *pending)
 }
 
 // The batch's argument array, and where it owns them their bytes, do not outlive this turn.
-static bool multi_copy_arguments(struct multi *multi, const struct exec *x)
+static bool multi_keep_arguments(struct multi *multi, const struct exec *x)
 {
-    struct slice *argv = memory_allocate(x->argc * sizeof *argv);
-    if (argv == NULL) {
-        return false;
-    }
-    memcpy(argv, x->argv, x->argc * sizeof *argv);
-    multi->argv = argv;
     multi->argc = x->argc;
-    if (x->batch_bytes) {
-        return exec_copy_argument_bytes(argv, x->argc, &multi->argument_bytes);
+    if (request_take_spill(x)) {
+        multi->argv = x->argv;
+    } else {
+        struct slice *argv = memory_allocate(x->argc * sizeof *argv);
+        if (argv == NULL) {
+            return false;
+        }
+        memcpy(argv, x->argv, x->argc * sizeof *argv);
+        multi->argv = argv;
+        if (x->batch_bytes) {
+            return exec_copy_argument_bytes(argv, x->argc, &multi->argument_bytes);
+        }
     }
     multi->lease = client_lease_hold(x->client);
     return true;
 }
 
-static struct multi *multi_create(struct exec *x, uint32_t parts)
+static void multi_work(struct shard *shard, struct work *work);
+
+static struct multi *multi_create(struct exec *x, uint32_t key_count)
 {
     struct shard *shard = x->shard;
+    uint32_t shards = shard->node->shard_count;
+    uint32_t parts = key_count == 0 || key_count > shards ? shards : key_count;
     if (shard->multis == LIMIT_MULTIS) {
         return NULL;
     }
@@ -604,6 +346,7 @@ static struct multi *multi_create(struct exec *x, uint32_t parts)
     }
     *multi = (struct multi){
         .shard = shard,
+        .work = {.run = multi_work},
         .command = x->command,
         .protocol = x->client->protocol,
         .scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0,
@@ -611,15 +354,22 @@ static struct multi *multi_create(struct exec *x, uint32_t parts)
         .began_ns = shard->io->now_ns,
         .round = 1,
         .apply = true,
+        .key_count = key_count,
     };
     shard->multis++;
-    multi->parts = memory_allocate(parts * sizeof *multi->parts);
-    if (multi->parts != NULL) {
-        memset(multi->parts, 0, parts * sizeof *multi->parts);
+    multi->parts = memory_allocate_zeroed(parts * sizeof *multi->parts);
+    if (key_count != 0) {
+        multi->keys = memory_allocate(key_count * sizeof *multi->keys);
+        multi->cores = memory_allocate(shards * sizeof *multi->cores);
     }
-    if (multi->parts == NULL || !multi_copy_arguments(multi, x)) {
+    bool allocated =
+        multi->parts != NULL && (key_count == 0 || (multi->keys != NULL && multi->cores != NULL));
+    if (!allocated || !multi_keep_arguments(multi, x)) {
         multi_destroy(shard, multi);
         return NULL;
+    }
+    for (uint32_t core = 0; key_count != 0 && core < shards; core++) {
+        multi->cores[core] = (struct multi_core){.first = PART_KEY_NONE, .last = PART_KEY_NONE};
     }
     return multi;
 }
@@ -628,47 +378,16 @@ static struct multi_part *multi_add_part(struct multi *multi, uint32_t core)
 {
     struct multi_part *part = &multi->parts[multi->part_count++];
     part->multi = multi;
+    part->key_first = PART_KEY_NONE;
     part->message = (struct message){
         .kind = MESSAGE_PART, .from = (uint8_t)multi->shard->index, .to = (uint8_t)core};
     return part;
 }
 
-// Sorts the keys to the cores that hold them.
-static bool multi_add_keys(struct multi *multi, const struct part_key *keys, const uint8_t *cores,
-                           uint32_t count, const uint32_t *of_core)
+// Round 1 begins, or with a command that takes no gates all of it.
+static void multi_go(struct multi *multi)
 {
-    uint32_t place[LIMIT_SHARDS];
-    uint32_t shards = multi->shard->node->shard_count;
-    multi->key_count = count;
-    for (uint32_t core = 0; core < shards; core++) {
-        if (of_core[core] == 0) {
-            continue;
-        }
-        place[core] = multi->part_count;
-        struct multi_part *part = multi_add_part(multi, core);
-        part->keys = memory_allocate(of_core[core] * sizeof *part->keys);
-        if (part->keys == NULL) {
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct multi_part *part = &multi->parts[place[cores[i]]];
-        part->keys[part->key_count++] = keys[i];
-    }
-    for (uint32_t p = 0; p < multi->part_count; p++) {
-        if (!part_make_waiters(&multi->parts[p])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void multi_go(struct multi *multi, struct client *client)
-{
-    client_pending_add(client, &multi->pending, PENDING_MULTI);
-    client->flags |= CLIENT_BARRIER;
-    multi->shard->stats.multis++;
-    if (multi->command->route != ROUTE_ALL) {
+    if (multi_is_gated(multi->command)) {
         multi_next(multi);
         return;
     }
@@ -677,46 +396,167 @@ static void multi_go(struct multi *multi, struct client *client)
         part_send(multi, &multi->parts[p], PART_ALL);
     }
     if (--multi->parts_open == 0) {
-        multi_reply(multi);
+        multi_replies(multi);
     }
+}
+
+// Its client waits for it from now on.
+static void multi_begin(struct multi *multi, struct client *client)
+{
+    client_pending_add(client, &multi->pending, PENDING_MULTI);
+    client->flags |= CLIENT_BARRIER;
+    multi->shard->stats.multis++;
 }
 
 static bool multi_start_all(struct exec *x)
 {
     struct shard *shard = x->shard;
     uint32_t cores = shard->node->shard_count;
-    bool scoped =
-        (x->client->flags & CLIENT_SHARD_PORT) != 0 && (x->command->flags & COMMAND_SCOPED) != 0;
-    struct multi *multi = multi_create(x, cores);
+    uint32_t only = LIMIT_SHARDS;
+    x->scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0;
+    if (x->command->target != NULL && !x->command->target(x, &only)) {
+        return true;
+    }
+    if (x->scoped && (x->command->flags & COMMAND_SCOPED) != 0) {
+        only = shard->index;
+    }
+    struct multi *multi = multi_create(x, 0);
     if (multi == NULL) {
         exec_error(x, TEXT_OVERLOADED);
         return true;
     }
     for (uint32_t core = 0; core < cores; core++) {
-        if (!scoped || core == shard->index) {
+        if (only == LIMIT_SHARDS || only == core) {
             (void)multi_add_part(multi, core);
         }
     }
-    multi_go(multi, x->client);
+    multi_begin(multi, x->client);
+    multi_go(multi);
     return false;
 }
 
-// All keys are here and nobody holds a gate: the command takes effect at once.
-static void multi_run_here(struct exec *x, struct part_key *keys, uint32_t count)
+// Placing ------------------------------------------------------------------------------------
+
+static void multi_chain(struct multi *multi, uint32_t index)
+{
+    struct part_key *key = &multi->keys[index];
+    struct multi_core *core = &multi->cores[key->core];
+    if (core->last == PART_KEY_NONE) {
+        core->first = index;
+    } else {
+        multi->keys[core->last].next = index;
+    }
+    core->last = index;
+    core->count++;
+    core->bytes += multi->argv[key->argument].size;
+    if (multi->command->flags & COMMAND_PAIRS) {
+        core->bytes += multi->argv[key->argument + 1].size;
+    }
+}
+
+static void multi_placed(struct multi *multi)
+{
+    for (uint32_t core = 0; core < multi->shard->node->shard_count; core++) {
+        struct multi_core *of = &multi->cores[core];
+        if (of->count == 0) {
+            continue;
+        }
+        of->part = multi->part_count;
+        struct multi_part *part = multi_add_part(multi, core);
+        part->key_first = of->first;
+        part->key_count = of->count;
+        part->bytes = of->bytes;
+    }
+    multi_go(multi);
+}
+
+// The checks of request_admit() that are about single keys are made here: many of them take more
+// than a slice. Nothing has been done yet when one fails.
+static void multi_place(struct multi *multi)
+{
+    struct work_list *work = &multi->shard->work;
+    struct exec x = multi_exec(multi);
+    for (; multi->key_at < multi->key_count; multi->key_at++) {
+        uint32_t argument = multi->argument_first + multi->key_at * multi->argument_step;
+        if (work_over(work)) {
+            work_add(work, &multi->work);
+            return;
+        }
+        if (!request_admit_key(&x, argument)) {
+            multi->failed = true;
+            multi_replies(multi);
+            return;
+        }
+        part_key_place(multi->shard, multi->argv, argument, &multi->keys[multi->key_at]);
+        multi_chain(multi, multi->key_at);
+        work_spend(work, WORK_KEY_LOOK);
+    }
+    multi_placed(multi);
+}
+
+static void multi_work(struct shard *shard, struct work *work)
+{
+    struct multi *multi = (struct multi *)((uint8_t *)work - offsetof(struct multi, work));
+    CHECK(multi->shard == shard);
+    if (multi->merging) {
+        multi_reply(multi);
+    } else {
+        multi_place(multi);
+    }
+}
+
+// At once ------------------------------------------------------------------------------------
+
+// The values of MGET are collected apart: when they are more than may be copied at once, that is
+// noticed on the way, and nothing was replied.
+static bool at_once_array(struct exec *x, struct part_key *keys, uint32_t count)
+{
+    uint32_t at = 0;
+    struct outbuf *out = x->reply.out;
+    struct outbuf values = {0};
+    x->reply.out = &values;
+    bool through = part_keys_run(x, keys, &at, x->command->run);
+    x->reply.out = out;
+    if (!through) {
+        outbuf_clear(&values, x->reply.cache);
+        return false;
+    }
+    reply_array(&x->reply, count);
+    outbuf_splice(out, &values, x->reply.cache);
+    return true;
+}
+
+// All keys are here and nobody holds a gate: the command takes effect at once. False: it is too
+// long for that, and nothing was done.
+static bool multi_run_here(struct exec *x, struct part_key *keys, uint32_t count, uint64_t bytes)
 {
     const struct command *command = x->command;
-    bool apply = true;
-    if (command->merge == MERGE_UNLESS) {
-        keys_run(x, keys, count, command->check);
-        apply = !x->veto;
-    } else if (command->merge == MERGE_ARRAY) {
-        reply_array(&x->reply, count);
+    uint32_t at = 0;
+    x->sum = 0;
+    x->veto = false;
+    if (command->merge == MERGE_ARRAY) {
+        return at_once_array(x, keys, count);
     }
-    if (apply && keys_fit(x, keys, count)) {
-        keys_run(x, keys, count, command->run);
+    if (command->merge == MERGE_UNLESS) {
+        (void)part_keys_run(x, keys, &at, command->check);
+        at = 0;
+    }
+    bool apply = !x->veto;
+    bool pairs = (command->flags & COMMAND_PAIRS) != 0;
+    if (apply && pairs && !engine_reserve(x->shard->engine, bytes, count)) {
+        exec_error_memory(x);
+        return true;
+    }
+    x->reserved = apply && pairs;
+    if (apply) {
+        bool through = part_keys_run(x, keys, &at, command->run);
+        CHECK(through); // its caller saw that there is room for it in this slice
+    }
+    if (x->reserved) {
+        engine_unreserve(x->shard->engine, bytes, count);
     }
     if (x->failed) {
-        return;
+        return true;
     }
     if (command->merge == MERGE_SUM) {
         reply_integer(&x->reply, x->sum);
@@ -725,43 +565,35 @@ static void multi_run_here(struct exec *x, struct part_key *keys, uint32_t count
     } else if (command->merge == MERGE_OK) {
         reply_simple(&x->reply, "OK");
     }
+    return true;
 }
 
-static bool multi_start_keys(struct exec *x, struct part_key *keys, uint8_t *cores, uint32_t count,
-                             uint32_t first, uint32_t step)
+// Does it at once, if it is short, all keys are here and nobody has a gate.
+static bool multi_try_here(struct exec *x, uint32_t first, uint32_t step, uint32_t count)
 {
     struct shard *shard = x->shard;
-    uint32_t of_core[LIMIT_SHARDS] = {0};
-    uint32_t used = 0;
+    struct part_key keys[MULTI_AT_ONCE_KEYS];
+    uint64_t bytes = 0;
+    if (count > MULTI_AT_ONCE_KEYS || x->command->route != ROUTE_KEYS || gate_any(shard->gates)) {
+        return false;
+    }
     for (uint32_t i = 0; i < count; i++) {
-        struct item item;
-        uint32_t core;
-        item_place(shard, &item, x->argv[first + i * step], first + i * step, &core);
-        keys[i] = (struct part_key){.hash = item.op.hash,
-                                    .vnode = item.op.vnode,
-                                    .argument = item.argument,
-                                    .slot = item.slot};
-        cores[i] = (uint8_t)core;
-        used += of_core[core]++ == 0;
+        uint32_t argument = first + i * step;
+        part_key_place(shard, x->argv, argument, &keys[i]);
+        if (keys[i].core != shard->index) {
+            return false;
+        }
+        keys[i].next = i + 1 < count ? i + 1 : PART_KEY_NONE;
+        bytes += x->argv[argument].size;
+        if (x->command->flags & COMMAND_PAIRS) {
+            bytes += x->argv[argument + 1].size;
+        }
     }
-    if (x->command->route == ROUTE_KEYS && of_core[shard->index] == count &&
-        !gate_any(shard->gates)) {
-        x->sum = 0;
-        x->veto = false;
-        multi_run_here(x, keys, count);
-        return true;
+    // Twice: once to check, once to run.
+    if (!work_room(&shard->work, 2 * (count * WORK_KEY_RUN + bytes / WORK_BYTES_A_UNIT))) {
+        return false;
     }
-    struct multi *multi = multi_create(x, used);
-    if (multi != NULL && !multi_add_keys(multi, keys, cores, count, of_core)) {
-        multi_destroy(shard, multi);
-        multi = NULL;
-    }
-    if (multi == NULL) {
-        exec_error(x, TEXT_OVERLOADED);
-        return true;
-    }
-    multi_go(multi, x->client);
-    return false;
+    return multi_run_here(x, keys, count, bytes);
 }
 
 bool multi_start(struct exec *x)
@@ -780,20 +612,17 @@ bool multi_start(struct exec *x)
     bool has_keys = command_keys(x->command, x->argc, &first, &end, &step);
     CHECK(has_keys);
     uint32_t count = (end - first + step - 1) / step;
-    struct part_key few[MULTI_CHUNK];
-    uint8_t few_cores[MULTI_CHUNK];
-    if (count <= MULTI_CHUNK) {
-        return multi_start_keys(x, few, few_cores, count, first, step);
+    if (multi_try_here(x, first, step, count)) {
+        return true;
     }
-    struct part_key *keys = memory_allocate(count * sizeof *keys);
-    uint8_t *cores = memory_allocate(count);
-    bool done = true;
-    if (keys == NULL || cores == NULL) {
+    struct multi *multi = multi_create(x, count);
+    if (multi == NULL) {
         exec_error(x, TEXT_OVERLOADED);
-    } else {
-        done = multi_start_keys(x, keys, cores, count, first, step);
+        return true;
     }
-    memory_free(keys);
-    memory_free(cores);
-    return done;
+    multi->argument_first = first;
+    multi->argument_step = step;
+    multi_begin(multi, x->client);
+    multi_place(multi);
+    return false;
 }

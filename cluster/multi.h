@@ -1,61 +1,86 @@
 // Commands over several keys or several cores.
 //
-// The connection's core coordinates; each core that holds some of the keys does its part.
+// The connection's core coordinates (multi.c); each core that holds some of the keys does its part
+// (part.c).
 //
-//     at once           all keys live here and no gate is taken: no part, no message, no waiting
-//     one core          SOLO: that core takes the gates, checks, applies, releases
-//     several cores     round 1, cores in ascending order, one after another: GATE takes the gates
-//     of the part's
-//                       keys and runs what only reads (MGET's values, MSETNX's check, RENAME's
-//                       source). The last core of a command that nothing can veto does all of its
-//                       part at once (SOLO). round 2, all at once: FINISH applies or not, and
-//                       releases. RENAME and COPY finish the destination, which may be refused for
-//                       want of memory, before the source (round 3).
-//     every core        ALL (DBSIZE, INFO, CLIENT LIST): run on each, without gates; then finish()
-//     here.
+//     at once           few keys, all here, and nobody has a gate: no part, no message, no waiting
+//     placing           each key's core and place are found; each core's keys are a chain
+//     round 1           cores in ascending order, one after another. GATE: takes the gates of the
+//                       part's keys, then runs what only reads (MGET's values, MSETNX's check,
+//                       RENAME's source) and reserves memory for what will be written. The last
+//                       core of a command that nothing can veto does all of its part (SOLO), and so
+//                       does the only one of any.
+//     round 2           all at once. FINISH: applies or not, and releases. RENAME and COPY finish
+//                       the destination, which may be refused for want of memory, before the source
+//                       (round 3).
+//     merging           the replies of the parts become one.
 //
-// So other clients see all of a command or nothing of it: two-phase locking (Bernstein, Hadzilacos,
-// Goodman, 1987, chapter 3). All coordinators take gates in one order, by core and then by hash, so
-// no two wait for each other.
+// Commands about all keys (ROUTE_ALL with COMMAND_WALK or COMMAND_WHOLE) take the same rounds with
+// the whole shard as their gate: shared to read (DBSIZE, KEYS), exclusive to empty (FLUSHALL).
+// Other ROUTE_ALL commands (INFO, CLIENT LIST) take no gates: ALL, on each core, then finish()
+// here.
+//
+// So other clients see all of a command or nothing of it: two-phase locking, gate.h. Each of these
+// phases is done in slices (work.h): its progress is in struct multi and struct multi_part.
 //
 // A command over several cores is a barrier in its own connection: it starts when everything before
 // it has been replied, and nothing after it is parsed until it is done.
 #pragma once
 
+#include "cluster/gate.h"
 #include "cluster/message.h"
+#include "cluster/work.h"
 
+// What the coordinator asks of a part.
 enum part_step { PART_SOLO, PART_GATE, PART_FINISH, PART_ALL };
+
+// Where the part is.
+enum part_phase {
+    PART_ENTER,   // comes to the gates
+    PART_LINE,    // stands in the line of groups
+    PART_TAKE,    // takes its place at each gate
+    PART_WAIT,    // until all of them are granted
+    PART_CHECK,   // reads, and reserves memory
+    PART_APPLY,   // writes
+    PART_RELEASE, // gives up gates and what is left of the reservation
+    PART_DONE,
+};
 
 struct multi;
 
-// A key of a part.
+enum { PART_KEY_NONE = UINT32_MAX };
+
+// A key of the command, in the order of the arguments; those of one core are chained by `next`.
 struct part_key {
-    uint64_t hash;
+    struct gate_waiter waiter; // first. `waiter.hash` is the key's
     uint32_t vnode;
     uint32_t argument;
-    uint32_t reply_bytes; // MERGE_ARRAY: length of its reply in result.out
+    uint32_t reply_bytes; // MERGE_ARRAY: length of its reply in the part's result.out
+    uint32_t next;
     uint16_t slot;
-};
-
-struct part_waiter {
-    struct gate_waiter waiter; // first
-    struct multi_part *part;
+    uint8_t core;
+    bool gated; // it has a place at a gate: not one with an earlier key of the same hash
 };
 
 struct multi_part {
     struct message message;
+    struct work work;
+    struct gate_group group;
     struct multi *
         multi; // the sender's. The receiver reads it, and writes `carried` when it holds the source
     struct shard *at; // the receiver, while it works on it
     struct multi_part *next_granted;
-    uint8_t step; // enum part_step
-    bool failed;  // an error is in result.out
+    uint8_t step;  // enum part_step
+    uint8_t phase; // enum part_phase
+    bool gated;    // it has gates
+    bool failed;   // an error is in result.out
     bool veto;
+    uint32_t key_first; // in multi->keys
+    uint32_t key_at;    // where the phase is; PART_KEY_NONE past the last
+    uint32_t ungranted; // gates that others still hold
+    uint64_t bytes;     // of keys and values of pairs
     uint32_t key_count;
-    struct part_key *keys;       // in the order of the arguments
-    struct part_waiter *waiters; // one for each different hash, ascending
-    uint32_t waiter_count;
-    uint32_t granted; // the first so many hold their gates
+    bool reserved;
     struct part result;
 };
 
@@ -68,8 +93,17 @@ struct transfer {
     bool destination_exists;
 };
 
+// The keys of one core while they are placed.
+struct multi_core {
+    uint32_t first, last;
+    uint32_t count;
+    uint32_t part; // in multi->parts
+    uint64_t bytes;
+};
+
 struct multi {
     struct pending pending;
+    struct work work;    // placing and merging
     struct shard *shard; // coordinator
     struct client_lease lease;
     const struct command *command;
@@ -80,10 +114,15 @@ struct multi {
     uint64_t caller_id; // of the client: it may be gone before its command is
     uint8_t protocol;
     bool apply;
-    bool failed;
+    bool failed; // before its parts began
     bool scoped;
+    bool merging;
     uint8_t round;
+    uint32_t argument_first, argument_step;
     uint32_t key_count;
+    uint32_t key_at; // placing and merging: the next
+    struct part_key *keys;
+    struct multi_core *cores; // of the node
     uint32_t part_count;
     uint32_t part_next;  // round 1: the next to gate
     uint32_t parts_open; // that have been sent and are not back
@@ -95,17 +134,27 @@ struct multi {
 // reply is written. False: it is under way; the client has a place in its FIFO and its barrier set.
 bool multi_start(struct exec *x);
 
-// A part arrived here from another core: does its step. A part came back.
-void multi_part_receive(struct shard *shard, struct multi_part *part);
+// A part came back.
 void multi_part_return(struct shard *shard, struct multi_part *part);
 
-// A part that queued at a gate here holds it now: called by the shard's loop.
+void multi_free(struct shard *shard, struct pending *pending);
+
+// part.c -------------------------------------------------------------------------------------
+
+// A part arrived here: does its step, or a slice of it.
+void multi_part_receive(struct shard *shard, struct multi_part *part);
+
+// A part whose turn at the gates has come goes on: called by the shard's loop.
 void multi_part_granted(struct shard *shard, struct multi_part *part);
 
-// One slice of a part that is long, in the background phase. True when there is more to do.
-bool multi_slice(struct shard *shard);
+// Where a command's key lives, from argv[argument].
+void part_key_place(const struct shard *shard, const struct slice *argv, uint32_t argument,
+                    struct part_key *ret_key);
+void part_key_item(const struct part_key *key, const struct slice *argv, struct item *ret_item);
 
-void multi_free(struct shard *shard, struct pending *pending);
+// Calls fn for the keys of a chain from *at on, loaded, in order; stops at the first error. Lengths
+// of replies are noted in the keys. False: the slice was over before they were through.
+bool part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_fn *fn);
 
 // transfer.c: the steps of RENAME, RENAMENX and COPY on the core that holds the part's keys, and
 // the outcome.

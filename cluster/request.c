@@ -238,7 +238,7 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     x->command = NULL;
     x->item = NULL;
     x->sum = 0;
-    x->veto = x->failed = x->later = x->scoped = false;
+    x->veto = x->failed = x->later = x->scoped = x->reserved = false;
     request->hop = NULL;
     request->credit = false;
     if (status == RESP_ERROR) {
@@ -269,6 +269,18 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     client_args_done(client, &batch->args);
     batch->count++;
     return request_ends_parse(x) ? PARSE_LAST : PARSE_REQUEST;
+}
+
+bool request_take_spill(const struct exec *x)
+{
+    struct batch *batch = x->shard->batch;
+    for (uint32_t i = 0; i < batch->spill_count; i++) {
+        if (batch->spills[i] == x->argv) {
+            batch->spills[i] = NULL;
+            return true;
+        }
+    }
+    return false;
 }
 
 // Running ------------------------------------------------------------------------------------
@@ -318,21 +330,6 @@ static void request_send(struct request *request, uint32_t core)
     exec_error(x, TEXT_OVERLOADED);
 }
 
-static void request_send_shard(struct shard *shard, struct request *request)
-{
-    struct exec *x = &request->exec;
-    if (shard->credits[request->core] == 0) {
-        exec_error(x, TEXT_OVERLOADED);
-        return;
-    }
-    shard->credits[request->core]--;
-    request->credit = true;
-    request->item.op = (struct engine_op){0};
-    request->item.argument = 0;
-    x->item = &request->item;
-    request_send(request, request->core);
-}
-
 static void request_dispatch(struct shard *shard, struct request *request)
 {
     struct exec *x = &request->exec;
@@ -351,17 +348,6 @@ static void request_dispatch(struct shard *shard, struct request *request)
     case REQUEST_HOP:
         switch ((enum command_route)x->command->route) {
         case ROUTE_CONNECTION:
-            x->command->run(x);
-            break;
-        case ROUTE_SHARD:
-            x->scoped = (x->client->flags & CLIENT_SHARD_PORT) != 0;
-            if (!x->command->target(x, &request->core)) {
-                break;
-            }
-            if (request->core != shard->index) {
-                request_send_shard(shard, request);
-                return;
-            }
             x->command->run(x);
             break;
         case ROUTE_KEYS:
@@ -409,6 +395,7 @@ static void request_run(struct shard *shard, struct request *request)
         client->last_command = x->command;
         request_dispatch(shard, request);
         client_window_note(client, x->reply.out->bytes - before);
+        work_spend(&shard->work, (x->reply.out->bytes - before) / WORK_BYTES_A_UNIT);
     }
     request_credit_back(shard, request);
     if (client->flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_OFF)) {
@@ -429,17 +416,13 @@ static bool request_run_hop(struct shard *shard, struct request *request)
     struct hop *hop = request->hop;
     x->shard = shard;
     CHECK(x->command != NULL);
-    if (x->command->route == ROUTE_KEY) {
-        if (!hop->gated && gate_any(shard->gates) && gate_taken(shard->gates, hop->hash)) {
-            shard->stats.gate_waits++;
-            if (hop_wait(shard, hop)) {
-                return false;
-            }
-        }
-        request_run_key(x);
-    } else {
-        x->command->run(x);
+    if (!hop->gated && gate_any(shard->gates) && gate_taken(shard->gates, hop->hash)) {
+        shard->stats.gate_waits++;
+        hop_wait(shard, hop);
+        return false;
     }
+    request_run_key(x);
+    work_spend(&shard->work, x->reply.out->bytes / WORK_BYTES_A_UNIT);
     exec_count(x);
     return true;
 }
@@ -518,7 +501,6 @@ static bool batch_fill_hops(struct shard *shard, struct batch *batch)
                       .cache = &shard->outbufs,
                       .protocol = hop->protocol},
             .item = &request->item,
-            .scoped = hop->scoped,
         };
         request->item.argument = hop->argument;
         request->item.slot = hop->slot;
@@ -526,9 +508,7 @@ static bool batch_fill_hops(struct shard *shard, struct batch *batch)
         request->item.op.vnode = hop->vnode;
         request->item.op.key = request->exec.argv[hop->argument];
         batch->slice_count += HOP_ARGUMENTS;
-        if (hop->command->route == ROUTE_KEY) {
-            request_add_op(batch, request);
-        }
+        request_add_op(batch, request);
     }
     return batch->count != 0;
 }

@@ -31,6 +31,14 @@ bool request_execute(struct shard *shard);
 // The checks before every command (admit.c): false when it may not run; the error is replied then.
 bool request_admit(struct exec *x);
 
+// The part of them that is about one key of a command that may have many, at argv[argument]:
+// multi.c asks; true at once where request_admit() has looked at all keys.
+bool request_admit_key(struct exec *x, uint32_t argument);
+
+// Makes the caller the owner of x->argv, to be freed with memory_free(), where it is an allocation
+// of the batch.
+bool request_take_spill(const struct exec *x);
+
 // Runs one key's command here and now, on a key that no gate holds: loads the item and calls the
 // handler.
 void request_run_key(struct exec *x);

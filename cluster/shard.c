@@ -197,9 +197,12 @@ static bool shard_execute(void *context)
 static bool shard_background(void *context)
 {
     struct shard *shard = context;
-    bool more = multi_slice(shard);
-    // A command that ended here lets its client go on: that is for the next turn.
-    more = more || shard->ready_first != NULL;
+    work_settle(&shard->work); // of what was executed
+    bool more = work_slice(shard, &shard->work);
+    work_settle(&shard->work);
+    // What ended here lets clients, and others at its gates, go on: that is for the next turn.
+    more = more || shard->ready_first != NULL || shard->granted.first != NULL ||
+           shard->parts_granted != NULL;
     return engine_step(shard->engine, LIMIT_BACKGROUND_BYTES) || more;
 }
 

@@ -11,6 +11,7 @@
 #include "cluster/node.h"
 #include "cluster/object.h"
 #include "cluster/stats.h"
+#include "cluster/work.h"
 #include "core/hlc.h"
 #include "core/outbuf.h"
 #include "core/pool.h"
@@ -58,14 +59,14 @@ struct shard {
     struct client *starved_first;
     // messages
     struct pool hops;
-    uint32_t *credits;        // towards each core
-    struct hop_list received; // hops of other cores, to run in this turn
-    struct hop_list granted;  // hops that were behind gates until now
-    struct outbuf hop_reply;  // of the hop that runs
-    struct multi_part *parts_granted;
-    struct multi_part *parts_slicing, *parts_slicing_last; // ROUTE_ALL commands that are long
-    uint32_t multis;                                       // under way, coordinated here
-    struct actor_table *actors;                            // of each vnode here
+    uint32_t *credits;                // towards each core
+    struct hop_list received;         // hops of other cores, to run in this turn
+    struct hop_list granted;          // hops that were behind gates until now
+    struct outbuf hop_reply;          // of the hop that runs
+    struct multi_part *parts_granted; // whose turn at the gates has come
+    struct work_list work;            // commands that are long
+    uint32_t multis;                  // under way, coordinated here
+    struct actor_table *actors;       // of each vnode here
     uint32_t vnode_count;
     uint32_t socket_next; // unix sockets: the core that gets the next
     // listening

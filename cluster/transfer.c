@@ -66,41 +66,40 @@ bool transfer_valid(struct exec *x)
     return true;
 }
 
-static void transfer_item(struct shard *shard, struct item *item, const struct part_key *key,
-                          const struct slice *argv)
+// The part's key at that argument, loaded; false when another part has it.
+static bool transfer_load(struct shard *shard, const struct multi *multi,
+                          const struct multi_part *part, uint32_t argument, struct item *ret_item)
 {
-    item->op.hash = key->hash;
-    item->op.vnode = key->vnode;
-    item->op.key = argv[key->argument];
-    item->argument = key->argument;
-    item->slot = key->slot;
-    item_load(shard, item);
+    for (uint32_t i = part->key_first; i != PART_KEY_NONE; i = multi->keys[i].next) {
+        if (multi->keys[i].argument == argument) {
+            part_key_item(&multi->keys[i], multi->argv, ret_item);
+            item_load(shard, ret_item);
+            return true;
+        }
+    }
+    return false;
 }
 
 void transfer_read(struct exec *x, struct multi *multi, const struct multi_part *part)
 {
     struct transfer *transfer = &multi->transfer;
-    for (uint32_t i = 0; i < part->key_count; i++) {
-        struct item item;
-        transfer_item(x->shard, &item, &part->keys[i], x->argv);
-        if (part->keys[i].argument == TRANSFER_DESTINATION) {
-            transfer->destination_exists = item.exists;
-            continue;
-        }
-        transfer->found = item.exists;
-        if (!item.exists) {
-            continue;
-        }
-        struct slice value = item_value(&item);
-        transfer->bytes = memory_allocate(value.size);
-        if (transfer->bytes == NULL) {
-            exec_error_memory(x);
-            return;
-        }
-        memcpy(transfer->bytes, value.bytes, value.size);
-        transfer->size = value.size;
-        transfer->expire_ms = item_expire_ms(&item);
+    struct item item;
+    if (transfer_load(x->shard, multi, part, TRANSFER_DESTINATION, &item)) {
+        transfer->destination_exists = item.exists;
     }
+    if (!transfer_load(x->shard, multi, part, TRANSFER_SOURCE, &item) || !item.exists) {
+        return;
+    }
+    struct slice value = item_value(&item);
+    transfer->found = true;
+    transfer->bytes = memory_allocate(value.size);
+    if (transfer->bytes == NULL) {
+        exec_error_memory(x);
+        return;
+    }
+    memcpy(transfer->bytes, value.bytes, value.size);
+    transfer->size = value.size;
+    transfer->expire_ms = item_expire_ms(&item);
 }
 
 bool transfer_decide(struct exec *x, struct multi *multi)
@@ -138,24 +137,21 @@ void transfer_reply(struct exec *x)
 
 bool transfer_holds_destination(const struct multi_part *part)
 {
-    return part->keys[0].argument == TRANSFER_DESTINATION;
+    return part->multi->keys[part->key_first].argument == TRANSFER_DESTINATION;
 }
 
 void transfer_apply(struct exec *x, struct multi *multi, const struct multi_part *part)
 {
     const struct transfer *transfer = &multi->transfer;
+    struct item item;
     // The destination first: should it fail, the source is still there. multi.c sees to the same
     // where two cores hold them.
-    for (uint32_t i = part->key_count; i-- > 0;) {
-        struct item item;
-        transfer_item(x->shard, &item, &part->keys[i], x->argv);
-        if (part->keys[i].argument == TRANSFER_DESTINATION) {
-            if (!item_set(x, &item, slice_of(transfer->bytes, transfer->size),
-                          transfer->expire_ms)) {
-                return;
-            }
-        } else if (!transfer_is_copy(x) && item.stored) {
-            (void)item_delete(x, &item);
-        }
+    if (transfer_load(x->shard, multi, part, TRANSFER_DESTINATION, &item) &&
+        !item_set(x, &item, slice_of(transfer->bytes, transfer->size), transfer->expire_ms)) {
+        return;
+    }
+    if (!transfer_is_copy(x) && transfer_load(x->shard, multi, part, TRANSFER_SOURCE, &item) &&
+        item.stored) {
+        (void)item_delete(x, &item);
     }
 }

@@ -174,6 +174,10 @@ enum {
     // Arguments of a request, the name included: Redis's own bound.
     LIMIT_REQUEST_ARGUMENTS = 1024 * 1024,
 
+    // Arguments of a request that are looked at in one go: some tens of us. Commands on several
+    // keys may have more, and look at them in slices; others refuse more.
+    LIMIT_ADMIT_ARGUMENTS = 1024,
+
     // Of the first block for a request that came in pieces.
     LIMIT_GATHER_BYTES_MIN = 4096,
 
@@ -202,6 +206,11 @@ enum {
 
     // Connections beyond clients.max that can be told so at a time.
     LIMIT_CLIENTS_REFUSED = 64,
+
+    // Units of work (cluster/work.h: about 10 ns each) that commands which can be long may take of
+    // a turn's execution, and again of its background phase: 250 us, so that a turn with both stays
+    // near the 500 us that slices aim at.
+    LIMIT_SLICE_UNITS = 25 * 1000,
 
     // Gates taken at a time in a shard: any request may have all its keys on one core. 32 bytes
     // each, touched only when used.

@@ -240,27 +240,17 @@ static void before_note(struct before *before, const struct search_op *op, uint3
     }
 }
 
-// The operations are sorted by connection and sequence. Those of one request (FLUSHALL's, one a
-// key) are in no order among themselves.
+// The operations are sorted by connection and sequence.
 static void order_make(struct search *search, bool in_order)
 {
     struct before before;
-    uint32_t next = 0;
 
-    for (uint32_t i = 0; i < search->count; i = next) {
-        const struct model_op *const op = search->ops[i].op;
-
-        if (i == 0 || search->ops[i - 1].op->connection != op->connection) {
+    for (uint32_t i = 0; i < search->count; i++) {
+        if (i == 0 || search->ops[i - 1].op->connection != search->ops[i].op->connection) {
             memset(&before, 0xff, sizeof before);
         }
-        for (next = i; next < search->count && search->ops[next].op->sequence == op->sequence &&
-                       search->ops[next].op->connection == op->connection;
-             next++) {
-            before_find(&search->ops[next], &before, in_order);
-        }
-        for (uint32_t j = i; j < next; j++) {
-            before_note(&before, &search->ops[j], j);
-        }
+        before_find(&search->ops[i], &before, in_order);
+        before_note(&before, &search->ops[i], i);
     }
 }
 

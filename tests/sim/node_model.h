@@ -51,7 +51,7 @@ enum model_kind {
     MODEL_COPY,
     MODEL_PEXPIRE, // `number`, ms
     MODEL_PERSIST,
-    MODEL_CLEAR, // a key's share of FLUSHALL
+    MODEL_CLEAR, // an object's share of FLUSHALL
     MODEL_KINDS,
 };
 

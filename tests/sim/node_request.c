@@ -65,7 +65,7 @@ void load_make_objects(struct load *load)
     }
     object_add(load, "counter", 1, 1, mix_counter)->numbers = true;
     for (uint32_t i = 0; i < 2; i++) {
-        if (load->features.flush) { // which is not one moment for all its keys
+        if (load->features.flush) { // by a shard port, of some of its names
             object_add(load, "group", 2 + load_draw(random, 3), 1, mix_group);
         } else {
             object_add(load, "group", 1, 2 + load_draw(random, wide ? 44 : 5), mix_group);
@@ -445,16 +445,20 @@ static void request_flush(struct session *session)
     struct request *const request = words_send(&words, EXPECT_OP);
 
     for (uint32_t i = 0; i < load->object_count; i++) {
+        struct model_op clear = {.kind = MODEL_CLEAR};
+
         for (uint32_t key = 0; key < load->objects[i].key_count; key++) {
-            if (session->core != UINT32_MAX &&
-                session->core != load_core_of(load, load->objects[i].names[key])) {
-                continue; // a shard port flushes its own core
+            if (session->core == UINT32_MAX || // a shard port flushes its own core
+                session->core == load_core_of(load, load->objects[i].names[key])) {
+                clear.keys[clear.key_count++] = (uint8_t)key;
             }
+        }
+        if (clear.key_count != 0) {
             struct model_op *const op = load_add_op(session, i);
 
-            op->kind = MODEL_CLEAR;
-            op->key_count = 1;
-            op->keys[0] = (uint8_t)key;
+            op->kind = clear.kind;
+            op->key_count = clear.key_count;
+            memcpy(op->keys, clear.keys, sizeof op->keys);
         }
     }
     request->op = first;

@@ -37,7 +37,7 @@ static void rldb_fail(const char *what, const char *why)
 static bool shard_holds_work(const struct shard *shard)
 {
     return shard->received.first != NULL || shard->granted.first != NULL ||
-           shard->parts_granted != NULL || shard->parts_slicing != NULL ||
+           shard->parts_granted != NULL || shard->work.first != NULL ||
            shard->ready_first != NULL || shard->flush_first != NULL;
 }
 
@@ -107,8 +107,9 @@ static bool shard_left_over(struct sim_rldb *rldb, const struct shard *shard)
     if (shard->hops.taken != 0) {
         return rldb_left(rldb, "core %u: %u hops", at, shard->hops.taken);
     }
-    if (shard->gates->taken != 0) {
-        return rldb_left(rldb, "core %u: %u gates taken", at, shard->gates->taken);
+    if (gate_any(shard->gates)) {
+        return rldb_left(rldb, "core %u: %u gates taken, %u groups", at, shard->gates->taken,
+                         shard->gates->groups);
     }
     if (shard->multis != 0) {
         return rldb_left(rldb, "core %u: %u commands over several keys", at, shard->multis);

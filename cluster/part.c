@@ -1,0 +1,399 @@
+// A part of a command: what one core does for it (multi.h).
+#include "cluster/multi.h"
+#include "cluster/shard.h"
+#include "core/check.h"
+#include "core/limits.h"
+
+#include <stddef.h>
+
+enum { PART_CHUNK = 32 }; // keys whose memory is fetched ahead together
+
+static const char TEXT_GATES[] =
+    "OVERLOADED too many keys of commands over several keys are under way on this node; retry";
+
+// Keys ---------------------------------------------------------------------------------------
+
+void part_key_place(const struct shard *shard, const struct slice *argv, uint32_t argument,
+                    struct part_key *ret_key)
+{
+    struct item item;
+    uint32_t core;
+    item_place(shard, &item, argv[argument], argument, &core);
+    *ret_key = (struct part_key){.waiter = {.hash = item.op.hash},
+                                 .vnode = item.op.vnode,
+                                 .argument = argument,
+                                 .next = PART_KEY_NONE,
+                                 .slot = item.slot,
+                                 .core = (uint8_t)core};
+}
+
+void part_key_item(const struct part_key *key, const struct slice *argv, struct item *ret_item)
+{
+    ret_item->op.hash = key->waiter.hash;
+    ret_item->op.vnode = key->vnode;
+    ret_item->op.key = argv[key->argument];
+    ret_item->argument = key->argument;
+    ret_item->slot = key->slot;
+}
+
+// More than a connection may have unread: of a part only an error goes back; on the connection's
+// own core the connection is closed for it, as it would be for any reply.
+static void keys_too_large(struct exec *x)
+{
+    x->failed = true;
+    if (x->part != NULL) {
+        outbuf_clear(x->reply.out, x->reply.cache);
+        exec_error(x, "ERR the reply would be larger than clients.output_max");
+    }
+}
+
+static void key_run(struct exec *x, struct part_key *key, struct item *item, command_fn *fn)
+{
+    struct shard *shard = x->shard;
+    size_t before = x->reply.out->bytes;
+    x->item = item;
+    item_load(shard, item);
+    fn(x);
+    key->reply_bytes = (uint32_t)(x->reply.out->bytes - before);
+    work_spend(&shard->work, WORK_KEY_RUN + key->reply_bytes / WORK_BYTES_A_UNIT);
+    if (x->reply.out->bytes > shard->config.clients.output_max_bytes) {
+        keys_too_large(x);
+    }
+}
+
+bool part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_fn *fn)
+{
+    struct shard *shard = x->shard;
+    struct item items[PART_CHUNK];
+    struct engine_op *ops[PART_CHUNK];
+    while (*at != PART_KEY_NONE && !x->failed) {
+        uint32_t chunk = 0;
+        for (uint32_t i = *at; i != PART_KEY_NONE && chunk < PART_CHUNK; i = keys[i].next) {
+            part_key_item(&keys[i], x->argv, &items[chunk]);
+            ops[chunk] = &items[chunk].op;
+            chunk++;
+        }
+        engine_prepare(shard->engine, ops, chunk);
+        for (uint32_t i = 0; i < chunk && !x->failed; i++) {
+            if (work_over(&shard->work)) {
+                return false;
+            }
+            key_run(x, &keys[*at], &items[i], fn);
+            *at = keys[*at].next;
+        }
+    }
+    return true;
+}
+
+static struct exec part_exec(struct shard *shard, struct multi_part *part)
+{
+    const struct multi *multi = part->multi;
+    return (struct exec){
+        .shard = shard,
+        .command = multi->command,
+        .argv = multi->argv,
+        .argc = multi->argc,
+        .scoped = multi->scoped,
+        .reserved = part->reserved,
+        .caller_id = multi->caller_id,
+        .part = &part->result,
+        .reply = {.out = &part->result.out, .cache = &shard->outbufs, .protocol = multi->protocol},
+    };
+}
+
+static bool part_is_over_keys(const struct multi_part *part)
+{
+    return part->multi->command->route != ROUTE_ALL;
+}
+
+// Gates --------------------------------------------------------------------------------------
+
+static struct multi_part *part_of_group(struct gate_group *group)
+{
+    return (struct multi_part *)((uint8_t *)group - offsetof(struct multi_part, group));
+}
+
+// For the shard's loop: gates are released in the middle of others' work.
+static void part_note(struct gate_group *group)
+{
+    struct multi_part *part = part_of_group(group);
+    part->next_granted = part->at->parts_granted;
+    part->at->parts_granted = part;
+}
+
+static void part_key_granted(struct gate_waiter *waiter)
+{
+    struct multi_part *part = part_of_group(waiter->group);
+    CHECK(part->ungranted > 0);
+    if (--part->ungranted == 0 && part->phase == PART_WAIT) {
+        part_note(&part->group);
+    }
+}
+
+static uint8_t part_scope(const struct command *command)
+{
+    if (command->flags & COMMAND_WHOLE) {
+        return GATE_EXCLUSIVE;
+    }
+    return command->flags & COMMAND_WALK ? GATE_SHARED : GATE_KEYS;
+}
+
+// Its turn has come: the phase that follows.
+static void part_admitted(struct shard *shard, struct multi_part *part)
+{
+    if (part->group.scope != GATE_KEYS) {
+        part->gated = true;
+        part->phase = PART_CHECK;
+        return;
+    }
+    part->phase = PART_TAKE;
+    if (!gate_room(shard->gates, part->key_count)) {
+        struct exec x = part_exec(shard, part);
+        exec_error(&x, TEXT_GATES);
+        part->failed = true;
+        gate_entered(shard->gates, &part->group);
+        part->phase = PART_DONE;
+    }
+}
+
+static void part_enter(struct shard *shard, struct multi_part *part)
+{
+    part->group =
+        (struct gate_group){.admitted = part_note, .scope = part_scope(part->multi->command)};
+    part->phase = PART_LINE;
+    if (gate_enter(shard->gates, &part->group)) {
+        part_admitted(shard, part);
+    } else {
+        shard->stats.gate_waits++;
+    }
+}
+
+static void part_take(struct shard *shard, struct multi_part *part)
+{
+    struct part_key *keys = part->multi->keys;
+    part->gated = true;
+    while (part->key_at != PART_KEY_NONE && !work_over(&shard->work)) {
+        struct part_key *key = &keys[part->key_at];
+        key->waiter.granted = part_key_granted;
+        key->waiter.group = &part->group;
+        enum gate_result result = gate_take(shard->gates, &key->waiter);
+        key->gated = result != GATE_OWN;
+        part->ungranted += result == GATE_QUEUED;
+        part->key_at = key->next;
+        work_spend(&shard->work, WORK_KEY_LOOK);
+    }
+    if (part->key_at != PART_KEY_NONE) {
+        return;
+    }
+    gate_entered(shard->gates, &part->group);
+    part->key_at = part->key_first;
+    part->phase = PART_CHECK;
+    if (part->ungranted != 0) {
+        shard->stats.gate_waits++;
+        part->phase = PART_WAIT;
+    }
+}
+
+static void part_release(struct shard *shard, struct multi_part *part)
+{
+    struct part_key *keys = part->multi->keys;
+    if (part->reserved) {
+        engine_unreserve(shard->engine, part->bytes, part->key_count);
+        part->reserved = false;
+    }
+    if (part->gated && part->group.scope != GATE_KEYS) {
+        gate_leave(shard->gates, &part->group);
+        part->gated = false;
+    }
+    while (part->gated && part->key_at != PART_KEY_NONE) {
+        struct part_key *key = &keys[part->key_at];
+        if (work_over(&shard->work)) {
+            return;
+        }
+        if (key->gated) {
+            gate_release(shard->gates, &key->waiter);
+        }
+        part->key_at = key->next;
+        work_spend(&shard->work, WORK_KEY_LOOK);
+    }
+    part->gated = false;
+    part->phase = PART_DONE;
+}
+
+// Its work ------------------------------------------------------------------------------------
+
+// What only reads, under the gates. False: the slice was over before it was through.
+static bool part_check(struct shard *shard, struct multi_part *part)
+{
+    struct multi *multi = part->multi;
+    struct exec x = part_exec(shard, part);
+    bool through = true;
+    if (x.command->route == ROUTE_TRANSFER) {
+        transfer_read(&x, multi, part);
+        work_spend(&shard->work, WORK_KEY_RUN + multi->transfer.size / WORK_BYTES_A_UNIT);
+    } else if (x.command->merge == MERGE_UNLESS) {
+        through = part_keys_run(&x, multi->keys, &part->key_at, x.command->check);
+    } else if (x.command->merge == MERGE_ARRAY) {
+        through = part_keys_run(&x, multi->keys, &part->key_at, x.command->run);
+    }
+    part->veto = part->veto || x.veto;
+    part->failed = part->failed || x.failed || x.reply.out->failed;
+    return through || part->failed;
+}
+
+// Pairs are set all or none: the memory is set aside before the first is set.
+static void part_reserve(struct shard *shard, struct multi_part *part)
+{
+    struct exec x = part_exec(shard, part);
+    if ((x.command->flags & COMMAND_PAIRS) == 0 || part->failed || part->veto) {
+        return;
+    }
+    part->reserved = engine_reserve(shard->engine, part->bytes, part->key_count);
+    if (!part->reserved) {
+        exec_error_memory(&x);
+        part->failed = true;
+    }
+}
+
+static bool part_apply_slices(struct shard *shard, struct multi_part *part, struct exec *x)
+{
+    do {
+        part->result.more = false;
+        x->command->run(x);
+        part->failed = part->failed || x->failed;
+    } while (part->result.more && !x->failed && !work_over(&shard->work));
+    part->result.sum += x->sum;
+    return !part->result.more || x->failed;
+}
+
+static bool part_apply(struct shard *shard, struct multi_part *part)
+{
+    struct multi *multi = part->multi;
+    struct exec x = part_exec(shard, part);
+    if (x.command->route == ROUTE_ALL) {
+        return part_apply_slices(shard, part, &x);
+    }
+    bool through = true;
+    if (x.command->route == ROUTE_TRANSFER) {
+        transfer_apply(&x, multi, part);
+        work_spend(&shard->work, WORK_KEY_RUN + multi->transfer.size / WORK_BYTES_A_UNIT);
+        if (part->step == PART_SOLO && !x.failed) {
+            transfer_reply(&x);
+        }
+    } else if (x.command->merge != MERGE_ARRAY) {
+        through = part_keys_run(&x, multi->keys, &part->key_at, x.command->run);
+        part->result.sum += x.sum;
+    }
+    part->failed = part->failed || x.failed;
+    return through || part->failed;
+}
+
+static void part_next_phase(struct multi_part *part, enum part_phase phase)
+{
+    part->phase = (uint8_t)phase;
+    part->key_at = part->key_first;
+}
+
+// What was read and could be reserved decides: here, when this part is alone or the last of a
+// command that nothing can veto, else at the coordinator.
+static void part_checked(struct shard *shard, struct multi_part *part)
+{
+    part_reserve(shard, part);
+    if (part->step == PART_GATE) {
+        part->phase = PART_DONE;
+        return;
+    }
+    bool apply = !part->failed && !part->veto;
+    if (apply && part->multi->command->route == ROUTE_TRANSFER) {
+        // The reply lies in the part's result.
+        struct exec x = part_exec(shard, part);
+        apply = transfer_decide(&x, part->multi);
+        part->failed = x.failed;
+    }
+    part_next_phase(part, apply ? PART_APPLY : PART_RELEASE);
+}
+
+static void part_done(struct shard *shard, struct multi_part *part)
+{
+    part->at = NULL;
+    if (part->message.from == shard->index) {
+        multi_part_return(shard, part);
+        return;
+    }
+    part->message.returning = true;
+    shard_post(shard, &part->message);
+}
+
+static void part_run(struct shard *shard, struct multi_part *part)
+{
+    while (part->phase != PART_DONE) {
+        if (part->phase == PART_LINE || part->phase == PART_WAIT) {
+            return; // until part_note()
+        }
+        if (work_over(&shard->work)) {
+            work_add(&shard->work, &part->work);
+            return;
+        }
+        switch ((enum part_phase)part->phase) {
+        case PART_ENTER:
+            part_enter(shard, part);
+            break;
+        case PART_TAKE:
+            part_take(shard, part);
+            break;
+        case PART_CHECK:
+            if (!part_is_over_keys(part) || part_check(shard, part)) {
+                part_checked(shard, part);
+            }
+            break;
+        case PART_APPLY:
+            if (part_apply(shard, part)) {
+                part_next_phase(part, PART_RELEASE);
+            }
+            break;
+        case PART_RELEASE:
+            part_release(shard, part);
+            break;
+        case PART_LINE:
+        case PART_WAIT:
+        case PART_DONE:
+            CHECK(false); // looked at above
+        }
+    }
+    part_done(shard, part);
+}
+
+static void part_work(struct shard *shard, struct work *work)
+{
+    part_run(shard, (struct multi_part *)((uint8_t *)work - offsetof(struct multi_part, work)));
+}
+
+void multi_part_granted(struct shard *shard, struct multi_part *part)
+{
+    if (part->phase == PART_LINE) {
+        part_admitted(shard, part);
+    } else {
+        CHECK(part->phase == PART_WAIT);
+        part->phase = PART_CHECK;
+    }
+    part_run(shard, part);
+}
+
+void multi_part_receive(struct shard *shard, struct multi_part *part)
+{
+    part->at = shard;
+    part->work.run = part_work;
+    switch ((enum part_step)part->step) {
+    case PART_SOLO:
+    case PART_GATE:
+        part_next_phase(part, PART_ENTER);
+        break;
+    case PART_FINISH:
+        part_next_phase(part, part->multi->apply ? PART_APPLY : PART_RELEASE);
+        break;
+    case PART_ALL:
+        part_next_phase(part, PART_APPLY);
+        break;
+    }
+    part_run(shard, part);
+}

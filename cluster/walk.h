@@ -1,0 +1,50 @@
+// Walks over the records of a shard: SCAN, KEYS and the keys of a slot, in slices (work.h).
+//
+// A match of a pattern with a key can take pattern x key steps, which for 64 KiB each is seconds.
+// So a match that is not over soon is put aside with a copy of its key, and goes on in later
+// slices; the walk does not leave its buckets before all such matches are over.
+#pragma once
+
+#include "core/reply.h"
+#include "engines/engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct exec;
+struct part;
+struct shard;
+struct walk_match;
+
+struct walk {
+    struct shard *shard;
+    struct reply reply; // the keys found, as bulks
+    bool counts;        // tells no keys, only how many
+    bool nothing;       // SCAN TYPE of what nothing is
+    bool has_pattern;
+    bool has_slot;
+    bool failed; // no memory
+    uint16_t slot;
+    struct slice pattern;
+    uint64_t seen;    // records
+    uint64_t matched; // keys
+    uint64_t most;    // stops telling keys after so many
+    struct walk_match *late;
+};
+
+// The walk of the part that x runs: made at the first slice (*ret_first), the same in all others.
+// NULL: it has replied that there is no memory.
+struct walk *walk_of_part(struct exec *x, bool *ret_first);
+
+// Looks at up to `buckets` buckets of the vnode from the cursor on, and finishes what is late.
+// Returns where to go on: 0 at the end, the same cursor with nothing done when a match is late.
+engine_cursor walk_go(struct walk *walk, uint32_t vnode, engine_cursor cursor, size_t buckets);
+
+// Whether a match is late: only walk_go() helps, in another slice.
+static inline bool walk_is_late(const struct walk *walk)
+{
+    return walk->late != NULL;
+}
+
+// Ends a walk with an error: what is late is dropped. The part keeps the struct.
+void walk_drop(struct walk *walk);

@@ -1,0 +1,310 @@
+// No command holds a core for longer than a slice: what each may spend in a turn, counted in units
+// of work (cluster/work.h), and that others are answered in between.
+#include "core/limits.h"
+#include "tests/unit/node_story.h"
+
+enum {
+    MANY = 20000,    // keys of one command: some tens of slices
+    ONE_STEP = 2000, // units: the most that one step adds to a slice that is nearly over
+};
+
+struct words {
+    char *bytes;
+    size_t size;
+    size_t capacity;
+};
+
+static void words_add(struct words *words, const char *word, size_t size)
+{
+    if (words->capacity - words->size < size + 32) {
+        words->capacity = 2 * words->capacity + size + 32;
+        words->bytes = realloc(words->bytes, words->capacity);
+    }
+    words->size += (size_t)snprintf(words->bytes + words->size, 32, "$%zu\r\n", size);
+    memcpy(words->bytes + words->size, word, size);
+    words->size += size;
+    memcpy(words->bytes + words->size, "\r\n", 2);
+    words->size += 2;
+}
+
+// "<name> m0 [value] m1 [value] ..."
+static struct words words_many(const char *name, const char *value)
+{
+    struct words words = {.bytes = malloc(64), .capacity = 64};
+
+    words.size = (size_t)snprintf(words.bytes, 64, "*%d\r\n", 1 + (value == NULL ? 1 : 2) * MANY);
+    words_add(&words, name, strlen(name));
+    for (int i = 0; i < MANY; i++) {
+        char key[16];
+
+        words_add(&words, key, (size_t)snprintf(key, sizeof key, "m%d", i));
+        if (value != NULL) {
+            words_add(&words, value, strlen(value));
+        }
+    }
+    return words;
+}
+
+static void say(struct sim_talk *talk, struct words words)
+{
+    sim_talk_send(talk, words.bytes, words.size);
+    free(words.bytes);
+}
+
+static uint64_t spent_max(struct story *story)
+{
+    uint64_t most = 0;
+
+    for (uint32_t core = 0; core < sim_rldb_node(story->rldb)->shard_count; core++) {
+        const uint64_t spent = sim_rldb_shard(story->rldb, core)->work.spent_max;
+
+        most = spent > most ? spent : most;
+    }
+    return most;
+}
+
+static uint64_t slices(struct story *story)
+{
+    uint64_t count = 0;
+
+    for (uint32_t core = 0; core < sim_rldb_node(story->rldb)->shard_count; core++) {
+        count += sim_rldb_shard(story->rldb, core)->work.slices;
+    }
+    return count;
+}
+
+static void expect_within_slices(struct story *story, const char *what)
+{
+    const uint64_t most = spent_max(story);
+
+    cr_assert_leq(most, LIMIT_SLICE_UNITS + ONE_STEP, "%s took %zu units in one turn", what,
+                  (size_t)most);
+}
+
+// Waits for the reply, and meanwhile asks on another connection, which is answered at once. Returns
+// what was heard, until the next call on the talk.
+static const char *hear_while_others_are_served(struct sim_talk *talk, struct sim_talk *other,
+                                                uint32_t asks_min, const char *what)
+{
+    uint32_t asks = 0;
+
+    for (int i = 0; i < 100000; i++) {
+        sim_talk_say(other, "PING\r\n");
+        const char *pong = sim_talk_hear(other, 1, NULL);
+
+        cr_assert(*pong == '\0' || strncmp(pong, "+PONG\r\n", 7) == 0);
+        asks += *pong != '\0';
+        const char *heard = sim_talk_hear(talk, 0, NULL);
+
+        if (*heard != '\0') {
+            cr_assert_geq(asks, asks_min, "%s: others were answered %u times", what, asks);
+            return heard;
+        }
+    }
+    cr_assert_fail("%s: no answer", what);
+    return "";
+}
+
+static void story_many(struct story *story, struct sim_talk *talk, struct sim_talk *other,
+                       const char *name, const char *value, const char *hear)
+{
+    const uint64_t before = slices(story);
+
+    say(talk, words_many(name, value));
+    const char *heard = hear_while_others_are_served(talk, other, 2, name);
+
+    if (hear != NULL) {
+        cr_assert_str_eq(heard, hear, "after %s", name);
+    }
+    cr_assert_geq(slices(story) - before, 10, "%s took %zu slices", name,
+                  (size_t)(slices(story) - before));
+    expect_within_slices(story, name);
+    (void)sim_talk_hear(other, 20, NULL);
+    (void)sim_talk_hear(talk, 200, NULL);
+}
+
+static void many_keys(uint32_t cores)
+{
+    struct story story = story_open(cores, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct sim_talk *const other = story_talk(&story, 0);
+    char text[64];
+
+    story_many(&story, talk, other, "MSET", "first", "+OK\r\n");
+    story_many(&story, talk, other, "MGET", NULL, NULL);
+    (void)snprintf(text, sizeof text, ":%d\r\n", MANY);
+    story_many(&story, talk, other, "EXISTS", NULL, text);
+    story_many(&story, talk, other, "MSETNX", "second", ":0\r\n");
+    story_expect(talk, "GET m0\r\n", "$5\r\nfirst\r\n");
+    story_many(&story, talk, other, "DEL", NULL, text);
+    story_expect(talk, "DBSIZE\r\n", ":0\r\n");
+    story_many(&story, talk, other, "MSETNX", "third", ":1\r\n");
+    story_many(&story, talk, other, "TOUCH", NULL, text);
+    story_expect(talk, "FLUSHALL\r\n", "+OK\r\n");
+    story_close(&story);
+}
+
+Test(slices, commands_on_many_keys_of_one_core)
+{
+    many_keys(1);
+}
+
+Test(slices, commands_on_many_keys_of_several_cores)
+{
+    many_keys(3);
+}
+
+Test(slices, nobody_sees_half_of_a_long_mset)
+{
+    struct story story = story_open(2, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct sim_talk *const other = story_talk(&story, 1);
+    const char *heard = "";
+    uint32_t looks = 0;
+
+    story_many(&story, talk, other, "MSET", "old", "+OK\r\n");
+    say(talk, words_many("MSET", "new"));
+    while (*heard == '\0') {
+        sim_talk_say(other, "MGET m0 m1 m9999 m19998 m19999\r\n");
+        const char *values = sim_talk_hear(other, 3, NULL);
+
+        looks += *values != '\0';
+        cr_assert(strstr(values, "old") == NULL || strstr(values, "new") == NULL, "%s", values);
+        heard = sim_talk_hear(talk, 0, NULL);
+    }
+    cr_assert_str_eq(heard, "+OK\r\n");
+    cr_assert_geq(looks, 1);
+    (void)sim_talk_hear(other, 50, NULL);
+    story_close(&story);
+}
+
+Test(slices, walks_over_all_keys)
+{
+    static const struct {
+        const char *line;
+        uint32_t slices; // at least
+    } walks[] = {
+        {"KEYS *", 5},
+        {"KEYS *99*", 5},
+        {"SCAN 0 COUNT 1000000", 5},
+        {"SCAN 0 COUNT 1000000 MATCH *7", 5},
+        {"CLUSTER COUNTKEYSINSLOT 77", 1},
+        {"CLUSTER GETKEYSINSLOT 77 100000", 1},
+        {"DBSIZE", 0},
+        {"RANDOMKEY", 0},
+        {"FLUSHALL", 0},
+    };
+    // As few partitions as may be: a slot's keys are looked for among those of an eighth.
+    struct story story = story_open(1, "cluster: { partitions: 8 }\n");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct sim_talk *const other = story_talk(&story, 0);
+
+    story_many(&story, talk, other, "MSET", "value", "+OK\r\n");
+    for (size_t i = 0; i < sizeof walks / sizeof *walks; i++) {
+        const uint64_t before = slices(&story);
+        char line[64];
+
+        (void)snprintf(line, sizeof line, "%s\r\n", walks[i].line);
+        sim_talk_say(talk, line);
+        (void)hear_while_others_are_served(talk, other, walks[i].slices > 1 ? 1 : 0, line);
+        cr_assert_geq(slices(&story) - before, walks[i].slices, "%s in %zu slices", line,
+                      (size_t)(slices(&story) - before));
+        expect_within_slices(&story, line);
+        (void)sim_talk_hear(talk, 300, NULL);
+        (void)sim_talk_hear(other, 20, NULL);
+    }
+    story_close(&story);
+}
+
+Test(slices, a_scan_of_all_in_one_call_tells_all)
+{
+    struct story story = story_open(1, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    char head[64];
+    size_t size;
+
+    say(talk, words_many("MSET", "value"));
+    (void)sim_talk_hear(talk, 1000, NULL);
+    sim_talk_say(talk, "SCAN 0 COUNT 1000000\r\n");
+    const char *heard = sim_talk_hear(talk, 2000, &size);
+
+    (void)snprintf(head, sizeof head, "*2\r\n$1\r\n0\r\n*%d\r\n", MANY);
+    cr_assert_eq(strncmp(heard, head, strlen(head)), 0, "%.60s", heard);
+    story_close(&story);
+}
+
+// A pattern and a key that take 40 million steps together.
+Test(slices, a_match_that_takes_long)
+{
+    enum { KEY = 60000, PATTERN = 1400 };
+    struct story story = story_open(2, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct sim_talk *const other = story_talk(&story, 0);
+    char *const text = malloc(KEY + 1);
+    static const struct {
+        const char *command;
+        char last;
+    } cases[] = {{"KEYS", 'a'}, {"KEYS", 'b'}, {"SCAN", 'a'}};
+
+    memset(text, 'a', KEY);
+    struct words set = {.bytes = malloc(64), .capacity = 64, .size = 0};
+
+    set.size = (size_t)snprintf(set.bytes, 64, "*3\r\n");
+    words_add(&set, "SET", 3);
+    words_add(&set, text, KEY);
+    words_add(&set, "v", 1);
+    say(talk, set);
+    cr_assert_str_eq(sim_talk_hear(talk, 50, NULL), "+OK\r\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct words ask = {.bytes = malloc(64), .capacity = 64, .size = 0};
+        const bool scan = cases[i].command[0] == 'S';
+        const uint64_t before = slices(&story);
+
+        text[0] = '*';
+        text[PATTERN - 1] = cases[i].last;
+        ask.size = (size_t)snprintf(ask.bytes, 64, scan ? "*6\r\n" : "*2\r\n");
+        words_add(&ask, cases[i].command, 4);
+        if (scan) {
+            words_add(&ask, "0", 1);
+            words_add(&ask, "COUNT", 5);
+            words_add(&ask, "100000", 6);
+            words_add(&ask, "MATCH", 5);
+        }
+        words_add(&ask, text, PATTERN);
+        text[PATTERN - 1] = 'a';
+        text[0] = 'a';
+        say(talk, ask);
+        (void)hear_while_others_are_served(talk, other, i == 1 ? 2 : 0, cases[i].command);
+        cr_assert(i != 1 || slices(&story) - before > 100, "%zu slices",
+                  (size_t)(slices(&story) - before));
+        expect_within_slices(&story, cases[i].command);
+        (void)sim_talk_hear(talk, 100, NULL);
+        (void)sim_talk_hear(other, 20, NULL);
+    }
+    free(text);
+    story_close(&story);
+}
+
+Test(slices, commands_without_keys_take_no_endless_arguments)
+{
+    static const char *const names[] = {"COMMAND", "CONFIG", "LATENCY", "CLIENT"};
+    static const char *const subs[] = {"INFO", "GET", "HISTOGRAM", "LIST"};
+    struct story story = story_open(1, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct words words = {.bytes = malloc(64), .capacity = 64};
+
+        words.size = (size_t)snprintf(words.bytes, 64, "*%d\r\n", MANY + 2);
+        words_add(&words, names[i], strlen(names[i]));
+        words_add(&words, subs[i], strlen(subs[i]));
+        for (int j = 0; j < MANY; j++) {
+            words_add(&words, "get", 3);
+        }
+        say(talk, words);
+        const char *heard = sim_talk_hear(talk, 100, NULL);
+
+        cr_assert_eq(strncmp(heard, "-ERR too many arguments", 23), 0, "%.60s", heard);
+    }
+    story_close(&story);
+}
