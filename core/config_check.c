@@ -250,6 +250,21 @@ static int config_check_sizes(const struct config *config, struct config_error *
     return 0;
 }
 
+static int config_check_memory(const struct config *config, const struct cpu_facts *facts,
+                               uint32_t shards, struct config_error *ret_error)
+{
+    const uint64_t all = config_memory_max_bytes(config, facts);
+
+    if (all == 0 || all / shards >= LIMIT_SHARD_MEMORY_BYTES_MIN) {
+        return 0;
+    }
+    return config_refuse(config, "storage.memory_max", ret_error,
+                         "%llu bytes are too few for %u shards to keep anything, expected %uMiB or "
+                         "more",
+                         (unsigned long long)all, shards,
+                         shards * (LIMIT_SHARD_MEMORY_BYTES_MIN >> 20));
+}
+
 static int config_check_cpus(const struct config *config, const struct cpu_facts *facts,
                              struct config_error *ret_error)
 {
@@ -311,6 +326,7 @@ int config_check(const struct config *config, const struct cpu_facts *facts,
 
     error = error != 0 ? error : config_check_cluster(config, ret_error);
     error = error != 0 ? error : config_check_sizes(config, ret_error);
+    error = error != 0 ? error : config_check_memory(config, facts, shards, ret_error);
     error = error != 0 ? error : config_check_reach(config, ret_error);
     error = error != 0 ? error : config_check_shard_ports(config, shards, ret_error);
     error = error != 0 ? error : config_check_ports(config, shards, ret_error);

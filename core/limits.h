@@ -82,6 +82,10 @@ enum {
     LIMIT_CPUS = 1024,               // CPU_SETSIZE: what a fixed cpu_set_t can say
     LIMIT_PROC_FILE_BYTES = 1 << 20, // /proc/self/mountinfo with thousands of mounts
     LIMIT_SHARDS = 128,              // queues between cores are shards squared; shard ports too
+
+    // bytes. Below about 1.5 MiB the memory engine refuses all: an index, the segments that only
+    // its cleaner may take, and one to write to. CONFIG SET maxmemory takes less, as Redis does.
+    LIMIT_SHARD_MEMORY_BYTES_MIN = 2 << 20,
 };
 
 // http ----------------------------------------------------------------------------------------

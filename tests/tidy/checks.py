@@ -4,6 +4,7 @@
 name it.
 """
 
+import fnmatch
 import os
 import re
 import shutil
@@ -193,8 +194,28 @@ def dead_files(tree):
             yield path, 1, "dead", "nothing builds, runs or includes this file"
 
 
+def mapped(name, words):
+    """Whether a README's words name the file: itself, its twin (.c for .h), or a pattern for it."""
+    stem, _ = os.path.splitext(name)
+    twins = (name, stem + ".h", stem + ".c")
+    return any(
+        fnmatch.fnmatch(twin, word) for word in words if not word.startswith("*") for twin in twins
+    )
+
+
+def unmapped(tree):
+    """The files of the layers that the README of their folder passes over in silence."""
+    for folder in rules.MAPPED_FOLDERS:
+        page = os.path.join(folder, "README.md")
+        words = set(re.findall(r"[\w*.-]+", tree.text(page))) if tree.exists(page) else set()
+        for path in tree.c_files(folder):
+            if not mapped(os.path.basename(path), words):
+                yield path, 1, "map", f"{page} does not say what this file is for"
+
+
 def readmes(tree):
-    """Every folder explains itself, and what its pages point at is there."""
+    """Every folder explains itself and its files, and what its pages point at is there."""
+    yield from unmapped(tree)
     folders = {os.path.dirname(path) for path in tree.c_files() + tree.ending(".py", ".yaml")}
     for folder in sorted(folders):
         if not tree.exists(os.path.join(folder, "README.md")):

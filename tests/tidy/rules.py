@@ -10,6 +10,8 @@ LAYERS = {
     "perf": {"core", "engines", "ring", "cluster", "cli", "perf", "tests"},
     "tests": {"core", "engines", "ring", "cluster", "cli", "perf", "tests"},
 }
+# Whose README has a map of every file. tests/unit mirrors these, name by name.
+MAPPED_FOLDERS = ("core", "engines", "ring", "cluster", "cli", "perf")
 
 # Below the programs: what may run under the simulator, many nodes in one process.
 LIBRARY_FOLDERS = ("core", "engines", "ring", "cluster")

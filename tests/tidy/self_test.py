@@ -85,6 +85,7 @@ BAD = [
     ("dead_files", "tests/unit/planted.c", "int planted(void);\n", "nothing builds"),
     ("dead_files", "tests/e2e/planted.py", "import os\n", "nothing builds"),
     ("readmes", "planted/planted.c", "int planted(void);\n", "every folder has a README"),
+    ("readmes", "core/planted.c", "int planted;\n", "does not say what this file is for"),
     ("readmes", "core/PLANTED.md", "See [there](nowhere.md#x).\n", "points at nowhere.md"),
     ("formatting", "core/planted.c", "int  planted( void );\n", "clang-format -i"),
     ("scripts", "tests/planted.sh", "if true; then\n", "syntax"),

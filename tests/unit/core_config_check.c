@@ -182,6 +182,11 @@ Test(core_config_check, what_is_named_is_there)
         {"cluster: {secret_file: /nonexistent/secret}",
          "c.yaml:1:11: cluster.secret_file: /nonexistent/secret: No such file or directory, "
          "expected a file that can be read"},
+        {"storage: {memory_max: 4MiB}", NULL},
+        {"storage: {memory_max: off}", NULL},
+        {"storage: {memory_max: 4194303}", "c.yaml:1:11: storage.memory_max: 4194303 bytes are too "
+                                           "few for 2 shards to keep anything, "
+                                           "expected 4MiB or more"},
         {"node: {data_dir: /tmp}", NULL},
         {"node: {data_dir: /tmp/rldb-that-is-not-there/}", NULL},
         {"node: {data_dir: /nonexistent/a/b}",
