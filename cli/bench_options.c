@@ -3,6 +3,7 @@
 #include "core/check.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,7 +142,9 @@ static int reading_time(const struct reading *reading, enum bench_option option,
         return 0;
     }
     if (options_duration(reading->values[option], min_seconds, 1e7, &seconds) != 0) {
-        return reading_refuse(reading, option, "a time is written 500ms, 30s, 5m or 2h");
+        return reading_refuse(reading, option,
+                              min_seconds > 0 ? "a time from 1ms on, as in 500ms, 30s, 5m or 2h"
+                                              : "a time, as in 500ms, 30s, 5m or 2h");
     }
     *units = (uint64_t)(seconds * unit);
     return 0;
@@ -182,7 +185,7 @@ static const char *reading_mix_part(const struct reading *reading, const char *p
     }
     *equals = '\0';
     for (size_t i = 0; i < BENCH_OPERATIONS; i++) {
-        if (strcmp(OPERATION_NAMES[i], word) == 0) {
+        if (strcmp(OPERATION_NAMES[i], word) == 0 && isnan(reading->plan->mix[i])) {
             reading->plan->mix[i] = share;
             return part + size;
         }
@@ -198,18 +201,21 @@ static int reading_mix(const struct reading *reading)
     if (at == NULL) {
         return 0;
     }
-    memset(reading->plan->mix, 0, sizeof reading->plan->mix);
+    for (size_t i = 0; i < BENCH_OPERATIONS; i++) {
+        reading->plan->mix[i] = NAN; // not named yet
+    }
     reading->plan->workload = "custom";
     while (at != NULL) {
         at = reading_mix_part(reading, at);
         if (at == NULL) {
             return reading_refuse(reading, BENCH_MIX,
                                   "shares are written read=90,update=10; there are read, update, "
-                                  "insert, scan and rmw");
+                                  "insert, scan and rmw, each at most once");
         }
         at = *at == ',' ? at + 1 : NULL;
     }
     for (size_t i = 0; i < BENCH_OPERATIONS; i++) {
+        reading->plan->mix[i] = isnan(reading->plan->mix[i]) ? 0 : reading->plan->mix[i];
         sum += reading->plan->mix[i];
     }
     if (sum <= 0) {
@@ -311,7 +317,8 @@ static int reading_load(const struct reading *reading)
     }
     if (result == 0 && reading->values[BENCH_RATE] != NULL &&
         options_real(reading->values[BENCH_RATE], 0.01, 1e9, &plan->rate) != 0) {
-        result = reading_refuse(reading, BENCH_RATE, "operations a second, above 0");
+        result =
+            reading_refuse(reading, BENCH_RATE, "operations a second, from 0.01 to 1000000000");
     }
     return result;
 }
@@ -365,6 +372,8 @@ static int reading_together(const struct reading *reading)
         wrong = "--connections times --pipeline is over 4194304 requests in flight";
     } else if (plan->requests != 0 && reading->values[BENCH_DURATION] != NULL) {
         wrong = "--requests or --duration: one of them says when to end";
+    } else if (!plan->run && (plan->requests != 0 || reading->values[BENCH_DURATION] != NULL)) {
+        wrong = "--load-only stores each key once: --requests and --duration have no say in that";
     } else if (plan->poisson && plan->rate <= 0) {
         wrong = "--poisson is about --rate, which is missing";
     } else if (plan->cluster && plan->target.socket_path != NULL) {

@@ -197,6 +197,7 @@ Test(cli_bench_source, options_that_make_no_sense_are_refused)
         {BENCH_MIX, "read", "shares are written"},
         {BENCH_MIX, "read=1,", "shares are written"},
         {BENCH_MIX, "delete=1", "shares are written"},
+        {BENCH_MIX, "read=1,scan=1,read=2", "each at most once"},
         {BENCH_DISTRIBUTION, "normal", "there are zipfian"},
         {BENCH_THETA, "1", "from 0.01 to 0.999"},
         {BENCH_HOT, "0.2", "two shares"},
@@ -206,8 +207,10 @@ Test(cli_bench_source, options_that_make_no_sense_are_refused)
         {BENCH_VALUE_SIZE, "1GiB", "up to 64MiB"},
         {BENCH_CONNECTIONS, "100001", "to 100000"},
         {BENCH_THREADS, "51", "more --threads than --connections"},
-        {BENCH_RATE, "0", "above 0"},
-        {BENCH_DURATION, "10 s", "a time is written"},
+        {BENCH_RATE, "0", "from 0.01 to"},
+        {BENCH_RATE, "1e10", "to 1000000000"},
+        {BENCH_DURATION, "10 s", "as in 500ms"},
+        {BENCH_DURATION, "0s", "from 1ms on"},
         {BENCH_POISSON, "", "--rate, which is missing"},
         {BENCH_PIPELINE, "0", "a whole number from 1"},
     };
@@ -228,6 +231,12 @@ Test(cli_bench_source, options_that_make_no_sense_are_refused)
     char error[BENCH_OPTIONS_ERROR_SIZE] = "";
 
     cr_assert_eq(bench_options_read(option_values, &plan, error), -EINVAL);
+    reset();
+    option_values[BENCH_LOAD_ONLY] = "";
+    cr_assert_eq(bench_options_read(option_values, &plan, error), 0);
+    option_values[BENCH_REQUESTS] = "10";
+    cr_assert_eq(bench_options_read(option_values, &plan, error), -EINVAL);
+    cr_assert(strstr(error, "--load-only stores each key once") != NULL, "%s", error);
 }
 
 Test(cli_bench_source, sizes_are_read)
