@@ -42,6 +42,7 @@ TARGETS_SHARDS = {
 LARGE_KEYS = 1_000_000  # from here on memory latency decides, and other targets hold
 BYTES_A_KEY_MAX = 150
 
+PIPELINES = [1, 16, 64]
 # Requests of a measurement: about a second of a fast server.
 REQUESTS = {1: 100_000, 16: 800_000, 64: 2_000_000}
 # redis-benchmark --cluster puts one of 16384 hash tags into each key: so many keys for each tag.
@@ -55,7 +56,8 @@ def parse_arguments():
     )
     parser.add_argument("--keys", type=parse_count, default=100_000, help="such as 10M (100K)")
     parser.add_argument("--value", type=int, help="bytes of a value (64; from 1M keys on 100)")
-    parser.add_argument("--pipelines", default="1,16,64", help="requests in flight (1,16,64)")
+    pipelines = ",".join(map(str, PIPELINES))
+    parser.add_argument("--pipelines", default=pipelines, help="requests in flight (%(default)s)")
     parser.add_argument("--ops", default="get,set")
     parser.add_argument("--rounds", type=int, help="(7; --quick 3)")
     parser.add_argument("--quick", action="store_true", help="a quarter of the requests")
@@ -285,8 +287,9 @@ def main():
     finally:
         for peer in peers:
             peer.stop()
-    kind = "shards" if options.shards == 2 else "keys10m" if options.keys >= LARGE_KEYS else "small"
-    name = options.name or f"compare_{kind}{'_quick' if options.quick else ''}"
+    kind = "shards" if options.shards == 2 else "large" if options.keys >= LARGE_KEYS else "small"
+    part = "".join(f"_p{p}" for p in options.pipelines if options.pipelines != PIPELINES)
+    name = options.name or f"compare_{kind}{part}{'_quick' if options.quick else ''}"
     print(f"\n{machine.save(name, {'settings': settings_of(options), **result})}")
     return 0
 
