@@ -48,7 +48,7 @@ enum part_phase {
 
 struct multi;
 
-enum { PART_KEY_NONE = UINT32_MAX };
+#define PART_KEY_NONE UINT32_MAX // no key; no int, so no enumerator
 
 // A key of the command, in the order of the arguments; those of one core are chained by `next`.
 struct part_key {
