@@ -202,7 +202,7 @@ static int reading_mix(const struct reading *reading)
         return 0;
     }
     for (size_t i = 0; i < BENCH_OPERATIONS; i++) {
-        reading->plan->mix[i] = NAN; // not named yet
+        reading->plan->mix[i] = (double)NAN; // not named yet
     }
     reading->plan->workload = "custom";
     while (at != NULL) {
