@@ -207,6 +207,8 @@ static void config_finish_ok(struct exec *x)
 static void config_resetstat(struct exec *x)
 {
     stats_reset(&x->shard->stats);
+    x->shard->reactor.metrics.turn_ns_max = 0;
+    x->shard->work.spent_max = 0;
 }
 
 static void config_rewrite(struct exec *x)

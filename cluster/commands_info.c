@@ -25,7 +25,8 @@ struct info_part {
     uint64_t output_bytes;
     struct engine_stats engine;
     struct reactor_metrics reactor;
-    struct stats stats; // its histograms are not to be used: they point into the core
+    uint64_t slices, slice_units_max; // cluster/work.h
+    struct stats stats;               // its histograms are not to be used: they point into the core
     uint64_t p50_ns[COMMAND_INDEX_MAX], p99_ns[COMMAND_INDEX_MAX], p999_ns[COMMAND_INDEX_MAX];
 };
 
@@ -49,6 +50,8 @@ static void info_run(struct exec *x)
     part->clients = shard->client_count;
     part->gathered_bytes = shard->stats.input_gathered_bytes;
     part->reactor = shard->reactor.metrics;
+    part->slices = shard->work.slices;
+    part->slice_units_max = shard->work.spent_max;
     part->stats = shard->stats;
     engine_stats(shard->engine, &part->engine);
     for (const struct client *client = shard->clients; client != NULL; client = client->next) {
@@ -282,15 +285,16 @@ static void info_shards(struct info *info)
 {
     for (uint32_t p = 0; p < info->x->part_count; p++) {
         const struct info_part *part = info->x->parts[p].data;
-        text_printf(
-            &info->text,
-            "shard%u:clients=%" PRIu64 ",keys=%" PRIu64 ",commands=%" PRIu64 ",ops_per_sec=%" PRIu64
-            ",hops_sent=%" PRIu64 ",hops_received=%" PRIu64 ",turns=%" PRIu64 ",sleeps=%" PRIu64
-            ",busy_us=%" PRIu64 ",turn_us_max=%" PRIu64 ",memory=%" PRIu64 "\r\n",
-            p, part->clients, part->engine.records - part->engine.tombstones, part->stats.commands,
-            part->stats.commands_a_second, part->stats.hops_sent, part->stats.hops_received,
-            part->reactor.turns, part->reactor.sleeps, part->reactor.busy_ns / 1000,
-            part->reactor.turn_ns_max / 1000, part->engine.index_bytes + part->engine.data_bytes);
+        text_printf(&info->text,
+                    "shard%u:clients=%" PRIu64 ",keys=%" PRIu64 ",commands=%" PRIu64
+                    ",ops_per_sec=%" PRIu64 ",hops_sent=%" PRIu64 ",hops_received=%" PRIu64
+                    ",turns=%" PRIu64 ",sleeps=%" PRIu64 ",busy_us=%" PRIu64 ",turn_us_max=%" PRIu64
+                    ",slices=%" PRIu64 ",slice_units_max=%" PRIu64 ",memory=%" PRIu64 "\r\n",
+                    p, part->clients, part->engine.records - part->engine.tombstones,
+                    part->stats.commands, part->stats.commands_a_second, part->stats.hops_sent,
+                    part->stats.hops_received, part->reactor.turns, part->reactor.sleeps,
+                    part->reactor.busy_ns / 1000, part->reactor.turn_ns_max / 1000, part->slices,
+                    part->slice_units_max, part->engine.index_bytes + part->engine.data_bytes);
     }
 }
 

@@ -75,6 +75,7 @@ static void shard_take_message(struct shard *shard, struct message *message)
         return;
     case MESSAGE_SOCKET:
         if (message->returning) {
+            shard->sockets_out--;
             memory_free(message);
             return;
         }
@@ -220,9 +221,19 @@ static void shard_flush_clients(struct shard *shard)
     }
 }
 
+static void shard_trim(struct shard *shard)
+{
+    if (shard->scratch_size > LIMIT_SCRATCH_KEPT_BYTES) {
+        memory_free(shard->scratch);
+        shard->scratch = NULL;
+        shard->scratch_size = 0;
+    }
+}
+
 static void shard_flush(void *context)
 {
     struct shard *shard = context;
+    shard_trim(shard);
     shard_flush_clients(shard);
     for (uint32_t to = 0; to < shard->node->shard_count; to++) {
         if (to == shard->index || !spsc_publish(node_queue(shard->node, shard->index, to))) {
@@ -327,7 +338,7 @@ static void shard_hand_out(struct shard *shard, int fd, uint32_t flags)
 {
     uint32_t to = shard->socket_next++ % shard->node->shard_count;
     struct socket_message *message = NULL;
-    if (to != shard->index) {
+    if (to != shard->index && shard->sockets_out < LIMIT_SOCKETS_OUT) {
         message = memory_allocate(sizeof *message);
     }
     if (message == NULL) {
@@ -339,6 +350,7 @@ static void shard_hand_out(struct shard *shard, int fd, uint32_t flags)
         .fd = fd,
         .flags = flags,
     };
+    shard->sockets_out++;
     shard_post(shard, &message->message);
 }
 

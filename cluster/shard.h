@@ -69,6 +69,7 @@ struct shard {
     struct actor_table *actors;       // of each vnode here
     uint32_t vnode_count;
     uint32_t socket_next; // unix sockets: the core that gets the next
+    uint32_t sockets_out; // on their way to another
     // listening
     struct http_server *http; // shard 0's, where it is on
     struct listener listeners[LIMIT_CONFIG_LISTENERS + 1];
@@ -126,7 +127,8 @@ void shard_post(struct shard *shard, struct message *message);
 // Closes a descriptor that nothing is in flight on.
 void shard_close_fd(struct shard *shard, int fd);
 
-// A buffer of at least `size` bytes, valid until the next call. NULL when there is no memory.
+// A buffer of at least `size` bytes, valid until the next call or the turn's end. NULL when there is
+// no memory.
 uint8_t *shard_scratch(struct shard *shard, size_t size);
 
 // Room for the head of any object.

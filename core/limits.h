@@ -224,13 +224,21 @@ enum {
     LIMIT_MULTIS = 1024,
 
     // Pointers in a queue between two cores; hops of one core that may be under way to one other.
-    // The queue carries these, as many returning ones of the other side, and the parts and sockets
-    // of both.
+    // The queue carries these, as many returning ones of the other side, the parts and pages of
+    // metrics of both, and the sockets of the one that accepts them.
     LIMIT_MESSAGES_QUEUE = 8192,
     LIMIT_MESSAGES_OUT = 2048,
 
+    // Accepted sockets that one core hands to the others and that are under way: past it they stay
+    // with the core that accepted them.
+    LIMIT_SOCKETS_OUT = 1024,
+
     // Hops of a shard to all cores and behind its own gates.
     LIMIT_HOPS = 64 * 1024,
+
+    // Scratch for values that are built (APPEND, SETRANGE) that a shard keeps from one turn to the
+    // next; what a larger value needed is given back.
+    LIMIT_SCRATCH_KEPT_BYTES = 1024 * 1024,
 
     // Free chunks of output kept in a shard: 512 KiB of small, 4 MiB of large ones.
     LIMIT_OUTBUF_SMALL_FREE = 1024,
@@ -242,8 +250,10 @@ enum {
     LIMIT_SLOWLOG_ENTRIES = 1024, // of a shard; slowlog-max-len cannot ask for more
 };
 
-static_assert(2 * (LIMIT_MESSAGES_OUT + LIMIT_MULTIS) <= LIMIT_MESSAGES_QUEUE,
-              "a queue takes all that may be under way in both directions, and sockets");
+static_assert(2 * (LIMIT_MESSAGES_OUT + LIMIT_MULTIS + LIMIT_HTTP_CONNECTIONS) +
+                      LIMIT_SOCKETS_OUT <=
+                  LIMIT_MESSAGES_QUEUE,
+              "a queue takes all that may be under way in both directions");
 
 // engines -------------------------------------------------------------------------------------
 

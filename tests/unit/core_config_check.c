@@ -142,6 +142,7 @@ Test(core_config_check, numbers_fit_together)
         {"cluster: {partitions: 100}",
          "c.yaml:1:11: cluster.partitions: 100 is no power of two, expected one such as 256"},
         {"cluster: {partitions: 16384}", NULL},
+        {"cluster: {replicas: 7}", NULL}, // LIMIT_RING_REPLICAS: what a ring takes
         {"cluster: {replicas: 1}", "c.yaml: cluster.read_quorum: 2 is more than the 1 of "
                                    "cluster.replicas, expected at most that"},
         {"cluster: {replicas: 1, read_quorum: 1}",

@@ -214,9 +214,11 @@ static const struct wrong table[] = {
      "auto, off or a size from 1MiB to 64TiB"},
     {"cluster: {replicas: three}",
      "c.yaml:1:21: cluster.replicas: \"three\" is not a number, expected a whole number from 1 "
-     "to 9"},
+     "to 7"},
+    {"cluster: {replicas: 8}", // LIMIT_RING_REPLICAS
+     "c.yaml:1:21: cluster.replicas: \"8\" is out of range, expected a whole number from 1 to 7"},
     {"cluster: {replicas: '3'}",
-     "c.yaml:1:21: cluster.replicas: \"3\" is a text, expected a whole number from 1 to 9"},
+     "c.yaml:1:21: cluster.replicas: \"3\" is a text, expected a whole number from 1 to 7"},
     {"cluster: {seeds: [a]}",
      "c.yaml:1:19: cluster.seeds: \"a\" has no port, expected up to 32 addresses such as "
      "db1.example.org:17379"},
