@@ -127,8 +127,8 @@ void shard_post(struct shard *shard, struct message *message);
 // Closes a descriptor that nothing is in flight on.
 void shard_close_fd(struct shard *shard, int fd);
 
-// A buffer of at least `size` bytes, valid until the next call or the turn's end. NULL when there is
-// no memory.
+// A buffer of at least `size` bytes, valid until the next call or the turn's end. NULL when there
+// is no memory.
 uint8_t *shard_scratch(struct shard *shard, size_t size);
 
 // Room for the head of any object.
