@@ -113,12 +113,18 @@ static void client_ask_again(struct client *client)
     }
 }
 
-static void client_backlog_full(struct client *client)
+// More is there than should wait: no more is received until it is worked off. But not while it may
+// be one large request, whose rest has to come.
+static void client_backlog_bound(struct client *client)
 {
+    if (client_backlog_bytes(client) <= LIMIT_CLIENT_BACKLOG_BYTES) {
+        return;
+    }
     if ((client->flags & CLIENT_HELD) && client->out.bytes <= client_output_hold(client)) {
         client_hold_end(client);
     }
-    if (client_blocked(client) && !(client->flags & CLIENT_READ_PAUSED)) {
+    bool waits = client_blocked(client) || (client->flags & CLIENT_DRY) == 0;
+    if (waits && !(client->flags & CLIENT_READ_PAUSED)) {
         client->flags |= CLIENT_READ_PAUSED;
         io_stream_stop(client->shard->io, &client->recv);
     }
@@ -165,12 +171,12 @@ static void client_received(struct io_stream *stream, struct io_buffer *buffer, 
         // Leases are short: what cannot be parsed now is copied out.
         if (!client_buffer_gather(client)) {
             client_close(client);
-        } else if (client_backlog_bytes(client) > LIMIT_CLIENT_BACKLOG_BYTES) {
-            client_backlog_full(client);
+            return;
         }
-        return;
+    } else {
+        client_mark_ready(client);
     }
-    client_mark_ready(client);
+    client_backlog_bound(client);
 }
 
 void client_read_resume(struct client *client, bool partial)

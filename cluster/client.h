@@ -87,6 +87,7 @@ enum client_flags {
     CLIENT_SHRUNK = 1 << 21,      // a large reply came in this batch: the window does not grow
     CLIENT_PAUSED = 1 << 18,      // CLIENT PAUSE holds its next request
     CLIENT_BEHIND = 1 << 22,      // its next request begins when all before it is replied
+    CLIENT_DRY = 1 << 23,         // when last looked at, its input held no whole request
 };
 
 enum { CLIENT_PARTIAL_SPANS = 64 };

@@ -563,6 +563,11 @@ static void batch_settle_client(struct client *client, bool partial)
                !blocked) {
         client_close_after_reply(client);
     }
+    if (!more && !blocked) {
+        client->flags |= CLIENT_DRY;
+    } else {
+        client->flags &= ~(uint32_t)CLIENT_DRY;
+    }
     client_read_resume(client, !more && !blocked);
 }
 

@@ -3,6 +3,7 @@ counts meanwhile. Everything runs against two shards, so that commands cross cor
 
 import pathlib
 import sys
+import threading
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
 
@@ -27,6 +28,13 @@ def start_small_output():
 
 def key(number):
     return f"full:{number:06d}"
+
+
+def key_of_first_core(node):
+    """A key that the first shard port serves without a hop."""
+    with node.connect() as client:
+        names = (f"local:{number}" for number in range(100))
+        return next(name for name in names if client.cmd("CLUSTER", "KEYSLOT", name) < 8192)
 
 
 def fill(client):
@@ -211,6 +219,29 @@ def whole_pipeline_first(node):
         expect_true(received == wanted, f"{len(received)} bytes of replies, not {len(wanted)}")
 
 
+def flood(node):
+    """Requests that come faster than they are run wait in the socket, not in memory."""
+    batch = encode("INCR", key_of_first_core(node)) * 20000
+    before = node.status_kib("VmHWM")
+
+    def send(client):
+        client.send(encode("CLIENT", "REPLY", "OFF"))
+        for _ in range(40):
+            client.send(batch)
+        client.send(encode("CLIENT", "REPLY", "ON") + encode("GET", key_of_first_core(node)))
+
+    clients = [Connection(node.port + 1, timeout=60) for _ in range(4)]
+    threads = [threading.Thread(target=send, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    last = [(client.read(), client.read()) for client in clients]
+    expect(max(int(counter) for _, counter in last), 4 * 40 * 20000, "increments")
+    grown = node.status_kib("VmHWM") - before
+    expect_true(grown < 48 * 1024, f"{grown} KiB more while 85 MiB of requests came")
+
+
 if __name__ == "__main__":
     main(
         "full",
@@ -231,6 +262,7 @@ if __name__ == "__main__":
                     ("a reply larger than may wait", large_reply),
                     ("a request counts once", counted),
                     ("a large value behind commands that wait", large_behind_a_wait),
+                    ("requests faster than they are run", flood),
                     ("a whole pipeline before the first read", whole_pipeline_first),
                 ],
             ),
