@@ -4,6 +4,7 @@
 #include "cluster/session.h"
 #include "cluster/settings.h"
 #include "cluster/shard.h"
+#include "core/check.h"
 #include "core/memory.h"
 #include "core/metrics.h"
 #include "core/number.h"
@@ -266,19 +267,13 @@ static void info_keyspace(struct info *info)
 
 static void info_engine(struct info *info)
 {
-    const struct engine_stats *engine = &info->total->engine;
-    text_printf(&info->text,
-                "engine:memory\r\nengine_records:%" PRIu64 "\r\nengine_tombstones:%" PRIu64
-                "\r\nengine_with_expiry:%" PRIu64 "\r\nengine_index_bytes:%" PRIu64
-                "\r\nengine_data_bytes:%" PRIu64 "\r\nengine_live_bytes:%" PRIu64 "\r\n",
-                engine->records, engine->tombstones, engine->with_expiry, engine->index_bytes,
-                engine->data_bytes, engine->live_bytes);
-    text_printf(&info->text,
-                "engine_compacted_bytes:%" PRIu64 "\r\nengine_refused:%" PRIu64
-                "\r\nengine_evicted:%" PRIu64 "\r\nengine_expired:%" PRIu64
-                "\r\nengine_index_overflow_lines:%" PRIu64 "\r\nengine_snapshots:%" PRIu64 "\r\n",
-                engine->compacted_bytes, engine->refused, engine->evicted, engine->expired,
-                engine->index_overflow_lines, engine->snapshots);
+    // Counters and gauges alone: a cell is a field.
+    const struct metrics_part part = {.table = &engine_stats_table, .values = &info->total->engine};
+    uint64_t cells[sizeof info->total->engine / sizeof(uint64_t)];
+    CHECK(metrics_cell_count(&part, 1) <= sizeof cells / sizeof *cells);
+    metrics_snapshot(&part, 1, cells);
+    text_string(&info->text, "engine:memory\r\n");
+    metrics_render_lines(&info->text, &part, 1, "engine", cells);
 }
 
 static void info_shards(struct info *info)

@@ -49,30 +49,6 @@ static const struct metric reactor_rows[] = {
                 "The longest turn so far"),
 };
 
-#define ENGINE_ROW(field, name_, kind_, unit_, help_)                                              \
-    {                                                                                              \
-        .name = (name_), .help = (help_), .kind = (kind_), .unit = (unit_),                        \
-        .offset = offsetof(struct engine_stats, field)                                             \
-    }
-
-static const struct metric engine_rows[] = {
-    ENGINE_ROW(records, "engine_records", METRIC_GAUGE, METRIC_COUNT,
-               "Records, tombstones and expired ones not yet reaped included"),
-    ENGINE_ROW(tombstones, "engine_tombstones", METRIC_GAUGE, METRIC_COUNT, "Tombstones"),
-    ENGINE_ROW(with_expiry, "engine_with_expiry", METRIC_GAUGE, METRIC_COUNT,
-               "Records that expire"),
-    ENGINE_ROW(index_bytes, "engine_index", METRIC_GAUGE, METRIC_BYTES, "Memory of the index"),
-    ENGINE_ROW(data_bytes, "engine_data", METRIC_GAUGE, METRIC_BYTES, "Memory of records"),
-    ENGINE_ROW(live_bytes, "engine_live", METRIC_GAUGE, METRIC_BYTES,
-               "Bytes of records that can be reached"),
-    ENGINE_ROW(memory_max_bytes, "engine_memory_max", METRIC_GAUGE, METRIC_BYTES,
-               "Bound on index and records; 0 for none"),
-    ENGINE_ROW(compacted_bytes, "engine_compacted", METRIC_COUNTER, METRIC_BYTES,
-               "Bytes of records moved by the cleaner"),
-    ENGINE_ROW(refused, "engine_refused", METRIC_COUNTER, METRIC_COUNT,
-               "Writes refused for want of memory"),
-};
-
 #define TABLE(module_, rows_)                                                                      \
     {                                                                                              \
         .module = (module_), .rows = (rows_), .row_count = sizeof(rows_) / sizeof *(rows_)         \
@@ -80,7 +56,6 @@ static const struct metric engine_rows[] = {
 
 static const struct metrics_table gauge_table = TABLE("node", gauge_rows);
 static const struct metrics_table reactor_table = TABLE("reactor", reactor_rows);
-static const struct metrics_table engine_table = TABLE("engine", engine_rows);
 
 static void page_parts(const struct gauges *gauges, const struct reactor_metrics *reactor,
                        const struct engine_stats *engine, const struct stats *stats,
@@ -88,7 +63,7 @@ static void page_parts(const struct gauges *gauges, const struct reactor_metrics
 {
     parts[0] = (struct metrics_part){.table = &gauge_table, .values = gauges};
     parts[1] = (struct metrics_part){.table = &reactor_table, .values = reactor};
-    parts[2] = (struct metrics_part){.table = &engine_table, .values = engine};
+    parts[2] = (struct metrics_part){.table = &engine_stats_table, .values = engine};
     parts[3] = (struct metrics_part){.table = &stats_table, .values = stats};
 }
 

@@ -1,6 +1,7 @@
 #include "cluster/stats.h"
 
 #include "core/memory.h"
+#include "engines/engine.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -72,6 +73,40 @@ static const struct metric stats_rows[] = {
 
 const struct metrics_table stats_table = {
     .module = "stats", .rows = stats_rows, .row_count = sizeof stats_rows / sizeof *stats_rows};
+
+#define ENGINE_ROW(field, name_, kind_, unit_, help_)                                              \
+    {                                                                                              \
+        .name = (name_), .help = (help_), .kind = (kind_), .unit = (unit_),                        \
+        .offset = offsetof(struct engine_stats, field)                                             \
+    }
+
+static const struct metric engine_rows[] = {
+    ENGINE_ROW(records, "engine_records", METRIC_GAUGE, METRIC_COUNT,
+               "Records, tombstones and expired ones not yet reaped included"),
+    ENGINE_ROW(tombstones, "engine_tombstones", METRIC_GAUGE, METRIC_COUNT, "Tombstones"),
+    ENGINE_ROW(with_expiry, "engine_with_expiry", METRIC_GAUGE, METRIC_COUNT,
+               "Records that expire"),
+    ENGINE_ROW(index_bytes, "engine_index", METRIC_GAUGE, METRIC_BYTES, "Memory of the index"),
+    ENGINE_ROW(data_bytes, "engine_data", METRIC_GAUGE, METRIC_BYTES, "Memory of records"),
+    ENGINE_ROW(live_bytes, "engine_live", METRIC_GAUGE, METRIC_BYTES,
+               "Bytes of records that can be reached"),
+    ENGINE_ROW(memory_max_bytes, "engine_memory_max", METRIC_GAUGE, METRIC_BYTES,
+               "Bound on index and records; 0 for none"),
+    ENGINE_ROW(compacted_bytes, "engine_compacted", METRIC_COUNTER, METRIC_BYTES,
+               "Bytes of records moved by the cleaner"),
+    ENGINE_ROW(refused, "engine_refused", METRIC_COUNTER, METRIC_COUNT,
+               "Writes refused for want of memory"),
+    ENGINE_ROW(evicted, "engine_evicted", METRIC_COUNTER, METRIC_COUNT,
+               "Records removed to make room"),
+    ENGINE_ROW(expired, "engine_expired", METRIC_COUNTER, METRIC_COUNT,
+               "Records reaped after their time"),
+    ENGINE_ROW(index_overflow_lines, "engine_index_overflow_lines", METRIC_GAUGE, METRIC_COUNT,
+               "Lines of the index beyond those of its buckets"),
+    ENGINE_ROW(snapshots, "engine_snapshots", METRIC_GAUGE, METRIC_COUNT, "Snapshots open now"),
+};
+
+const struct metrics_table engine_stats_table = {
+    .module = "engine", .rows = engine_rows, .row_count = sizeof engine_rows / sizeof *engine_rows};
 
 int stats_open(struct stats *stats)
 {

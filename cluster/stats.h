@@ -51,3 +51,6 @@ void stats_close(struct stats *stats);
 void stats_reset(struct stats *stats);
 
 extern const struct metrics_table stats_table;
+
+// Of struct engine_stats, which every engine fills alike.
+extern const struct metrics_table engine_stats_table;

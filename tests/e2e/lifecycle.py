@@ -485,6 +485,20 @@ def metrics_of(text):
     return samples
 
 
+def expect_same_figures(info, samples):
+    """INFO's engine section and the page have the same names, and figures that are sums."""
+    lines = [line.split(":") for line in info.split("\r\n") if line.startswith("engine_")]
+    expect_true(len(lines) >= 10, f"INFO engine: {info!r}")
+    for name, value in lines:
+        found = [
+            figure
+            for sample, figure in samples.items()
+            if sample.split("{")[0] in (f"rldb_{name}", f"rldb_{name}_total")
+        ]
+        expect_true(len(found) == 2, f"{name} of INFO is not on the page of two shards: {found}")
+        expect(sum(found), float(value), f"{name} of INFO and of /metrics ({found})")
+
+
 def metrics_and_health():
     port = PORTS.take()
     with Rldbd({"listen": {"http": f"127.0.0.1:{port}"}}) as node:
@@ -498,6 +512,8 @@ def metrics_and_health():
         with node.connect() as client:
             client.pipeline([("SET", f"k{number}", "v") for number in range(500)])
         after = metrics_of(http(port, "/metrics")[2])
+        with node.connect() as client:
+            expect_same_figures(client.cmd("INFO", "engine").decode(), after)
         moved = [name for name in after if after[name] - before.get(name, 0) >= 500]
         expect_true(moved, "no counter saw 500 commands")
         gone = [name for name in before if name not in after]

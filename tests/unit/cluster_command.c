@@ -399,10 +399,11 @@ Test(command, places_keys)
 Test(command, has_metrics_that_are_declared_well)
 {
     struct stats *const stats = calloc(1, sizeof *stats);
-    const struct metrics_part part = {.table = &stats_table, .values = stats};
+    const struct metrics_part parts[] = {{.table = &stats_table, .values = stats},
+                                         {.table = &engine_stats_table}};
 
     cr_assert_eq(stats_open(stats), 0);
-    cr_assert_null(metrics_check(&part, 1), "%s", metrics_check(&part, 1));
+    cr_assert_null(metrics_check(parts, 2), "%s", metrics_check(parts, 2));
     stats_close(stats);
     free(stats);
 }
