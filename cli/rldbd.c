@@ -62,7 +62,6 @@ struct thread {
     struct daemon *daemon;
     uint32_t index;
     uint16_t cpu;
-    bool started;
     pthread_t id;
     struct io *io;
     struct shard *shard;
@@ -134,14 +133,11 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-// Lets all threads take a step, and waits until they have.
-static bool daemon_step(struct daemon *daemon, enum step step)
+// Until all threads are done with the step before. Whether all went well.
+static bool daemon_wait(struct daemon *daemon)
 {
     (void)pthread_mutex_lock(&daemon->mutex);
-    daemon->step = step;
-    daemon->waiting = 0;
-    (void)pthread_cond_broadcast(&daemon->changed);
-    while (step != STEP_STOP && step != STEP_RUN && daemon->waiting < daemon->shards) {
+    while (daemon->waiting < daemon->shards) {
         (void)pthread_cond_wait(&daemon->changed, &daemon->mutex);
     }
     bool ok = !daemon->failed;
@@ -149,12 +145,13 @@ static bool daemon_step(struct daemon *daemon, enum step step)
     return ok;
 }
 
-static void daemon_wait_until_run(struct daemon *daemon)
+// Lets all threads take a step.
+static void daemon_step(struct daemon *daemon, enum step step)
 {
     (void)pthread_mutex_lock(&daemon->mutex);
-    while (daemon->waiting < daemon->shards) {
-        (void)pthread_cond_wait(&daemon->changed, &daemon->mutex);
-    }
+    daemon->step = step;
+    daemon->waiting = 0;
+    (void)pthread_cond_broadcast(&daemon->changed);
     (void)pthread_mutex_unlock(&daemon->mutex);
 }
 
@@ -171,13 +168,15 @@ static bool daemon_start_threads(struct daemon *daemon, struct thread *threads)
             exit(EXIT_FAILED); // nothing was opened that needs closing
         }
     }
-    (void)pthread_mutex_lock(&daemon->mutex);
-    while (daemon->waiting < daemon->shards) {
-        (void)pthread_cond_wait(&daemon->changed, &daemon->mutex);
+    return daemon_wait(daemon);
+}
+
+static void daemon_end_threads(struct daemon *daemon, struct thread *threads)
+{
+    daemon_step(daemon, STEP_STOP);
+    for (uint32_t i = 0; i < daemon->shards; i++) {
+        (void)pthread_join(threads[i].id, NULL);
     }
-    bool ok = !daemon->failed;
-    (void)pthread_mutex_unlock(&daemon->mutex);
-    return ok;
 }
 
 static void daemon_request_stop(void *context)
@@ -274,14 +273,20 @@ static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
 {
     struct thread threads[LIMIT_SHARDS] = {0};
     char text[NODE_DESCRIPTION_BYTES];
-    if (!daemon_start_threads(daemon, threads) || !daemon_step(daemon, STEP_LISTEN)) {
+    bool ok = daemon_start_threads(daemon, threads);
+    if (ok) {
+        daemon_step(daemon, STEP_LISTEN);
+        ok = daemon_wait(daemon);
+    }
+    if (!ok) {
         (void)fprintf(stderr, "rldbd: %s\n", daemon->error);
+        daemon_end_threads(daemon, threads); // what they have open goes with the process
         return EXIT_FAILED;
     }
     node_describe(daemon->node, text);
     (void)printf("ready: %s\n", text);
     (void)fflush(stdout);
-    (void)daemon_step(daemon, STEP_RUN);
+    daemon_step(daemon, STEP_RUN);
     (void)notify_send(getenv("NOTIFY_SOCKET"), "READY=1");
     daemon_say(daemon, text);
     int signal = daemon_wait_for_signal(daemon, signals);
@@ -289,11 +294,8 @@ static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
     daemon_say(daemon, signal == SIGINT ? "stopping on SIGINT" : "stopping on SIGTERM");
     node_stop(daemon->node, daemon->io);
     io_turn(daemon->io, 0); // sends the wakes
-    daemon_wait_until_run(daemon);
-    (void)daemon_step(daemon, STEP_STOP);
-    for (uint32_t i = 0; i < daemon->shards; i++) {
-        (void)pthread_join(threads[i].id, NULL);
-    }
+    (void)daemon_wait(daemon);
+    daemon_end_threads(daemon, threads);
     return EXIT_SUCCESS;
 }
 
