@@ -331,6 +331,9 @@ Test(command, finds_nothing_else)
     }
     const struct command *const client = find(index, "client");
 
+    // Only letters have another case: 0x0e is not '.', though they differ by the same bit.
+    cr_assert_not_null(command_find(index, slice_from_text("RlDb.GeT")));
+    cr_assert_null(command_find(index, slice_from_text("rldb\x0egEt")));
     cr_assert_not_null(command_find_sub(client, slice_from_text("LiSt")));
     cr_assert_null(command_find_sub(client, slice_from_text("")));
     cr_assert_null(command_find_sub(client, slice_from_text("lis")));
