@@ -52,29 +52,6 @@ void reply_error_text(struct reply *reply, const char *text)
     reply_error(reply, slice_from_text(text));
 }
 
-// Formats into ret_text and returns what is there of it.
-static struct slice reply_format(char ret_text[REPLY_FORMATTED_MAX], const char *format,
-                                 va_list arguments) __attribute__((format(printf, 2, 0)));
-
-static struct slice reply_format(char ret_text[REPLY_FORMATTED_MAX], const char *format,
-                                 va_list arguments)
-{
-    const int size = vsnprintf(ret_text, REPLY_FORMATTED_MAX, format, arguments);
-
-    CHECK(size >= 0);
-    return slice_of(ret_text, size < REPLY_FORMATTED_MAX ? (size_t)size : REPLY_FORMATTED_MAX - 1);
-}
-
-void reply_errorf(struct reply *reply, const char *format, ...)
-{
-    char text[REPLY_FORMATTED_MAX];
-    va_list arguments;
-
-    va_start(arguments, format);
-    reply_error(reply, reply_format(text, format, arguments));
-    va_end(arguments);
-}
-
 void reply_bulk_slowly(struct reply *reply, struct slice value)
 {
     reply_header(reply, '$', (int64_t)value.size);
@@ -95,8 +72,10 @@ void reply_bulkf(struct reply *reply, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    reply_bulk(reply, reply_format(text, format, arguments));
+    const int size = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    CHECK(size >= 0);
+    reply_bulk(reply, slice_of(text, size < REPLY_FORMATTED_MAX ? (size_t)size : sizeof text - 1));
 }
 
 void reply_double(struct reply *reply, double value)

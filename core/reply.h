@@ -92,11 +92,6 @@ void reply_simple(struct reply *reply, const char *text);
 void reply_error(struct reply *reply, struct slice text);
 void reply_error_text(struct reply *reply, const char *text);
 
-// The same with a format. Longer than 1 KiB is cut; only names that a client sent can be that long,
-// and callers bound these by a precision (%.128s), as Redis does.
-void reply_errorf(struct reply *reply, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 static inline void reply_integer(struct reply *reply, int64_t value)
 {
     reply_header(reply, ':', value);

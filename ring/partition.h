@@ -35,11 +35,6 @@ static inline uint32_t partition_of_slot(uint16_t slot, uint32_t partitions)
     return (uint32_t)slot >> (14 - __builtin_ctz(partitions));
 }
 
-static inline uint32_t partition_of_key(struct slice key, uint32_t partitions)
-{
-    return partition_of_slot(slot_of_key(key), partitions);
-}
-
 static inline struct slot_range partition_range(uint32_t partition, uint32_t partitions)
 {
     CHECK(partition < partitions);
