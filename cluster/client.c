@@ -154,6 +154,7 @@ static void client_received(struct io_stream *stream, struct io_buffer *buffer, 
         }
         return;
     }
+    doze_note(&client->shard->reactor.doze, client->active_ns);
     client->input_bytes_total += (uint32_t)result;
     client->shard->stats.net_input_bytes += (uint32_t)result;
     if (client->flags & CLIENT_CLOSE_AFTER_REPLY) {

@@ -280,16 +280,17 @@ static void info_shards(struct info *info)
 {
     for (uint32_t p = 0; p < info->x->part_count; p++) {
         const struct info_part *part = info->x->parts[p].data;
-        text_printf(&info->text,
-                    "shard%u:clients=%" PRIu64 ",keys=%" PRIu64 ",commands=%" PRIu64
-                    ",ops_per_sec=%" PRIu64 ",hops_sent=%" PRIu64 ",hops_received=%" PRIu64
-                    ",turns=%" PRIu64 ",sleeps=%" PRIu64 ",busy_us=%" PRIu64 ",turn_us_max=%" PRIu64
-                    ",slices=%" PRIu64 ",slice_units_max=%" PRIu64 ",memory=%" PRIu64 "\r\n",
-                    p, part->clients, part->engine.records - part->engine.tombstones,
-                    part->stats.commands, part->stats.commands_a_second, part->stats.hops_sent,
-                    part->stats.hops_received, part->reactor.turns, part->reactor.sleeps,
-                    part->reactor.busy_ns / 1000, part->reactor.turn_ns_max / 1000, part->slices,
-                    part->slice_units_max, part->engine.index_bytes + part->engine.data_bytes);
+        text_printf(
+            &info->text,
+            "shard%u:clients=%" PRIu64 ",keys=%" PRIu64 ",commands=%" PRIu64 ",ops_per_sec=%" PRIu64
+            ",hops_sent=%" PRIu64 ",hops_received=%" PRIu64 ",turns=%" PRIu64 ",sleeps=%" PRIu64
+            ",dozes=%" PRIu64 ",busy_us=%" PRIu64 ",turn_us_max=%" PRIu64 ",slices=%" PRIu64
+            ",slice_units_max=%" PRIu64 ",memory=%" PRIu64 "\r\n",
+            p, part->clients, part->engine.records - part->engine.tombstones, part->stats.commands,
+            part->stats.commands_a_second, part->stats.hops_sent, part->stats.hops_received,
+            part->reactor.turns, part->reactor.sleeps, part->reactor.dozes,
+            part->reactor.busy_ns / 1000, part->reactor.turn_ns_max / 1000, part->slices,
+            part->slice_units_max, part->engine.index_bytes + part->engine.data_bytes);
     }
 }
 

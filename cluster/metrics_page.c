@@ -44,6 +44,8 @@ static const struct metric reactor_rows[] = {
     REACTOR_ROW(turns, "turns", METRIC_COUNTER, METRIC_COUNT, METRIC_ADD, "Turns of the loop"),
     REACTOR_ROW(sleeps, "sleeps", METRIC_COUNTER, METRIC_COUNT, METRIC_ADD,
                 "Turns that could wait"),
+    REACTOR_ROW(dozes, "dozes", METRIC_COUNTER, METRIC_COUNT, METRIC_ADD,
+                "Turns that waited for several arrivals, the core being under load"),
     REACTOR_ROW(busy_ns, "busy", METRIC_COUNTER, METRIC_NS, METRIC_ADD, "Time not spent waiting"),
     REACTOR_ROW(turn_ns_max, "turn_max", METRIC_GAUGE, METRIC_NS, METRIC_MAX,
                 "The longest turn so far"),

@@ -115,7 +115,7 @@ typedef bool io_list_fn(void *context, const char *name);
 
 struct io_vtable {
     // time and sleep
-    void (*turn)(struct io *io, uint64_t timeout_ns);
+    void (*turn)(struct io *io, uint64_t timeout_ns, uint32_t count);
     uint64_t (*clock_ns)(struct io *io);
     void (*wake)(struct io *io, struct io *target);
     int (*entropy)(struct io *io, void *bytes, size_t size);
@@ -172,7 +172,15 @@ struct io {
 // functions, at most LIMIT_IO_COMPLETIONS_A_TURN of them.
 static inline void io_turn(struct io *io, uint64_t timeout_ns)
 {
-    io->vtable->turn(io, timeout_ns);
+    io->vtable->turn(io, timeout_ns, 1);
+}
+
+// The same, but waits for `count` completions and wakes instead of for the first. Those of sends
+// that began since the last turn do not count: they are nearly always there at once. It may end
+// with fewer; timeout_ns is not UINT64_MAX, since with fewer nothing else might end it.
+static inline void io_gather(struct io *io, uint64_t timeout_ns, uint32_t count)
+{
+    io->vtable->turn(io, timeout_ns, count);
 }
 
 // The monotonic clock read anew, ns: only to measure work inside a turn.

@@ -126,10 +126,14 @@ static void uring_wake(struct io *io, struct io *target)
     sqe->user_data = URING_TAG_IGNORE;
 }
 
-// Submits, and waits unless there is something to do already.
-static void uring_enter(struct uring *uring, uint64_t timeout_ns)
+// Submits, and waits for `count` completions unless there is something to do already.
+static void uring_enter(struct uring *uring, uint64_t timeout_ns, uint32_t count)
 {
     int result = 0;
+
+    CHECK(count == 1 || (count != 0 && timeout_ns != UINT64_MAX));
+    count += count == 1 ? 0 : uring->sends;
+    uring->sends = 0;
 
     if (uring->wake_self || uring->want_cancel.first != NULL ||
         io_uring_cq_ready(&uring->ring) != 0) {
@@ -146,7 +150,7 @@ static void uring_enter(struct uring *uring, uint64_t timeout_ns)
                                             .tv_nsec = (int64_t)(timeout_ns % ns_per_second)};
         struct io_uring_cqe *first = NULL;
 
-        result = io_uring_submit_and_wait_timeout(&uring->ring, &first, 1, &timeout, NULL);
+        result = io_uring_submit_and_wait_timeout(&uring->ring, &first, count, &timeout, NULL);
     }
     // ETIME: nothing came. EINTR: a signal. EAGAIN, EBUSY: short of memory; what was not taken
     // stays in the queue. All of them end the wait early, which io_turn() may do.
@@ -192,7 +196,7 @@ static void uring_completed(struct uring *uring, uint64_t user_data, int32_t res
     op->done(op, result);
 }
 
-static void uring_turn(struct io *io, uint64_t timeout_ns)
+static void uring_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
 {
     struct uring *const uring = uring_of(io);
     struct io_uring_cqe *cqe = NULL;
@@ -200,7 +204,7 @@ static void uring_turn(struct io *io, uint64_t timeout_ns)
     unsigned count = 0;
 
     uring_streams_prepare(uring);
-    uring_enter(uring, timeout_ns);
+    uring_enter(uring, timeout_ns, wanted);
     uring_read_clocks(uring);
     if (io->woken != NULL) {
         io->woken(io->woken_context);

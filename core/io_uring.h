@@ -53,6 +53,7 @@ struct uring {
     uint32_t generation;
     uint64_t wall_read_ns; // when wall_ms was read from the system
     bool wake_self;        // the next wait does not block
+    uint32_t sends;        // begun since the last turn
 
     struct io_uring_buf_ring *buffer_ring;
     struct io_buffer *buffers;

@@ -136,6 +136,7 @@ void uring_send(struct io *io, struct io_op *op, int fd, const struct iovec *par
         message->msg_iovlen = count;
         io_uring_prep_sendmsg(sqe, fd, message, MSG_NOSIGNAL);
     }
+    uring->sends++;
     uring_start(uring, op, sqe, URING_KIND_OP);
 }
 

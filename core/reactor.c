@@ -42,6 +42,7 @@ void reactor_init(struct reactor *reactor, struct io *io, struct timers *timers,
         .phases = *phases,
         .woken_ns = io->now_ns,
         .active_ns = io->now_ns,
+        .doze = {.window_ns = io->now_ns},
         .completions = io->completions,
     };
     io->woken = reactor_woken;
@@ -62,7 +63,25 @@ static uint64_t reactor_timeout(const struct reactor *reactor, uint64_t now_ns)
     return next_ns > now_ns ? next_ns - now_ns : 0;
 }
 
-static void reactor_wait(struct reactor *reactor, bool work_left)
+// Whether the core, which was `active` in this turn, waits for several arrivals now, and how many.
+static bool reactor_dozes(const struct reactor *reactor, bool active)
+{
+    return active && reactor->doze.count != 0 && reactor->spin_ns == 0;
+}
+
+static bool reactor_inbox_ready(const struct reactor *reactor)
+{
+    return reactor->phases.inbox_ready != NULL &&
+           reactor->phases.inbox_ready(reactor->phases.context);
+}
+
+static void reactor_sleeps(struct reactor *reactor, uint64_t now_ns)
+{
+    reactor->asleep = true;
+    reactor_account(reactor, now_ns);
+}
+
+static void reactor_wait(struct reactor *reactor, bool active, bool work_left)
 {
     uint64_t timeout_ns = 0;
 
@@ -70,17 +89,26 @@ static void reactor_wait(struct reactor *reactor, bool work_left)
         const uint64_t now_ns = io_clock_ns(reactor->io);
 
         timeout_ns = reactor_timeout(reactor, now_ns);
+        if (timeout_ns != 0 && reactor_dozes(reactor, active)) {
+            timeout_ns = timeout_ns < LIMIT_DOZE_NS ? timeout_ns : LIMIT_DOZE_NS;
+            timeout_ns = reactor_inbox_ready(reactor) ? 0 : timeout_ns;
+            if (timeout_ns != 0) {
+                reactor->metrics.dozes++;
+                reactor_sleeps(reactor, now_ns);
+            }
+            io_gather(reactor->io, timeout_ns, reactor->doze.count);
+            return;
+        }
         if (timeout_ns != 0 && reactor->sleep_flag != NULL) {
             sleep_flag_announce(reactor->sleep_flag);
-            if (reactor->phases.inbox_ready(reactor->phases.context)) {
+            if (reactor_inbox_ready(reactor)) {
                 sleep_flag_retract(reactor->sleep_flag);
                 timeout_ns = 0;
             }
         }
         if (timeout_ns != 0) {
-            reactor->asleep = true;
             reactor->metrics.sleeps++;
-            reactor_account(reactor, now_ns);
+            reactor_sleeps(reactor, now_ns);
         }
     }
     io_turn(reactor->io, timeout_ns);
@@ -94,6 +122,7 @@ void reactor_turn(struct reactor *reactor)
 
     reactor->completions = reactor->io->completions;
     reactor->metrics.turns++;
+    doze_update(&reactor->doze, reactor->io->now_ns);
     if (phases->inbox != NULL && phases->inbox(phases->context)) {
         active = true;
     }
@@ -113,7 +142,7 @@ void reactor_turn(struct reactor *reactor)
     if (active || work_left) {
         reactor->active_ns = reactor->io->now_ns;
     }
-    reactor_wait(reactor, work_left);
+    reactor_wait(reactor, active, work_left);
 }
 
 void reactor_run(struct reactor *reactor)

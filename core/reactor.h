@@ -16,11 +16,16 @@
 // at the inboxes once more, wait. It retracts the announcement as soon as the wait is over, before
 // completions run (by io's `woken` hook), so that nobody pays for waking a core that is awake.
 //
+// A core under load dozes first, if its owner tells it what arrives (core/doze.h): a wait for
+// several arrivals, short and without an announcement.
+//
 // Ownership: the reactor is embedded in its owner and used by one thread. It does not own io,
 // timers or sleep flag. In the simulator reactor_turn() is the step of a core: io_turn() at its end
 // returns at once there, and the world runs what follows (woken, completions) before the next step.
 // So nothing may come after io_turn() in a turn.
 #pragma once
+
+#include "core/doze.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,7 +55,8 @@ struct reactor_phases {
 struct reactor_metrics {
     uint64_t turns;
     uint64_t sleeps;      // waits that could block
-    uint64_t busy_ns;     // all time but that of the sleeps
+    uint64_t dozes;       // waits for several arrivals
+    uint64_t busy_ns;     // all time but that of sleeps and dozes
     uint64_t turn_ns_max; // the longest time from the end of one wait to the begin of the next
 };
 
@@ -61,11 +67,12 @@ struct reactor {
     struct reactor_phases phases;
     struct reactor_metrics metrics;
     uint64_t spin_ns; // the owner's: how long after the last work it polls instead of sleeping
+    struct doze doze; // the owner calls doze_note()
     // Below: the reactor's own.
     uint64_t woken_ns;    // when the last wait ended
     uint64_t active_ns;   // when there was work last
     uint64_t completions; // io->completions when it was looked at last
-    bool asleep;          // in a wait that may block
+    bool asleep;          // in a wait that may block, dozing too
     bool stopped;
 };
 

@@ -21,6 +21,8 @@
 // the one whose exchange returned 1 pays for the wake. A wake may reach an owner that is awake
 // already; it is spurious and harmless.
 //
+// A core that only dozes (core/doze.h) announces nothing: it looks at its inboxes soon by itself.
+//
 // Without the fences both could read the old value (x86 too lets a store pass a later load), and
 // the message would lie there until something else wakes the core.
 //

@@ -50,6 +50,7 @@ struct totals {
     uint64_t multis;
     uint64_t hung_up;
     uint64_t output_limit;
+    uint64_t dozes;
     uint64_t refused;
     uint64_t flags_seen;
     uint64_t virtual_ns;
@@ -317,8 +318,10 @@ static void load_count(const struct load *load, struct totals *totals)
     totals->flags_seen |= sim_rldb_flags_seen(load->rldb);
     totals->virtual_ns += sim_world_now_ns(load->world);
     for (uint32_t i = 0; i < load->cores; i++) {
-        const struct stats *const stats = &sim_rldb_shard(load->rldb, i)->stats;
+        const struct shard *const shard = sim_rldb_shard(load->rldb, i);
+        const struct stats *const stats = &shard->stats;
 
+        totals->dozes += shard->reactor.metrics.dozes;
         totals->hops += stats->hops_sent;
         totals->gate_waits += stats->gate_waits;
         totals->multis += stats->multis;
@@ -511,10 +514,10 @@ int main(int argc, char **argv)
     (void)printf("runs %" PRIu64 ", requests %" PRIu64 ", operations checked %" PRIu64
                  ", undecided %" PRIu64 "; hops %" PRIu64 ", over several keys %" PRIu64
                  ", waits at gates %" PRIu64 ", hung up %" PRIu64 ", over output_max %" PRIu64
-                 ", refused %" PRIu64 ", flags %" PRIx64 "\n",
+                 ", refused %" PRIu64 ", dozes %" PRIu64 ", flags %" PRIx64 "\n",
                  totals.runs, totals.requests, totals.operations, totals.undecided, totals.hops,
                  totals.multis, totals.gate_waits, totals.hung_up, totals.output_limit,
-                 totals.refused, totals.flags_seen);
+                 totals.refused, totals.dozes, totals.flags_seen);
     (void)fflush(stdout);
     if (!fine) {
         _exit(1); // a world that stopped in the middle has not given back its memory

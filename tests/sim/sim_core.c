@@ -222,6 +222,23 @@ static void core_submit(struct sim_core *core)
 
 // Steps -----------------------------------------------------------------------------------------
 
+// Whether less is there than its io_gather() waits for.
+static bool core_gathers(const struct sim_core *core)
+{
+    uint32_t count = core->woken ? 1 : 0;
+
+    if (core->count <= 1) {
+        return false;
+    }
+    for (const struct sim_op *op = core->ready; op != NULL; op = op->next) {
+        count += op->verb != SIM_SEND;
+    }
+    for (const struct sim_stream *at = core->streams_ready; at != NULL; at = at->next_ready) {
+        count++;
+    }
+    return count < core->count;
+}
+
 static bool core_has_work(const struct sim_core *core)
 {
     return core->ready != NULL || core->streams_ready != NULL || core->woken ||
@@ -245,13 +262,15 @@ void sim_core_rouse(struct sim_core *core)
 {
     struct sim_world *const world = core->world;
 
-    core_schedule(core, world->now_ns + sim_between(world, 0, world->profile.wake_ns_max));
+    if (!core_gathers(core)) {
+        core_schedule(core, world->now_ns + sim_between(world, 0, world->profile.wake_ns_max));
+    }
 }
 
 // Its step is over: when is the next one?
 static void core_rest(struct sim_core *core)
 {
-    if (core_has_work(core) || core->timeout_ns == 0) {
+    if ((core_has_work(core) && !core_gathers(core)) || core->timeout_ns == 0) {
         core_schedule(core, core->busy_until_ns);
     } else if (core->timeout_ns <= UINT64_MAX / 2) {
         core_schedule(core, core->busy_until_ns + core->timeout_ns);
@@ -341,13 +360,16 @@ static void core_resume(void *owner)
     core_rest(core);
 }
 
-static void sim_turn(struct io *io, uint64_t timeout_ns)
+static void sim_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
 {
     struct sim_core *const core = sim_core_of(io);
 
     CHECK(!core->turned ||
           !core->stepping); // one io_turn() a step: loops over it need a blocking one
+    CHECK(wanted == 1 || (wanted != 0 && timeout_ns != UINT64_MAX));
     core->timeout_ns = timeout_ns;
+    // Fewer may come than it asked for: sometimes one ends the wait.
+    core->count = wanted > 1 && sim_chance(core->world, 100) ? 1 : wanted;
     core_submit(core);
     core->charged_ns = 0;
     if (core->stepping) {

@@ -192,6 +192,7 @@ struct sim_core {
     uint64_t busy_until_ns; // the end of its last step
     uint64_t charged_ns;    // in this step
     uint64_t timeout_ns;    // of its io_turn()
+    uint32_t count;         // how many completions end the wait: of io_gather()
     bool stepping;
     bool turned;   // in this step
     bool blocking; // in an io_turn() outside of a step

@@ -44,6 +44,31 @@ static long peer_end(struct io_driver *driver, struct io_peer *peer)
     return received;
 }
 
+CASE(core_io_sockets, sends_do_not_end_a_gathering)
+{
+    struct link link;
+    uint8_t byte = 0;
+    const struct iovec part = {&byte, 1};
+    int early = 0;
+
+    link_open(&link, driver, any_port);
+    for (int i = 0; i < 20; i++) {
+        const uint64_t before_ns = io_clock_ns(driver->io);
+        struct call sent = {0};
+        struct call failed = {0};
+
+        io_send(driver->io, call_op(&sent), link.fd, &part, 1);
+        io_read(driver->io, call_op(&failed), 9999, &byte, 1, 0);
+        io_gather(driver->io, 3 * TURN_NS, 2);
+        early += driver->io->now_ns < before_ns + 3 * TURN_NS;
+        while (sent.calls == 0 || failed.calls == 0) {
+            io_turn(driver->io, TURN_NS);
+        }
+    }
+    EXPECT(early < 10);
+    link_close(&link, driver);
+}
+
 CASE(core_io_sockets, what_a_peer_sends_is_received_whole_and_in_order)
 {
     struct link link;

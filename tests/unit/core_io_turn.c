@@ -116,6 +116,63 @@ CASE(core_io_turn, entropy_differs)
     EXPECT(io_entropy(driver->io, bytes[0], 0) == 0);
 }
 
+enum { GATHERED = 5 };
+
+// Starts so many operations that fail at once.
+static void gather_start(struct io_driver *driver, struct call *calls, int count)
+{
+    static uint8_t byte;
+
+    for (int i = 0; i < count; i++) {
+        calls[i] = (struct call){0};
+        io_read(driver->io, call_op(&calls[i]), 9999, &byte, 1, 0);
+    }
+}
+
+static int gather_done(const struct call *calls, int count)
+{
+    int done = 0;
+
+    for (int i = 0; i < count; i++) {
+        done += (int)calls[i].calls;
+    }
+    return done;
+}
+
+CASE(core_io_turn, gathering_ends_when_all_are_there)
+{
+    const uint64_t hour_ns = UINT64_C(3600000000000);
+    const uint64_t before_ns = io_clock_ns(driver->io);
+    struct call calls[GATHERED];
+    int done = 0;
+
+    gather_start(driver, calls, GATHERED);
+    for (int turns = 0; done < GATHERED; turns++) {
+        EXPECT(turns < TURNS_MAX);
+        io_gather(driver->io, hour_ns, (uint32_t)(GATHERED - done));
+        done = gather_done(calls, GATHERED);
+    }
+    EXPECT(driver->io->now_ns - before_ns < hour_ns / 100);
+}
+
+CASE(core_io_turn, gathering_waits_for_more_than_the_first)
+{
+    int early = 0;
+
+    for (int i = 0; i < 20; i++) {
+        const uint64_t before_ns = io_clock_ns(driver->io);
+        struct call calls[GATHERED];
+
+        gather_start(driver, calls, GATHERED);
+        io_gather(driver->io, 3 * TURN_NS, GATHERED + 1);
+        early += driver->io->now_ns < before_ns + 3 * TURN_NS;
+        while (gather_done(calls, GATHERED) < GATHERED) { // delivered in parts
+            io_turn(driver->io, TURN_NS);
+        }
+    }
+    EXPECT(early < 10); // it may end early, but not often
+}
+
 CASE(core_io_turn, a_core_can_wake_itself)
 {
     const uint64_t before_ns = io_clock_ns(driver->io);

@@ -1,5 +1,6 @@
 // The loop of one core, over an io that only records how it was called.
 #include "core/io.h"
+#include "core/limits.h"
 #include "core/reactor.h"
 #include "core/sleep.h"
 #include "core/timer.h"
@@ -18,6 +19,7 @@ struct loop {
     char trace[256];
     uint64_t clock_ns;
     uint64_t timeout_ns;     // of the last io_turn()
+    uint32_t count;          // of the last io_turn() or io_gather()
     uint64_t wait_ns;        // how long io_turn() "waits"
     bool asleep_in_wait;     // what another core would have seen
     bool asleep_in_complete; // the same, in a completion function
@@ -39,10 +41,11 @@ static bool is_asleep(struct loop *loop)
     return atomic_load(&loop->sleep_flag.asleep) != 0;
 }
 
-static void fake_turn(struct io *io, uint64_t timeout_ns)
+static void fake_turn(struct io *io, uint64_t timeout_ns, uint32_t count)
 {
     struct loop *const loop = (struct loop *)io;
 
+    loop->count = count;
     trace(loop, "wait");
     loop->timeout_ns = timeout_ns;
     loop->asleep_in_wait = is_asleep(loop);
@@ -220,6 +223,45 @@ Test(core_reactor, time_asleep_is_not_counted_as_busy)
     cr_expect_eq(loop.reactor.metrics.busy_ns, 300 + 350);
     cr_expect_eq(loop.reactor.metrics.turn_ns_max, 350);
     cr_expect_eq(loop.reactor.metrics.turns, 2);
+}
+
+Test(core_reactor, a_core_under_load_dozes_unannounced_and_then_sleeps)
+{
+    struct loop loop;
+
+    loop_init(&loop);
+    loop.reactor.doze.count = 7;
+    loop.complete = true;
+    reactor_turn(&loop.reactor); // nothing came yet: it sleeps
+    cr_expect(loop.asleep_in_wait);
+    cr_expect_eq(loop.count, 1);
+    loop.trace[0] = '\0';
+    loop.complete = false;
+    loop.wait_ns = 1000;
+    reactor_turn(&loop.reactor);
+    cr_expect_str_eq(loop.trace, "inbox execute background flush look wait ");
+    cr_expect_eq(loop.count, 7);
+    cr_expect_eq(loop.timeout_ns, LIMIT_DOZE_NS);
+    cr_expect_not(loop.asleep_in_wait);
+    cr_expect_eq(loop.reactor.metrics.dozes, 1);
+    cr_expect_eq(loop.reactor.metrics.busy_ns, 600, "a doze is not work");
+    reactor_turn(&loop.reactor); // nothing came in the doze
+    cr_expect(loop.asleep_in_wait);
+    cr_expect_eq(loop.count, 1);
+    cr_expect_eq(loop.timeout_ns, UINT64_MAX);
+}
+
+Test(core_reactor, a_doze_does_not_begin_with_mail)
+{
+    struct loop loop;
+
+    loop_init(&loop);
+    loop.reactor.doze.count = 7;
+    loop.io.completions++;
+    loop.inbox_ready = true;
+    reactor_turn(&loop.reactor);
+    cr_expect_eq(loop.timeout_ns, 0);
+    cr_expect_eq(loop.reactor.metrics.dozes, 0);
 }
 
 static void on_flush_stop(void *context)

@@ -1,0 +1,21 @@
+#include "core/doze.h"
+
+#include "core/limits.h"
+
+void doze_update(struct doze *doze, uint64_t now_ns)
+{
+    const uint64_t passed_ns = now_ns - doze->window_ns;
+
+    if (passed_ns < DOZE_WINDOW_NS) {
+        return;
+    }
+    const uint64_t expected = (uint64_t)doze->arrivals * LIMIT_DOZE_NS / passed_ns;
+    uint32_t count = doze->sources / DOZE_SHARE;
+
+    count = count < expected ? count : (uint32_t)expected;
+    count = count < LIMIT_DOZE_ARRIVALS ? count : LIMIT_DOZE_ARRIVALS;
+    *doze = (struct doze){
+        .window_ns = now_ns,
+        .count = expected >= DOZE_ARRIVALS_MIN && count > 1 ? count : 0,
+    };
+}

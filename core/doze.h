@@ -1,0 +1,48 @@
+// How long a core under load waits for more before it works.
+//
+// To be woken costs more than a request does: the processor leaves its idle state, which on a
+// virtual machine is a matter for the host, and whoever wakes it pays an interrupt. A core that
+// sleeps whenever it has nothing to do pays that for every request or two, if they come one by one
+// at short distance. So a core that was busy dozes: it waits until a number of arrivals are there,
+// LIMIT_DOZE_NS at most, and then works them off together. What network cards do about interrupts
+// is the model (ethtool(8), adaptive-rx, rx-usecs and rx-frames).
+//
+// A core dozes only when it pays and delays nobody who is alone, which it judges by the last window
+// of DOZE_WINDOW_NS:
+//
+//  - at least DOZE_ARRIVALS_MIN arrivals are to be expected while it dozes;
+//  - it waits for a third of the connections that sent something, no more: the others keep it busy
+//    when it wakes, and those that wait for their reply are not all that there are. So with up to
+//    five connections it never dozes, and a lone client is answered at once.
+//
+// Who dozes is not asleep by the protocol of core/sleep.h: other cores need not wake it, since it
+// looks at its inboxes in a moment by itself. A doze in which nothing came is followed by sleep.
+//
+// Embedded in the reactor, which acts on it; the owner says what arrives. One thread.
+#pragma once
+
+#include <stdint.h>
+
+enum {
+    DOZE_WINDOW_NS = 2 * 1000 * 1000, // a connection at 500 requests a second is seen in each
+    DOZE_ARRIVALS_MIN = 4,
+    DOZE_SHARE = 3, // it waits for one in so many connections
+};
+
+// All zero is a core that does not doze.
+struct doze {
+    uint64_t window_ns; // when the window began
+    uint32_t arrivals;  // in it: pieces of input received
+    uint32_t sources;   // connections they came from
+    uint32_t count;     // arrivals to wait for; 0: it does not doze
+};
+
+// Input of a connection arrived, whose one before came at last_ns (or was looked at then).
+static inline void doze_note(struct doze *doze, uint64_t last_ns)
+{
+    doze->arrivals++;
+    doze->sources += last_ns < doze->window_ns;
+}
+
+// Once a turn, by the clock of the turn: judges anew when the window is over.
+void doze_update(struct doze *doze, uint64_t now_ns);

@@ -1,0 +1,65 @@
+// When a core under load waits for more: the judgement alone.
+#include "core/doze.h"
+#include "core/limits.h"
+
+#include <criterion/criterion.h>
+
+// What the core does after a window in which each of so many connections sent so many times.
+static uint32_t count_after(uint32_t connections, uint32_t times, uint64_t window_ns)
+{
+    struct doze doze = {.window_ns = 1000};
+
+    for (uint32_t i = 0; i < times; i++) {
+        for (uint32_t c = 0; c < connections; c++) {
+            doze_note(&doze, i == 0 ? 999 : 1000 + i);
+        }
+    }
+    doze_update(&doze, 1000 + window_ns);
+    return doze.count;
+}
+
+Test(core_doze, few_connections_are_answered_at_once_however_fast_they_ask)
+{
+    for (uint32_t connections = 0; connections <= 5; connections++) {
+        cr_expect_eq(count_after(connections, 1000, DOZE_WINDOW_NS), 0, "%u", connections);
+    }
+}
+
+Test(core_doze, it_waits_for_a_third_of_the_connections)
+{
+    cr_expect_eq(count_after(6, 100, DOZE_WINDOW_NS), 2);
+    cr_expect_eq(count_after(25, 10, DOZE_WINDOW_NS), 8);
+    cr_expect_eq(count_after(47, 10, DOZE_WINDOW_NS), 15);
+    cr_expect_eq(count_after(10000, 10, DOZE_WINDOW_NS), LIMIT_DOZE_ARRIVALS);
+}
+
+Test(core_doze, it_waits_for_no_more_than_will_come)
+{
+    const uint32_t dozes = DOZE_WINDOW_NS / LIMIT_DOZE_NS;
+
+    cr_expect_eq(count_after(DOZE_ARRIVALS_MIN * dozes, 1, DOZE_WINDOW_NS), DOZE_ARRIVALS_MIN);
+    cr_expect_eq(count_after(DOZE_ARRIVALS_MIN * dozes - 1, 1, DOZE_WINDOW_NS), 0);
+    cr_expect_eq(count_after(6 * dozes, 1, DOZE_WINDOW_NS), 6);
+    cr_expect_eq(count_after(6 * dozes, 1, DOZE_WINDOW_NS * 100), 0, "a long time for so few");
+}
+
+Test(core_doze, a_window_is_judged_when_it_is_over_and_forgotten_then)
+{
+    struct doze doze = {0};
+
+    for (uint32_t i = 0; i < 100; i++) {
+        doze_note(&doze, 0);
+    }
+    cr_expect_eq(doze.sources, 0, "none was seen before the first window began");
+    doze_update(&doze, DOZE_WINDOW_NS - 1);
+    cr_expect_eq(doze.arrivals, 100);
+    doze_update(&doze, DOZE_WINDOW_NS);
+    cr_expect_eq(doze.arrivals, 0);
+    for (uint32_t i = 0; i < 100; i++) {
+        doze_note(&doze, DOZE_WINDOW_NS - 1);
+    }
+    doze_update(&doze, 2 * DOZE_WINDOW_NS);
+    cr_expect_eq(doze.count, 10);
+    doze_update(&doze, 3 * DOZE_WINDOW_NS);
+    cr_expect_eq(doze.count, 0, "nothing came");
+}
