@@ -229,9 +229,12 @@ static void snapshot_take_page(struct sim_snapshot *snapshot, uint64_t index)
     if (page == NULL || !page->dirty) {
         return;
     }
-    snapshot->pages =
-        realloc(snapshot->pages, (snapshot->count + 1) * sizeof(struct snapshot_page));
-    CHECK(snapshot->pages != NULL);
+    if ((snapshot->count & (snapshot->count - 1)) == 0) { // full: room for twice as many
+        const size_t room = snapshot->count == 0 ? 1 : 2 * (size_t)snapshot->count;
+
+        snapshot->pages = realloc(snapshot->pages, room * sizeof(struct snapshot_page));
+        CHECK(snapshot->pages != NULL);
+    }
     struct snapshot_page *const taken = &snapshot->pages[snapshot->count++];
 
     taken->index = index;

@@ -1,0 +1,439 @@
+// The log engine, for its own files: what they share. Others see engines/engine.h only.
+//
+//     log_format.h, log_format.c   frames and records as bytes
+//     log_manifest.h, .c           the list of segments as bytes
+//     log.c                        open, close; get, put, remove in batches
+//     log_tail.c                   frames: appended to, written, durable in their order
+//     log_segment.c                segments: made, taken, given back; the manifest on disk
+//     log_cache.c                  records in RAM
+//     log_read.c                   records from disk, one read each
+//     log_checkpoint.c             the index on disk, written in slices
+//     log_recover.c                from what a stop left to an engine that serves
+//     log_compact.c                room: segments emptied, and reused
+//
+// A write goes three ways at once: the record is appended to the open frame of the hot head, it is
+// put into the cache, and the index leads to it there. The frame goes to disk at the end of the
+// turn, or when it is full; a reply waits for it (engine_op.commit).
+//
+//       put --> | open frame |  -closed->  | frames on their way to disk, in order |  --> segment
+//          `--> | cache slot: key, object, location in the log |
+//                      ^ index entry (or the location itself, once the cache has let go of it)
+//
+// Where a record is, for readers: a cache slot if the entry says so; else a location. A location in
+// a frame that is still in RAM is read there; any other is one read from disk.
+//
+// Invariants:
+//
+//  - Every reachable record has exactly one entry, and exactly one location in the log; a cache slot
+//    knows the location of what it holds.
+//  - Frames get their sequence when they are closed, and are closed in the order in which what they
+//    hold took effect, as far as one concerns the other, over both heads. `durable` is the last of a run without gaps. What is beyond
+//    it after a crash is cut off, so nothing that counts depends on something that is lost.
+//  - segment.live_bytes is the sum of the length classes of what is reachable in it.
+//  - A segment is taken for new use only when it has nothing live, no read is under way in it, and
+//    the newest durable checkpoint began after it was given up.
+#pragma once
+
+#include "core/arena.h"
+#include "core/io.h"
+#include "core/limits.h"
+#include "core/random.h"
+#include "engines/engine.h"
+#include "engines/index.h"
+#include "engines/log_cache.h"
+#include "engines/log_format.h"
+
+enum {
+    LOG_FRAME_CAPACITY = 2 << 20,     // of a frame's buffer
+    LOG_FRAME_FULL_BYTES = 256 << 10, // a frame this large goes to disk beside another one
+    LOG_RECORD_BYTES_MAX = 1 << 20,   // inline; larger objects have files of their own
+    LOG_FRAMES_WRITING = 2,
+    LOG_PATH_BYTES = 4096,
+    LOG_BATCH = 16, // ops that are prefetched together
+    LIMIT_LOG_FRAMES = 128,
+    LOG_VNODES_MAX = 16000, // whose counts are in one block of a checkpoint
+    LOG_SEGMENT_BYTES_MIN = 2 << 20,
+};
+
+// Entry payloads: bit 41 cached, bits 36..40 length class of the record in the log, bits 0..35 its
+// location, or the cache slot in 16 bytes.
+#define LOG_PAYLOAD_CACHED (UINT64_C(1) << 41)
+#define LOG_PAYLOAD_WHERE ((UINT64_C(1) << LOG_LOCATION_BITS) - 1)
+
+static inline uint64_t log_payload(uint64_t location, uint32_t class)
+{
+    return (uint64_t)class << LOG_LOCATION_BITS | location;
+}
+
+static inline uint64_t log_payload_cached(uint64_t place, uint32_t class)
+{
+    return LOG_PAYLOAD_CACHED | log_payload(place / CACHED_ALIGN, class);
+}
+
+static inline uint32_t log_payload_class(uint64_t payload)
+{
+    return (uint32_t)(payload >> LOG_LOCATION_BITS) & (LOG_CLASSES - 1);
+}
+
+static inline uint64_t log_payload_place(uint64_t payload)
+{
+    return (payload & LOG_PAYLOAD_WHERE) * CACHED_ALIGN;
+}
+
+enum log_frame_state { LOG_FRAME_CLOSED = 1, LOG_FRAME_WRITING, LOG_FRAME_WRITTEN };
+
+struct log_frame {
+    struct io_op op; // first
+    struct log_engine *engine;
+    struct log_frame *next; // of the free ones, or in order of sequence
+    uint8_t *bytes;
+    struct log_frame_header header;
+    uint32_t capacity; // its buffer's, or what the segment has left
+    uint32_t written;
+    uint64_t commit; // hot frames: number of the group commit
+    enum log_frame_state state;
+    bool hot;
+};
+
+// Where records are appended. Two: what clients write, and what compaction moves.
+struct log_head {
+    uint32_t segment; // LOG_SEGMENTS_MAX: none
+    uint32_t offset;  // where the open frame begins, or the next one
+    struct log_frame *open;
+    bool hot;
+};
+
+enum log_segment_state {
+    LOG_SEGMENT_ABSENT,    // zeroed memory: no file
+    LOG_SEGMENT_MAKING,    // its file is being made
+    LOG_SEGMENT_PREPARING, // the manifest is told of its new use
+    LOG_SEGMENT_READY,
+    LOG_SEGMENT_HEAD,
+    LOG_SEGMENT_SEALED,
+    LOG_SEGMENT_EMPTIED, // nothing live; the newest checkpoint may still lead here
+    LOG_SEGMENT_SPARE,   // a file to be used anew
+    LOG_SEGMENT_BAD,     // its file cannot be opened
+};
+
+struct log_segment {
+    uint64_t generation;
+    uint64_t sequence_first; // of the frames in it; 0: none yet
+    uint64_t sequence_last;
+    uint64_t emptied;   // frame that the next checkpoint has to begin after, to reuse it
+    uint64_t stamp_min; // the smallest of its records, UINT64_MAX without any
+    uint64_t removal_stamp_max;
+    uint64_t live_bytes;   // length classes of what is reachable
+    uint64_t filled_bytes; // of all that ever was
+    uint32_t used;
+    uint32_t pins; // reads under way
+    int32_t fd;
+    uint8_t state; // enum log_segment_state
+    bool dirty;    // written to since it was last made durable
+    bool stuck;    // compaction could not empty it
+};
+
+struct log_read {
+    struct io_op op; // first
+    struct log_engine *engine;
+    struct log_read *next; // in the table, by location; of the free ones
+    struct log_read *next_queued;
+    struct engine_op *waiting;
+    uint64_t location;
+    uint8_t *bytes;
+    uint32_t capacity; // of `bytes`
+    uint64_t offset;   // in the segment, of bytes[0]
+    uint32_t size;     // to be read
+    uint32_t got;
+    uint32_t from; // place of the record in `bytes`
+};
+
+enum { LOG_READ_BUCKETS = 256 };
+
+struct log_vnode {
+    struct index_table table;
+    uint64_t tombstones;
+    uint64_t with_expiry;
+    uint64_t unused[2];
+};
+
+static_assert(sizeof(struct log_vnode) == LIMIT_CACHE_LINE_BYTES, "every look-up reads it");
+
+// What a search met.
+struct log_found {
+    uint64_t *slot;  // of the index; NULL: there is none
+    uint8_t *cached; // the cache slot, or NULL
+    uint32_t cached_bytes;
+    uint32_t class;
+    uint64_t location; // in the log
+    struct slice object;
+    uint64_t expire_ms; // UINT64_MAX: it has one, which is not known
+    bool tombstone;
+};
+
+enum log_find_result { LOG_FOUND, LOG_ABSENT, LOG_ON_DISK };
+
+enum engine_memory { ENGINE_MEMORY_NONE, ENGINE_MEMORY_SEARCHING, ENGINE_MEMORY_RESOLVED };
+enum engine_intent { ENGINE_INTENT_GET, ENGINE_INTENT_PUT, ENGINE_INTENT_REMOVE };
+
+// The table of a vnode that was dropped, and is being given up.
+struct log_dropped {
+    struct log_dropped *next;
+    struct index_table table;
+    uint32_t vnode;
+};
+
+struct log_checkpoint;
+struct log_compaction;
+struct log_manifest_task;
+struct log_preparation;
+struct log_sync;
+
+struct log_engine {
+    struct engine engine; // first
+    struct engine_options options;
+    struct arena arena; // the index's
+    struct index index;
+    struct log_vnode *vnodes;
+    struct cache cache;
+    struct random random;
+    int directory_fd;
+    uint64_t log_id;
+    uint64_t epoch;
+    uint64_t stamp; // of the next record
+    uint64_t moves; // counts relocations: what ops remember is void
+    uint64_t record_max;
+    uint32_t segment_bytes;
+    int failed; // -errno of what ended all writing
+
+    struct log_segment *segments; // LOG_SEGMENTS_MAX, touched only where used
+    uint32_t segment_top;         // all that were ever used are below
+    uint32_t segments_max;
+    uint32_t segments_ready;
+    uint32_t segments_spare;
+    uint32_t segments_emptied;
+    uint64_t generation; // of the newest use of a segment
+    bool space_refused;  // the disk has no room for one more
+    struct log_preparation *preparation;
+    struct log_manifest_task *manifest;
+    uint64_t manifest_wanted; // version
+    uint64_t manifest_durable;
+
+    struct log_head hot;
+    struct log_head cold;
+    struct log_frame *frames_free;
+    struct log_frame *frames_first; // closed and not yet written up to, in order
+    struct log_frame *frames_last;
+    uint32_t frames; // buffers there are
+    uint32_t frames_kept;
+    uint32_t frames_writing;
+    uint64_t frames_closed_bytes;
+    uint64_t sequence;       // of the frame closed last
+    uint64_t written;        // all frames up to it are written
+    uint64_t durable;        // and durable
+    uint64_t chain;          // checksum of the frame closed last
+    uint64_t commit_open;    // number of the hot frame that is filling, or of the next one
+    uint64_t commit_written; // group commits up to it are written; durable with `always`
+    uint64_t flush;          // frames up to it are to be durable soon
+    struct log_sync *sync;
+
+    struct log_read *reads[LOG_READ_BUCKETS];
+    struct log_read *reads_free;
+    struct log_read *reads_queued_first;
+    struct log_read *reads_queued_last;
+    struct log_read *read_at_hand; // that has just ended
+    uint32_t reads_kept;
+    uint32_t reads_flying;
+
+    struct log_checkpoint *checkpoint;
+    uint64_t checkpoint_next;
+    uint64_t checkpoint_number;   // the newest that the manifest names
+    uint64_t checkpoint_previous; // to be removed
+    uint64_t checkpoint_sequence; // frames after it are replayed
+    uint64_t appended_since_checkpoint;
+    struct log_compaction *compaction;
+    struct log_dropped *dropped;
+    uint64_t synced_ms; // `interval`: wall time of the last flush
+
+    // figures
+    uint64_t records;
+    uint64_t tombstones;
+    uint64_t with_expiry;
+    uint64_t live_bytes; // length classes of what is reachable
+    uint64_t expired;
+    uint64_t refused;
+    uint64_t disk_reads;
+    uint64_t disk_read_bytes;
+    uint64_t coalesced_reads;
+    uint64_t corrupt_records;
+    uint64_t record_bytes; // of what was put
+    uint64_t compacted_bytes;
+    uint64_t written_bytes; // of frames
+    uint64_t zeroed_bytes;
+    uint64_t checkpoint_bytes;
+    uint64_t checkpoints;
+    uint64_t checkpoint_failures;
+    uint64_t commits;
+};
+
+static inline struct log_engine *log_engine_of(struct engine *engine)
+{
+    return (struct log_engine *)(void *)engine;
+}
+
+// log.c
+
+uint64_t log_hash(const struct log_engine *engine, struct slice key);
+
+// Looks for the key of an op in RAM. ON_DISK: the record at ret_found's location may be it, and has
+// to be read first.
+enum log_find_result log_find(struct log_engine *engine, struct engine_op *op,
+                              struct log_found *ret_found);
+
+// One op, as far as RAM leads; it may be pending then. The op's intent is set.
+void log_get_one(struct log_engine *engine, struct engine_op *op);
+void log_write_one(struct log_engine *engine, struct engine_op *op);
+
+// The slot of the entry that leads to a location and not to the cache; NULL when there is none.
+uint64_t *log_slot_of(const struct log_engine *engine, uint32_t vnode, uint64_t hash,
+                      uint64_t location);
+
+// All writing ends: what is on the disk is not known any more.
+void log_fail(struct log_engine *engine, int error);
+
+// Takes an expired record out of the index, and tells.
+void log_forget_expired(struct log_engine *engine, const struct log_record *record, uint64_t hash,
+                        uint64_t *slot, uint8_t *cached, uint64_t location);
+
+// Frees an engine whose process is held dead, by a test that plays its end: its operations never
+// complete.
+void log_engine_abandon(struct engine *base);
+
+// log_verify.c: CHECKs all that is said above. For tests.
+void log_verify(const struct engine *base);
+
+// For index_shed().
+void log_ignore_entry(void *context, uint64_t entry);
+
+// `change` records more (or, negative, less) in a vnode.
+void log_count(struct log_engine *engine, uint32_t vnode, bool tombstone, bool expires,
+               uint64_t change);
+
+// engine.h
+void log_prepare(struct engine *base, struct engine_op *const *ops, size_t count);
+void log_get(struct engine *base, struct engine_op *const *ops, size_t count);
+void log_put(struct engine *base, struct engine_op *const *ops, size_t count);
+void log_remove(struct engine *base, struct engine_op *const *ops, size_t count);
+
+// log_drop.c
+
+void log_drop(struct engine *base, uint32_t vnode);
+
+// Gives up about `budget` entries of what was dropped. True when there is more.
+bool log_drop_step(struct log_engine *engine, uint32_t budget);
+
+// The entry of a dropped table that leads to a cache slot, NULL when there is none.
+uint64_t *log_dropped_slot(const struct log_engine *engine, uint32_t vnode, uint64_t hash,
+                           uint64_t payload);
+
+// log_tail.c
+
+// Room for a record at a head, in its open frame: where to write it, and its location. NULL when no
+// segment is ready or memory is short.
+uint8_t *log_append(struct log_engine *engine, struct log_head *head, uint32_t bytes,
+                    uint64_t *ret_location);
+
+// The same at the hot head, for a record that replaces the one at a location; LOG_LOCATION_NONE: any.
+uint8_t *log_append_after(struct log_engine *engine, uint64_t replaces, uint32_t bytes,
+                          uint64_t *ret_location);
+
+// Takes back what was just appended to the hot head.
+void log_unappend(struct log_engine *engine, uint32_t bytes);
+
+// Closes the open frame of a head, if there is one: it has its sequence then.
+void log_close_frame(struct log_engine *engine, struct log_head *head);
+
+// Starts writing what may be written now.
+void log_submit(struct log_engine *engine);
+
+// Makes everything so far durable, whatever the setting of `sync`.
+void log_flush(struct log_engine *engine);
+
+// The bytes at a location that is in a frame still in RAM; NULL when it is not.
+uint8_t *log_in_frame(const struct log_engine *engine, uint64_t location);
+
+// Whether a location is in the hot frame that is filling.
+bool log_is_filling(const struct log_engine *engine, uint64_t location);
+
+// The group commit that a reader of the record at a location has to wait for; 0: none.
+uint64_t log_commit_of(const struct log_engine *engine, uint64_t location);
+
+int log_tail_open(struct log_engine *engine);
+bool log_tail_busy(const struct log_engine *engine);
+void log_tail_close(struct log_engine *engine);
+
+// log_segment.c
+
+int log_segments_open(struct log_engine *engine);
+void log_segments_close(struct log_engine *engine);
+void log_path(const struct log_engine *engine, char *path, const char *name);
+void log_segment_path(const struct log_engine *engine, char *path, uint32_t number);
+
+// Writes the manifest anew; `manifest_durable` reaches what it returns when that is done.
+uint64_t log_manifest_changed(struct log_engine *engine);
+
+// Makes more segments ready, if it should and can.
+void log_segments_step(struct log_engine *engine);
+bool log_segments_busy(const struct log_engine *engine);
+
+// Gives a head its next segment. False when none is ready.
+bool log_head_advance(struct log_engine *engine, struct log_head *head);
+
+// A head goes on elsewhere.
+void log_segment_seal(struct log_engine *engine, uint32_t number);
+
+// Gives a sealed segment up if nothing of it is needed.
+void log_segment_reconsider(struct log_engine *engine, uint32_t number);
+
+// Whether the removals in a segment may be forgotten: no older record is anywhere else.
+bool log_segment_expendable(const struct log_engine *engine, uint32_t number);
+
+// After a checkpoint: what was given up before it began may be used anew.
+void log_segments_reclaim(struct log_engine *engine);
+
+// The record at a location is not reachable any more, or is now.
+void log_kill(struct log_engine *engine, uint64_t location, uint32_t class);
+
+static inline void log_revive(struct log_engine *engine, uint64_t location, uint32_t class)
+{
+    struct log_segment *const segment = &engine->segments[log_location_segment(location)];
+
+    segment->live_bytes += log_class_bytes(class);
+    segment->filled_bytes += log_class_bytes(class);
+    engine->live_bytes += log_class_bytes(class);
+}
+
+// A record with this stamp was appended at a location.
+void log_note_stamp(struct log_engine *engine, uint64_t location, uint64_t stamp, bool removal);
+
+static inline uint64_t log_record_seed_at(const struct log_engine *engine, uint64_t location)
+{
+    return log_record_seed(engine->log_id,
+                           engine->segments[log_location_segment(location)].generation,
+                           log_location_offset(location));
+}
+
+// log_read.c
+
+// Reads the record at a location, and goes on with the op then.
+void log_read_for(struct log_engine *engine, struct engine_op *op, uint64_t location,
+                  uint32_t class);
+void log_reads_close(struct log_engine *engine);
+
+// log_compact.c
+
+int log_compaction_open(struct log_engine *engine);
+void log_compaction_close(struct log_engine *engine);
+
+// Moves about `budget` bytes of records, if segments are short. True when there is more to do now.
+bool log_compact(struct log_engine *engine, uint32_t budget);
+bool log_compaction_busy(const struct log_engine *engine);

@@ -1,0 +1,367 @@
+// Compaction: segments are emptied by moving what is live in them to the cold head.
+//
+// A victim is read frame by frame; a record to which an entry leads is appended to the cold head,
+// naming its old place, and the entry (or the cache slot) follows. A record that has expired goes
+// instead; a removal moves along while an older record of any key is elsewhere. When nothing of it is
+// live the segment is given up, and used anew after the next checkpoint (log_segment.c).
+//
+// The victim is the sealed segment with the most to gain for its cost: (1 - u) * age / (1 + u), with
+// u the live part (Rosenblum and Ousterhout, "The design and implementation of a log-structured file
+// system", 1992, section 3.6). Segments more than half of which is live are left alone until room is
+// short.
+#include "engines/log.h"
+
+#include "core/memory.h"
+#include "engines/log_checkpoint.h"
+
+#include <errno.h>
+
+enum {
+    READ_BYTES = 2 * LOG_FRAME_CAPACITY,
+    LIVE_PERCENT_MAX = 50, // of victims while there is room
+    ROOM_PERCENT_SHORT = 10,
+};
+
+enum step { IDLE, READ, READING, FRAME };
+
+struct log_compaction {
+    struct io_op op; // first
+    struct log_engine *engine;
+    enum step step;
+    uint32_t victim;
+    uint32_t offset; // of the next frame in the segment
+    uint32_t begin;  // where the bytes read begin
+    uint32_t end;
+    uint8_t *bytes;
+    const uint8_t *frame; // being moved
+    struct log_frame_header header;
+    uint32_t record;  // next of the frame
+    uint32_t at;      // its place in the frame
+    uint64_t implied; // its stamp, if it has none of its own
+};
+
+static void compaction_done(struct io_op *op, int32_t result);
+
+int log_compaction_open(struct log_engine *engine)
+{
+    engine->compaction = memory_allocate_zeroed(sizeof *engine->compaction);
+    if (engine->compaction == NULL) {
+        return -ENOMEM;
+    }
+    engine->compaction->engine = engine;
+    engine->compaction->op.done = compaction_done;
+    return 0;
+}
+
+void log_compaction_close(struct log_engine *engine)
+{
+    if (engine->compaction != NULL) {
+        memory_free(engine->compaction->bytes);
+    }
+    memory_free(engine->compaction);
+}
+
+bool log_compaction_busy(const struct log_engine *engine)
+{
+    return engine->compaction->step == READING;
+}
+
+// The victim -------------------------------------------------------------------------------------
+
+static uint32_t segments_free(const struct log_engine *engine)
+{
+    return engine->segments_spare + engine->segments_ready +
+           (engine->space_refused ? 0 : engine->segments_max - engine->segment_top);
+}
+
+static bool room_is_short(const struct log_engine *engine)
+{
+    const uint32_t total =
+        engine->space_refused ? engine->segment_top : engine->segments_max;
+    const uint32_t wanted = total * ROOM_PERCENT_SHORT / 100;
+
+    return segments_free(engine) < (wanted < 4 ? 4 : wanted);
+}
+
+static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
+{
+    const uint32_t percent = room_is_short(engine) ? 95 : LIVE_PERCENT_MAX;
+    double best = 0;
+
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        const struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->state != LOG_SEGMENT_SEALED || segment->stuck ||
+            segment->sequence_last > engine->written ||
+            segment->live_bytes * 100 > segment->filled_bytes * percent) {
+            continue;
+        }
+        const double live = segment->filled_bytes == 0
+                                ? 0
+                                : (double)segment->live_bytes / (double)segment->filled_bytes;
+        const double age = (double)(engine->sequence - segment->sequence_last + 1);
+        const double gain = (1 - live) * age / (1 + live);
+
+        if (gain > best) {
+            best = gain;
+            *ret_number = i;
+        }
+    }
+    return best > 0;
+}
+
+// Moving records ---------------------------------------------------------------------------------
+
+// The entry that leads to a location, or to a cache slot with the record at it.
+static uint64_t *find_entry(const struct log_engine *engine, const struct log_record *record,
+                            uint64_t hash, uint64_t location, uint8_t **ret_cached)
+{
+    struct index_probe probe;
+    struct cached cached;
+    uint64_t *slot;
+
+    *ret_cached = NULL;
+    index_probe_begin(&engine->index, &engine->vnodes[record->vnode].table, hash, &probe);
+    while ((slot = index_probe_next(&engine->index, &probe)) != NULL) {
+        const uint64_t payload = index_payload(*slot);
+
+        if ((payload & LOG_PAYLOAD_CACHED) == 0) {
+            if ((payload & LOG_PAYLOAD_WHERE) == location) {
+                return slot;
+            }
+            continue;
+        }
+        cached_read(cache_at(&engine->cache, log_payload_place(payload)), &cached);
+        if (cached.location == location) {
+            *ret_cached = cached.at;
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+// False when there is no room to move it to.
+static bool move_live(struct log_engine *engine, struct log_record *record, uint64_t hash,
+                      uint64_t *slot, uint8_t *cached, uint64_t location)
+{
+    const uint64_t bytes = log_record_bytes(record->key.size, record->object[0].size,
+                                            record->expire_ms, record->stamp);
+    const uint32_t class = log_class(bytes);
+    const uint32_t old_class = log_class(record->bytes);
+    uint64_t to;
+    uint8_t *const at = log_append(engine, &engine->cold, (uint32_t)bytes, &to);
+
+    if (at == NULL) {
+        return false;
+    }
+    record->replaces = location;
+    log_record_write(at, record, log_record_seed_at(engine, to));
+    log_note_stamp(engine, to, record->stamp, false);
+    if (cached != NULL) {
+        cached_relocate(cached, to, class);
+        *slot = index_entry(index_fingerprint(&engine->index, hash),
+                            log_payload_cached(cache_place(&engine->cache, cached), class));
+    } else {
+        *slot = index_entry(index_fingerprint(&engine->index, hash), log_payload(to, class));
+    }
+    engine->moves++;
+    engine->compacted_bytes += bytes;
+    log_revive(engine, to, class);
+    log_kill(engine, location, old_class);
+    return true;
+}
+
+static bool move_removal(struct log_engine *engine, struct log_record *record)
+{
+    const uint64_t bytes = log_record_bytes(record->key.size, 0, 0, record->stamp);
+    uint64_t to;
+    uint8_t *const at = log_append(engine, &engine->cold, (uint32_t)bytes, &to);
+
+    if (at == NULL) {
+        return false;
+    }
+    log_record_write(at, record, log_record_seed_at(engine, to));
+    log_note_stamp(engine, to, record->stamp, true);
+    engine->compacted_bytes += bytes;
+    return true;
+}
+
+static bool move_record(struct log_compaction *task, struct log_record *record, uint64_t location)
+{
+    struct log_engine *const engine = task->engine;
+
+    if (record->kind == LOG_REMOVAL || record->kind == LOG_DROP) {
+        return log_segment_expendable(engine, task->victim) || move_removal(engine, record);
+    }
+    const uint64_t hash = log_hash(engine, record->key);
+    uint8_t *cached;
+    uint64_t *const slot = find_entry(engine, record, hash, location, &cached);
+
+    if (slot == NULL) {
+        return true;
+    }
+    if (record->expire_ms != 0 && record->expire_ms <= engine->options.io->wall_ms) {
+        log_forget_expired(engine, record, hash, slot, cached, location);
+        return true;
+    }
+    return move_live(engine, record, hash, slot, cached, location);
+}
+
+// Moves records of the present frame, about `budget` bytes of them. Returns the bytes looked at;
+// stops where there is no room.
+static uint32_t move_some(struct log_compaction *task, uint32_t budget, bool *ret_stuck)
+{
+    uint32_t seen = 0;
+
+    while (task->record < task->header.records && seen < budget) {
+        const uint32_t left = task->header.bytes - task->at;
+        struct log_record record;
+
+        if (!log_record_parse(slice_of(task->frame + task->at, left), &record)) {
+            break; // its checksum held, so it was written so: the frame is left
+        }
+        const uint64_t stamp = record.stamp != 0 ? record.stamp : task->implied;
+        const bool implied = record.stamp == 0;
+        const uint32_t bytes = record.bytes;
+
+        record.stamp = stamp;
+        if (!move_record(task, &record,
+                         log_location(task->victim, (uint64_t)task->offset + task->at))) {
+            *ret_stuck = true;
+            return seen;
+        }
+        task->implied += implied ? 1 : 0;
+        task->at += bytes;
+        task->record++;
+        seen += bytes;
+    }
+    if (seen < budget) {
+        task->offset += log_frame_span(task->header.bytes);
+        task->frame = NULL;
+    }
+    return seen;
+}
+
+// Reading ----------------------------------------------------------------------------------------
+
+static void read_more(struct log_compaction *task)
+{
+    struct log_engine *const engine = task->engine;
+    const uint32_t used = engine->segments[task->victim].used;
+    const uint32_t left = used - task->offset;
+
+    task->begin = task->end = task->offset;
+    task->step = READING;
+    io_read(engine->options.io, &task->op, engine->segments[task->victim].fd, task->bytes,
+            left < READ_BYTES ? left : READ_BYTES, task->offset);
+}
+
+static void victim_end(struct log_compaction *task)
+{
+    struct log_engine *const engine = task->engine;
+    struct log_segment *const segment = &engine->segments[task->victim];
+
+    segment->pins--;
+    if (segment->state == LOG_SEGMENT_SEALED) {
+        // All its removals were moved or are of no use.
+        if (segment->live_bytes == 0) {
+            segment->removal_stamp_max = 0;
+            log_segment_reconsider(engine, task->victim);
+        } else {
+            segment->stuck = true; // part of it is damaged, or is being dropped
+        }
+    }
+    memory_free(task->bytes);
+    task->bytes = NULL;
+    task->step = IDLE;
+    log_close_frame(engine, &engine->cold);
+    log_submit(engine);
+}
+
+static void compaction_done(struct io_op *op, int32_t result)
+{
+    struct log_compaction *const task = (struct log_compaction *)(void *)op;
+
+    if (result <= 0) {
+        // What cannot be read stays where it is.
+        task->engine->corrupt_records++;
+        victim_end(task);
+        return;
+    }
+    task->end = task->begin + ((uint32_t)result & ~(uint32_t)(LOG_BLOCK_BYTES - 1));
+    task->step = FRAME;
+}
+
+// The next frame of the victim: true when it is there, false when a read is under way or the victim
+// is through.
+static bool next_frame(struct log_compaction *task)
+{
+    struct log_engine *const engine = task->engine;
+
+    while (task->offset < engine->segments[task->victim].used) {
+        if (task->offset >= task->end) {
+            read_more(task);
+            return false;
+        }
+        const uint8_t *const at = task->bytes + (task->offset - task->begin);
+        const enum log_frame_status status = log_frame_open(
+            slice_of(at, task->end - task->offset), engine->log_id, &task->header);
+
+        if (status == LOG_FRAME_CUT && task->offset != task->begin) {
+            read_more(task);
+            return false;
+        }
+        if (status == LOG_FRAME_VALID &&
+            task->header.generation == engine->segments[task->victim].generation) {
+            task->frame = at;
+            task->record = 0;
+            task->at = LOG_FRAME_HEADER_BYTES;
+            task->implied = task->header.stamp;
+            return true;
+        }
+        task->offset += LOG_BLOCK_BYTES; // damaged: the records in it stay
+    }
+    victim_end(task);
+    return false;
+}
+
+static void victim_begin(struct log_compaction *task, uint32_t number)
+{
+    struct log_engine *const engine = task->engine;
+
+    task->bytes = memory_allocate_aligned(READ_BYTES, LOG_BLOCK_BYTES);
+    if (task->bytes == NULL) {
+        return;
+    }
+    task->victim = number;
+    task->offset = task->begin = task->end = 0;
+    task->frame = NULL;
+    task->step = FRAME;
+    engine->segments[number].pins++;
+}
+
+bool log_compact(struct log_engine *engine, uint32_t budget)
+{
+    struct log_compaction *const task = engine->compaction;
+    bool stuck = false;
+    uint32_t seen = 0;
+
+    if (engine->failed != 0) {
+        return false;
+    }
+    if (task->step == IDLE) {
+        uint32_t number = 0;
+
+        if (!pick_victim(engine, &number)) {
+            return false;
+        }
+        victim_begin(task, number);
+    }
+    while (task->step == FRAME && seen < budget && !stuck) {
+        if (task->frame == NULL && !next_frame(task)) {
+            break;
+        }
+        seen += move_some(task, budget - seen, &stuck) + 1;
+    }
+    return task->step == FRAME && !stuck;
+}

@@ -1,0 +1,90 @@
+// Dropping a vnode: its table is taken away at once, and given up bucket by bucket. A record in the
+// log says so, for recovery.
+#include "core/memory.h"
+#include "engines/log.h"
+
+static bool log_drop_record(struct log_engine *engine, uint32_t vnode)
+{
+    const struct log_record record = {
+        .kind = LOG_DROP,
+        .vnode = vnode,
+        .replaces = LOG_LOCATION_NONE,
+    };
+    uint64_t location;
+    uint8_t *const at = log_append_after(engine, LOG_LOCATION_NONE,
+                                         (uint32_t)log_record_bytes(0, 0, 0, 0), &location);
+
+    if (at == NULL) {
+        return false;
+    }
+    log_record_write(at, &record, log_record_seed_at(engine, location));
+    log_note_stamp(engine, location, engine->stamp, true);
+    engine->stamp++;
+    return true;
+}
+
+static void drop_one(struct log_engine *engine, uint32_t number)
+{
+    struct log_vnode *const vnode = &engine->vnodes[number];
+    struct log_dropped *const dropped = memory_allocate(sizeof *dropped);
+
+    if (vnode->table.entries == 0 || dropped == NULL || !log_drop_record(engine, number)) {
+        memory_free(dropped);
+        return;
+    }
+    *dropped = (struct log_dropped){
+        .next = engine->dropped,
+        .table = vnode->table,
+        .vnode = number,
+    };
+    engine->dropped = dropped;
+    engine->records -= vnode->table.entries;
+    engine->tombstones -= vnode->tombstones;
+    engine->with_expiry -= vnode->with_expiry;
+    *vnode = (struct log_vnode){0};
+}
+
+void log_drop(struct engine *base, uint32_t vnode)
+{
+    struct log_engine *const engine = log_engine_of(base);
+
+    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
+        if (vnode == ENGINE_ALL_VNODES || vnode == i) {
+            drop_one(engine, i);
+        }
+    }
+}
+
+static void entry_dropped(void *context, uint64_t entry)
+{
+    struct log_engine *const engine = context;
+    const uint64_t payload = index_payload(entry);
+    struct cached cached;
+
+    if ((payload & LOG_PAYLOAD_CACHED) == 0) {
+        log_kill(engine, payload & LOG_PAYLOAD_WHERE, log_payload_class(payload));
+        return;
+    }
+    cached_read(cache_at(&engine->cache, log_payload_place(payload)), &cached);
+    log_kill(engine, cached.location, cached.class);
+    cache_kill(&engine->cache, log_payload_place(payload));
+}
+
+bool log_drop_step(struct log_engine *engine, uint32_t budget)
+{
+    uint32_t seen = 0;
+
+    while (engine->dropped != NULL && seen < budget) {
+        struct log_dropped *const dropped = engine->dropped;
+
+        if (dropped->table.entries != 0) {
+            seen += 1 + (uint32_t)index_shed(&engine->index, &dropped->table, entry_dropped,
+                                             engine);
+            continue;
+        }
+        engine->dropped = dropped->next;
+        index_table_close(&engine->index, &dropped->table);
+        memory_free(dropped);
+    }
+    return engine->dropped != NULL;
+}

@@ -1,0 +1,209 @@
+#include "engines/log_format.h"
+
+#include "core/codec.h"
+
+enum { CHECKSUM_FROM = 16 };
+
+static const uint8_t frame_magic[4] = {'r', 'l', 'F', 'R'};
+
+static uint64_t frame_checksum(const uint8_t *frame, uint32_t bytes, uint64_t log_id)
+{
+    return XXH3_64bits_withSeed(frame + CHECKSUM_FROM, bytes - CHECKSUM_FROM, log_id);
+}
+
+uint64_t log_frame_seal(uint8_t *frame, struct log_frame_header *header)
+{
+    CHECK(header->bytes >= LOG_FRAME_HEADER_BYTES && header->offset % LOG_BLOCK_BYTES == 0);
+    struct codec_writer writer = codec_writer_of(frame, LOG_FRAME_HEADER_BYTES);
+
+    codec_write_bytes(&writer, frame_magic, sizeof frame_magic);
+    codec_write_u16(&writer, LOG_VERSION);
+    codec_write_u16(&writer, LOG_FRAME_HEADER_BYTES);
+    codec_write_u64(&writer, 0);
+    codec_write_u64(&writer, header->sequence);
+    codec_write_u64(&writer, header->generation);
+    codec_write_u32(&writer, header->segment);
+    codec_write_u32(&writer, header->offset / LOG_BLOCK_BYTES);
+    codec_write_u32(&writer, header->bytes);
+    codec_write_u32(&writer, header->records);
+    codec_write_u64(&writer, header->epoch);
+    codec_write_u64(&writer, header->previous_checksum);
+    codec_write_u64(&writer, header->durable);
+    codec_write_u64(&writer, header->stamp);
+    codec_write_u64(&writer, header->log_id);
+    codec_write_u64(&writer, 0);
+    CHECK(!writer.failed && writer.at == writer.end);
+    memset(frame + header->bytes, 0, log_frame_span(header->bytes) - header->bytes);
+    header->checksum = frame_checksum(frame, header->bytes, header->log_id);
+    memcpy(frame + 8, &header->checksum, sizeof header->checksum);
+    return header->checksum;
+}
+
+enum log_frame_status log_frame_open(struct slice bytes, uint64_t log_id,
+                                     struct log_frame_header *ret_header)
+{
+    struct codec_reader reader = codec_reader_of(bytes);
+    const struct slice magic = codec_read_bytes(&reader, sizeof frame_magic);
+    const uint16_t version = codec_read_u16(&reader);
+    const uint16_t header_bytes = codec_read_u16(&reader);
+    struct log_frame_header header;
+
+    header.checksum = codec_read_u64(&reader);
+    header.sequence = codec_read_u64(&reader);
+    header.generation = codec_read_u64(&reader);
+    header.segment = codec_read_u32(&reader);
+    const uint32_t block = codec_read_u32(&reader);
+    header.bytes = codec_read_u32(&reader);
+    header.records = codec_read_u32(&reader);
+    header.epoch = codec_read_u64(&reader);
+    header.previous_checksum = codec_read_u64(&reader);
+    header.durable = codec_read_u64(&reader);
+    header.stamp = codec_read_u64(&reader);
+    header.log_id = codec_read_u64(&reader);
+    const uint64_t zero = codec_read_u64(&reader);
+
+    if (reader.failed || memcmp(magic.bytes, frame_magic, sizeof frame_magic) != 0 ||
+        header.log_id != log_id) {
+        return LOG_FRAME_NONE;
+    }
+    if (version > LOG_VERSION) {
+        return LOG_FRAME_NEWER;
+    }
+    header.offset = block * (uint32_t)LOG_BLOCK_BYTES;
+    *ret_header = header;
+    if (version == 0 || header_bytes != LOG_FRAME_HEADER_BYTES || zero != 0 ||
+        block >= LOG_SEGMENT_BYTES_MAX / LOG_BLOCK_BYTES || header.segment >= LOG_SEGMENTS_MAX ||
+        header.bytes < LOG_FRAME_HEADER_BYTES || header.bytes > LOG_SEGMENT_BYTES_MAX) {
+        return LOG_FRAME_DAMAGED;
+    }
+    if (log_frame_span(header.bytes) > bytes.size) {
+        return LOG_FRAME_CUT;
+    }
+    return frame_checksum(bytes.bytes, header.bytes, log_id) == header.checksum
+               ? LOG_FRAME_VALID
+               : LOG_FRAME_DAMAGED;
+}
+
+static uint8_t *put(uint8_t *to, const void *bytes, size_t size)
+{
+    if (size != 0) {
+        memcpy(to, bytes, size);
+    }
+    return to + size;
+}
+
+static uint32_t record_checksum(const uint8_t *at, size_t bytes, uint64_t seed)
+{
+    return (uint32_t)XXH3_64bits_withSeed(at + 4, bytes - 4, seed);
+}
+
+void log_record_write(uint8_t *at, const struct log_record *record, uint64_t seed)
+{
+    const uint32_t key_bytes = (uint32_t)record->key.size;
+    const uint32_t object_bytes = (uint32_t)(record->object[0].size + record->object[1].size);
+    const uint64_t bytes =
+        log_record_bytes(key_bytes, object_bytes, record->expire_ms, record->stamp);
+    uint8_t *to = at + 4;
+
+    CHECK(record->key.size <= LOG_KEY_BYTES_MAX && record->vnode <= UINT16_MAX);
+    *to++ = (uint8_t)((uint32_t)record->kind | (record->expire_ms != 0 ? LOG_EXPIRES : 0U) |
+                      (record->stamp != 0 ? LOG_STAMPED : 0U));
+    to = put(to, &record->replaces, 5);
+    to = put(to, &record->vnode, 2);
+    to = put(to, &key_bytes, 2);
+    to = put(to, &object_bytes, 4);
+    to = put(to, &record->expire_ms, record->expire_ms != 0 ? 8 : 0);
+    to = put(to, &record->stamp, record->stamp != 0 ? 8 : 0);
+    to = put(to, record->key.bytes, key_bytes);
+    to = put(to, record->object[0].bytes, record->object[0].size);
+    to = put(to, record->object[1].bytes, record->object[1].size);
+    memset(to, 0, (size_t)(at + bytes - to));
+
+    const uint32_t checksum = record_checksum(at, bytes, seed);
+
+    memcpy(at, &checksum, sizeof checksum);
+}
+
+bool log_record_parse(struct slice bytes, struct log_record *ret_record)
+{
+    if (bytes.size < LOG_RECORD_HEADER_BYTES) {
+        return false;
+    }
+    const uint8_t *const at = bytes.bytes;
+    const uint32_t flags = at[4];
+    const size_t header = LOG_RECORD_HEADER_BYTES + ((flags & LOG_EXPIRES) != 0 ? 8U : 0U) +
+                          ((flags & LOG_STAMPED) != 0 ? 8U : 0U);
+    struct log_record record = {.kind = (enum log_kind)(flags & LOG_KIND_MASK)};
+    uint16_t vnode;
+    uint16_t key_bytes;
+    uint32_t object_bytes;
+
+    memcpy(&record.replaces, at + 5, 5);
+    memcpy(&vnode, at + 10, 2);
+    memcpy(&key_bytes, at + 12, 2);
+    memcpy(&object_bytes, at + 14, 4);
+    if ((flags & ~(uint32_t)LOG_FLAGS_KNOWN) != 0 || record.kind < LOG_VALUE ||
+        record.kind > LOG_DROP || header + key_bytes + (uint64_t)object_bytes > bytes.size) {
+        return false;
+    }
+    const uint8_t *from = at + LOG_RECORD_HEADER_BYTES;
+
+    if ((flags & LOG_EXPIRES) != 0) {
+        memcpy(&record.expire_ms, from, 8);
+        from += 8;
+    }
+    if ((flags & LOG_STAMPED) != 0) {
+        memcpy(&record.stamp, from, 8);
+        from += 8;
+    }
+    const uint64_t size = (header + key_bytes + (uint64_t)object_bytes + (LOG_RECORD_ALIGN - 1)) &
+                          ~(uint64_t)(LOG_RECORD_ALIGN - 1);
+
+    if (size > bytes.size) {
+        return false;
+    }
+    record.vnode = vnode;
+    record.key = slice_of(from, key_bytes);
+    record.object[0] = slice_of(from + key_bytes, object_bytes);
+    record.bytes = (uint32_t)size;
+    *ret_record = record;
+    return true;
+}
+
+bool log_record_read(struct slice bytes, uint64_t seed, struct log_record *ret_record)
+{
+    struct log_record record;
+    uint32_t checksum;
+
+    if (!log_record_parse(bytes, &record)) {
+        return false;
+    }
+    memcpy(&checksum, bytes.bytes, sizeof checksum);
+    if (record_checksum(bytes.bytes, record.bytes, seed) != checksum) {
+        return false;
+    }
+    *ret_record = record;
+    return true;
+}
+
+bool log_frame_each(const uint8_t *frame, const struct log_frame_header *header,
+                    log_record_fn *each, void *context)
+{
+    uint32_t at = LOG_FRAME_HEADER_BYTES;
+    uint64_t stamp = header->stamp;
+
+    for (uint32_t i = 0; i < header->records; i++) {
+        struct log_record record;
+
+        if (!log_record_parse(slice_of(frame + at, header->bytes - at), &record)) {
+            return false;
+        }
+        const uint64_t own = record.stamp != 0 ? record.stamp : stamp++;
+
+        if (!each(context, &record, own, header->offset + at)) {
+            return true;
+        }
+        at += record.bytes;
+    }
+    return at == header->bytes;
+}

@@ -1,0 +1,338 @@
+// The log engine's beginning and end, and what concerns the whole of it.
+#include "core/hash.h"
+#include "core/memory.h"
+#include "engines/log.h"
+#include "engines/log_checkpoint.h"
+#include "engines/log_recover.h"
+#include "engines/log_wait.h"
+
+#include <errno.h>
+
+enum { STEP_ENTRIES_SHARE = 64 }; // bytes of a step's budget that an entry of a checkpoint counts
+
+static const uint64_t reservation_bytes = UINT64_C(1) << 36; // addresses of the index: 64 GiB
+
+void log_ignore_entry(void *context, uint64_t entry)
+{
+    (void)context;
+    (void)entry;
+}
+
+void log_fail(struct log_engine *engine, int error)
+{
+    if (engine->failed == 0) {
+        engine->failed = error;
+        if (engine->options.committed != NULL) {
+            engine->options.committed(engine->options.committed_context);
+        }
+    }
+}
+
+// The slot whose payload, length class aside, is `where`.
+static uint64_t *slot_with(const struct log_engine *engine, const struct index_table *table,
+                           uint64_t hash, uint64_t where)
+{
+    const uint64_t mask = LOG_PAYLOAD_CACHED | LOG_PAYLOAD_WHERE;
+    struct index_probe probe;
+    uint64_t *slot;
+
+    index_probe_begin(&engine->index, table, hash, &probe);
+    while ((slot = index_probe_next(&engine->index, &probe)) != NULL) {
+        if ((index_payload(*slot) & mask) == where) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+uint64_t *log_slot_of(const struct log_engine *engine, uint32_t vnode, uint64_t hash,
+                      uint64_t location)
+{
+    return slot_with(engine, &engine->vnodes[vnode].table, hash, location);
+}
+
+uint64_t *log_dropped_slot(const struct log_engine *engine, uint32_t vnode, uint64_t hash,
+                           uint64_t payload)
+{
+    for (const struct log_dropped *dropped = engine->dropped; dropped != NULL;
+         dropped = dropped->next) {
+        uint64_t *const slot =
+            dropped->vnode == vnode ? slot_with(engine, &dropped->table, hash, payload) : NULL;
+
+        if (slot != NULL) {
+            return slot;
+        }
+    }
+    return NULL;
+}
+
+// The cache has moved a slot, or let go of it.
+static void cache_moved(void *context, const struct cached *cached, uint64_t from, uint64_t to)
+{
+    struct log_engine *const engine = context;
+    const uint64_t hash = log_hash(engine, cached->key);
+    const uint64_t where = LOG_PAYLOAD_CACHED | from / CACHED_ALIGN;
+    uint64_t *slot = slot_with(engine, &engine->vnodes[cached->vnode].table, hash, where);
+
+    if (slot == NULL) {
+        slot = log_dropped_slot(engine, cached->vnode, hash, where);
+    }
+    CHECK(slot != NULL);
+    *slot = index_entry(index_fingerprint(&engine->index, hash),
+                        to == CACHE_NONE ? log_payload(cached->location, cached->class)
+                                         : log_payload_cached(to, cached->class));
+}
+
+void log_forget_expired(struct log_engine *engine, const struct log_record *record, uint64_t hash,
+                        uint64_t *slot, uint8_t *cached, uint64_t location)
+{
+    if (cached != NULL) {
+        cache_kill(&engine->cache, cache_place(&engine->cache, cached));
+    }
+    index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
+    log_count(engine, record->vnode, record->kind == LOG_TOMBSTONE, true, UINT64_MAX);
+    log_kill(engine, location, log_class(record->bytes));
+    engine->expired++;
+    if (engine->options.removed != NULL) {
+        engine->options.removed(engine->options.removed_context, record->vnode, record->key,
+                                ENGINE_REMOVED_EXPIRED);
+    }
+}
+
+// Steps ------------------------------------------------------------------------------------------
+
+// A checkpoint is due by what was appended, or because what was given up waits for it.
+static bool checkpoint_wanted(const struct log_engine *engine)
+{
+    return log_checkpoint_due(engine) ||
+           (engine->segments_emptied != 0 && engine->segments_ready + engine->segments_spare < 3);
+}
+
+static bool log_step(struct engine *base, uint32_t budget_bytes)
+{
+    struct log_engine *const engine = log_engine_of(base);
+    const uint64_t now_ms = engine->options.io->wall_ms;
+    bool more = false;
+
+    if (engine->failed != 0) {
+        return false;
+    }
+    if (engine->options.sync == ENGINE_SYNC_INTERVAL && engine->sequence + 1 > engine->flush &&
+        now_ms - engine->synced_ms >= engine->options.sync_interval_ms) {
+        engine->synced_ms = now_ms;
+        log_flush(engine);
+    }
+    log_segments_step(engine);
+    if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine)) {
+        log_checkpoint_begin(engine);
+    }
+    more = log_drop_step(engine, budget_bytes / STEP_ENTRIES_SHARE);
+    more = log_checkpoint_collect(engine, budget_bytes / STEP_ENTRIES_SHARE) || more;
+    return log_compact(engine, budget_bytes) || more;
+}
+
+// The end of a turn: what was put in it goes to disk.
+static void log_commit(struct engine *base)
+{
+    log_submit(log_engine_of(base));
+}
+
+static uint64_t log_committed(struct engine *base, int *ret_error)
+{
+    const struct log_engine *const engine = log_engine_of(base);
+
+    *ret_error = engine->failed;
+    return engine->commit_written;
+}
+
+static void log_sync_all(struct engine *base)
+{
+    log_flush(log_engine_of(base));
+}
+
+static void log_save(struct engine *base)
+{
+    log_checkpoint_begin(log_engine_of(base));
+}
+
+// Figures ----------------------------------------------------------------------------------------
+
+static uint64_t log_count_of(struct engine *base, uint32_t vnode)
+{
+    const struct log_engine *const engine = log_engine_of(base);
+
+    if (vnode == ENGINE_ALL_VNODES) {
+        return engine->records - engine->tombstones;
+    }
+    CHECK(vnode < engine->options.vnodes);
+    return engine->vnodes[vnode].table.entries - engine->vnodes[vnode].tombstones;
+}
+
+static void log_stats(struct engine *base, struct engine_stats *ret_stats)
+{
+    const struct log_engine *const engine = log_engine_of(base);
+
+    *ret_stats = (struct engine_stats){
+        .records = engine->records,
+        .tombstones = engine->tombstones,
+        .with_expiry = engine->with_expiry,
+        .index_bytes = index_bytes(&engine->index),
+        .data_bytes = engine->cache.bytes,
+        .live_bytes = engine->live_bytes,
+        .expired = engine->expired,
+        .refused = engine->refused,
+        .compacted_bytes = engine->compacted_bytes,
+        .index_overflow_lines = engine->index.overflow_lines,
+    };
+}
+
+// Opening and closing ----------------------------------------------------------------------------
+
+static void release(struct log_engine *engine)
+{
+    log_reads_close(engine);
+    log_compaction_close(engine);
+    log_checkpoint_close(engine);
+    log_tail_close(engine);
+    while (engine->dropped != NULL) {
+        struct log_dropped *const dropped = engine->dropped;
+
+        engine->dropped = dropped->next;
+        index_table_close(&engine->index, &dropped->table);
+        memory_free(dropped);
+    }
+    for (uint32_t i = 0; engine->vnodes != NULL && i < engine->options.vnodes; i++) {
+        index_table_close(&engine->index, &engine->vnodes[i].table);
+    }
+    memory_free(engine->vnodes);
+    if (engine->cache.base != NULL) {
+        cache_close(&engine->cache);
+    }
+    log_segments_close(engine);
+    arena_close(&engine->arena);
+    memory_free(engine);
+}
+
+static void close_files(struct log_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        if (engine->segments[i].state != LOG_SEGMENT_ABSENT && engine->segments[i].fd >= 0) {
+            (void)wait_close(engine->options.io, engine->segments[i].fd);
+        }
+    }
+    if (engine->directory_fd >= 0) {
+        (void)wait_close(engine->options.io, engine->directory_fd);
+    }
+}
+
+static bool busy(const struct log_engine *engine)
+{
+    return engine->reads_flying != 0 || log_tail_busy(engine) || log_compaction_busy(engine) ||
+           log_segments_busy(engine) || log_checkpoint_busy(engine);
+}
+
+static void wait_idle(struct log_engine *engine)
+{
+    while (busy(engine)) {
+        if (!log_checkpoint_collect(engine, 4096) && busy(engine)) {
+            io_turn(engine->options.io, UINT64_MAX);
+        }
+    }
+}
+
+// Writes a checkpoint, so that the next start replays nothing; then closes. Waits in io_turn(). Of
+// an engine that has failed only what is under way is waited for.
+static void log_close(struct engine *base)
+{
+    struct log_engine *const engine = log_engine_of(base);
+
+    engine->options.committed = NULL;
+    wait_idle(engine); // a checkpoint that is under way may have begun before the last write
+    log_checkpoint_begin(engine);
+    wait_idle(engine);
+    close_files(engine);
+    release(engine);
+}
+
+static const struct engine_vtable log_vtable = {
+    .name = "log",
+    .prepare = log_prepare,
+    .get = log_get,
+    .put = log_put,
+    .remove = log_remove,
+    .drop = log_drop,
+    .count = log_count_of,
+    .step = log_step,
+    .commit = log_commit,
+    .committed = log_committed,
+    .sync = log_sync_all,
+    .save = log_save,
+    .stats = log_stats,
+    .close = log_close,
+};
+
+static int open_parts(struct log_engine *engine)
+{
+    int error = arena_open(&engine->arena, reservation_bytes);
+
+    if (error != 0) {
+        return error;
+    }
+    engine->vnodes = memory_allocate_zeroed(engine->options.vnodes * sizeof engine->vnodes[0]);
+    if (engine->vnodes == NULL) {
+        return -ENOMEM;
+    }
+    index_open(&engine->index, &engine->arena, engine->options.vnodes);
+    error = cache_open(&engine->cache, engine->options.cache_bytes, cache_moved, engine);
+    error = error != 0 ? error : log_segments_open(engine);
+    error = error != 0 ? error : log_tail_open(engine);
+    error = error != 0 ? error : log_checkpoint_open(engine);
+    return error != 0 ? error : log_compaction_open(engine);
+}
+
+int log_engine_open(const struct engine_options *options, struct engine **ret_engine)
+{
+    CHECK(options->vnodes > 0 && options->vnodes <= LOG_VNODES_MAX && options->io != NULL);
+    CHECK(options->segment_bytes % LOG_BLOCK_BYTES == 0 &&
+          options->segment_bytes >= LOG_SEGMENT_BYTES_MIN &&
+          options->segment_bytes <= LOG_SEGMENT_BYTES_MAX);
+    struct log_engine *const engine = memory_allocate_zeroed(sizeof *engine);
+    struct log_recovery report = {.say = options->report, .context = options->report_context};
+
+    if (engine == NULL) {
+        return -ENOMEM;
+    }
+    engine->engine.vtable = &log_vtable;
+    engine->options = *options;
+    engine->directory_fd = -1;
+    engine->record_max = LOG_RECORD_BYTES_MAX - 64;
+    random_seed(&engine->random, options->random_seed);
+    engine->segments_max = LOG_SEGMENTS_MAX;
+    if (options->disk_max_bytes != 0 &&
+        options->disk_max_bytes / options->segment_bytes < LOG_SEGMENTS_MAX) {
+        engine->segments_max = (uint32_t)(options->disk_max_bytes / options->segment_bytes);
+    }
+    int error = open_parts(engine);
+
+    error = error != 0 ? error : log_recover(engine, &report);
+    if (error != 0) {
+        engine->failed = error;
+        while (busy(engine)) {
+            io_turn(options->io, UINT64_MAX);
+        }
+        close_files(engine);
+        release(engine);
+        return error;
+    }
+    *ret_engine = &engine->engine;
+    return 0;
+}
+
+void log_engine_abandon(struct engine *base)
+{
+    struct log_engine *const engine = log_engine_of(base);
+
+    engine->frames_writing = 0;
+    engine->reads_flying = 0;
+    release(engine);
+}

@@ -1,0 +1,268 @@
+#include "engines/log.h"
+
+#include "core/memory.h"
+
+#include <errno.h>
+
+enum {
+    READS_DEPTH = 64,           // under way at a time: deeper queues only add latency (DESIGN.md)
+    READS_KEPT = 2 * READS_DEPTH, // free ones that are not given back
+    BUFFER_KEPT_BYTES = 16 << 10, // of a free one
+};
+
+static void read_done(struct io_op *op, int32_t result);
+
+static struct log_read **bucket_of(struct log_engine *engine, uint64_t location)
+{
+    return &engine->reads[(location * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
+}
+
+static_assert(LOG_READ_BUCKETS == 256, "bucket_of() takes 8 bits");
+
+static void read_free(struct log_read *read)
+{
+    memory_free(read->bytes);
+    memory_free(read);
+}
+
+static void read_give(struct log_engine *engine, struct log_read *read)
+{
+    if (engine->reads_kept == READS_KEPT || read->capacity > BUFFER_KEPT_BYTES) {
+        read_free(read);
+        return;
+    }
+    read->next = engine->reads_free;
+    engine->reads_free = read;
+    engine->reads_kept++;
+}
+
+// A read with a buffer of at least `size` bytes, NULL when memory is short.
+static struct log_read *read_take(struct log_engine *engine, uint32_t size)
+{
+    struct log_read *read = engine->reads_free;
+
+    if (read != NULL) {
+        engine->reads_free = read->next;
+        engine->reads_kept--;
+    } else {
+        read = memory_allocate_zeroed(sizeof *read);
+        if (read == NULL) {
+            return NULL;
+        }
+        read->engine = engine;
+        read->op.done = read_done;
+    }
+    if (read->capacity < size) {
+        memory_free(read->bytes);
+        read->capacity = size < 2 * LOG_BLOCK_BYTES ? 2 * LOG_BLOCK_BYTES : size;
+        read->bytes = memory_allocate_aligned(read->capacity, LOG_BLOCK_BYTES);
+        if (read->bytes == NULL) {
+            read->capacity = 0;
+            read_free(read);
+            return NULL;
+        }
+    }
+    return read;
+}
+
+static void read_submit(struct log_read *read)
+{
+    struct log_engine *const engine = read->engine;
+    const struct log_segment *const segment =
+        &engine->segments[log_location_segment(read->location)];
+
+    io_read(engine->options.io, &read->op, segment->fd, read->bytes + read->got,
+            read->size - read->got, read->offset + read->got);
+}
+
+static void read_start(struct log_engine *engine, struct log_read *read)
+{
+    if (engine->reads_flying < READS_DEPTH) {
+        engine->reads_flying++;
+        engine->disk_reads++;
+        read_submit(read);
+        return;
+    }
+    read->next_queued = NULL;
+    if (engine->reads_queued_last != NULL) {
+        engine->reads_queued_last->next_queued = read;
+    } else {
+        engine->reads_queued_first = read;
+    }
+    engine->reads_queued_last = read;
+}
+
+void log_read_for(struct log_engine *engine, struct engine_op *op, uint64_t location,
+                  uint32_t class)
+{
+    struct log_read **const bucket = bucket_of(engine, location);
+    const uint64_t offset = log_location_offset(location);
+    const uint64_t start = offset & ~(uint64_t)(LOG_BLOCK_BYTES - 1);
+    uint64_t end = (offset + log_class_bytes(class) + (LOG_BLOCK_BYTES - 1)) &
+                   ~(uint64_t)(LOG_BLOCK_BYTES - 1);
+
+    op->memory_moves = engine->moves;
+    for (struct log_read *read = *bucket; read != NULL; read = read->next) {
+        if (read->location == location) {
+            op->next = read->waiting;
+            read->waiting = op;
+            engine->coalesced_reads++;
+            return;
+        }
+    }
+    end = end < engine->segment_bytes ? end : engine->segment_bytes;
+    struct log_read *const read = read_take(engine, (uint32_t)(end - start));
+
+    if (read == NULL) {
+        op->status = ENGINE_ERROR;
+        op->error = -ENOMEM;
+        return;
+    }
+    read->location = location;
+    read->offset = start;
+    read->size = (uint32_t)(end - start);
+    read->from = (uint32_t)(offset - start);
+    read->got = 0;
+    read->waiting = op;
+    op->next = NULL;
+    read->next = *bucket;
+    *bucket = read;
+    engine->segments[log_location_segment(location)].pins++;
+    read_start(engine, read);
+}
+
+static void read_remove(struct log_engine *engine, struct log_read *read)
+{
+    struct log_read **at = bucket_of(engine, read->location);
+
+    while (*at != read) {
+        at = &(*at)->next;
+    }
+    *at = read->next;
+    engine->segments[log_location_segment(read->location)].pins--;
+    engine->reads_flying--;
+    if (engine->reads_queued_first != NULL) {
+        struct log_read *const next = engine->reads_queued_first;
+
+        engine->reads_queued_first = next->next_queued;
+        if (engine->reads_queued_first == NULL) {
+            engine->reads_queued_last = NULL;
+        }
+        read_start(engine, next);
+    }
+}
+
+// Whether what was read is the record that belongs there.
+static int read_verify(const struct log_read *read, struct log_record *ret_record)
+{
+    struct log_engine *const engine = read->engine;
+    const uint64_t seed = log_record_seed_at(engine, read->location);
+
+    if (!log_record_read(slice_of(read->bytes + read->from, read->size - read->from), seed,
+                         ret_record)) {
+        engine->corrupt_records++;
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+// What was read from disk goes into the cache, if its entry still leads to where it was read.
+static void read_cache(struct log_engine *engine, uint64_t location,
+                       const struct log_record *record)
+{
+    const uint64_t hash = log_hash(engine, record->key);
+    uint64_t *const slot = log_slot_of(engine, record->vnode, hash, location);
+    const struct slice parts[2] = {record->object[0], slice_of(NULL, 0)};
+    struct cached cached = {
+        .key = record->key,
+        .location = location,
+        .expire_ms = record->expire_ms,
+        .vnode = record->vnode,
+        .flags = record->kind == LOG_TOMBSTONE ? CACHED_TOMBSTONE : 0,
+    };
+
+    if (slot == NULL) {
+        return;
+    }
+    const uint64_t place = cache_take(
+        &engine->cache, CACHE_YOUNG,
+        cached_bytes(record->key.size, record->object[0].size, record->expire_ms));
+
+    if (place == CACHE_NONE) {
+        return;
+    }
+    cached.class = log_payload_class(index_payload(*slot));
+    cached_write(cache_at(&engine->cache, place), &cached, parts);
+    *slot = index_entry(index_fingerprint(&engine->index, hash),
+                        log_payload_cached(place, cached.class));
+}
+
+// The op goes on where it was: it finds what was read in RAM, or another record to read.
+static void resume(struct log_engine *engine, struct engine_op *op, uint64_t location)
+{
+    // Where something was moved since the read began, the search begins anew.
+    op->memory =
+        op->memory_moves == engine->moves ? ENGINE_MEMORY_SEARCHING : ENGINE_MEMORY_NONE;
+    op->memory_location = location;
+    if (op->intent == ENGINE_INTENT_GET) {
+        log_get_one(engine, op);
+    } else {
+        log_write_one(engine, op);
+    }
+    if (op->status != ENGINE_PENDING) {
+        op->done(op);
+    }
+}
+
+static void fail(struct engine_op *op, int error)
+{
+    op->status = ENGINE_ERROR;
+    op->error = error;
+    op->done(op);
+}
+
+static void read_done(struct io_op *op, int32_t result)
+{
+    struct log_read *const read = (struct log_read *)(void *)op;
+    struct log_engine *const engine = read->engine;
+    struct log_record record;
+    int error = result < 0 ? result : result == 0 ? -EIO : 0;
+
+    if (error == 0) {
+        read->got += (uint32_t)result;
+        engine->disk_read_bytes += (uint32_t)result;
+        if (read->got < read->size) {
+            read->got &= ~(uint32_t)(LOG_BLOCK_BYTES - 1);
+            read_submit(read);
+            return;
+        }
+        error = read_verify(read, &record);
+    }
+    read_remove(engine, read);
+    if (error == 0) {
+        read_cache(engine, read->location, &record);
+        engine->read_at_hand = read;
+    }
+    // Whoever asks for the same record from now on starts a read of its own, or finds it in RAM.
+    for (struct engine_op *next, *waiting = read->waiting; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        if (error == 0) {
+            resume(engine, waiting, read->location);
+        } else {
+            fail(waiting, error);
+        }
+    }
+    engine->read_at_hand = NULL;
+    read_give(engine, read);
+}
+
+void log_reads_close(struct log_engine *engine)
+{
+    CHECK(engine->reads_flying == 0 && engine->reads_queued_first == NULL);
+    while (engine->reads_free != NULL) {
+        struct log_read *const read = engine->reads_free;
+
+        engine->reads_free = read->next;
+        read_free(read);
+    }
+}

@@ -1,0 +1,27 @@
+// How the log engine begins: from a directory to an engine that serves. For its own files.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct log_engine;
+
+enum { LOG_REPORT_TEXT_MAX = 256 };
+
+// What recovery has met. `say` is told of each damage, in a line without a newline.
+struct log_recovery {
+    void (*say)(void *context, const char *text);
+    void *context;
+    uint64_t frames; // replayed
+    uint64_t records;
+    uint64_t bytes;
+    uint32_t damages;
+    bool fresh; // there was nothing
+    bool torn;  // the last frames were cut off, which nobody was told of
+};
+
+// Fills the engine, whose options are set and whose parts are open, from its directory, or makes a
+// new log there. Waits in io_turn(). 0; -EPROTONOSUPPORT where a newer version wrote it; -EBADMSG
+// where the manifest cannot be read; -EINVAL where it is of another number of vnodes or shards; or
+// -errno.
+int log_recover(struct log_engine *engine, struct log_recovery *report);

@@ -1,0 +1,552 @@
+#include "engines/log.h"
+
+#include "core/memory.h"
+#include "engines/log_checkpoint.h"
+#include "engines/log_manifest.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum {
+    ZERO_BYTES = 1 << 20,
+    SEGMENTS_READY_WANTED = 3,
+    SEGMENTS_RESERVED = 1, // of the ready ones, for what compaction moves
+};
+
+void log_path(const struct log_engine *engine, char *path, const char *name)
+{
+    const int size = snprintf(path, LOG_PATH_BYTES, "%s/%s", engine->options.directory, name);
+
+    CHECK(size > 0 && size < LOG_PATH_BYTES); // the directory's length was looked at when it was opened
+}
+
+void log_segment_path(const struct log_engine *engine, char *path, uint32_t number)
+{
+    char name[32];
+
+    (void)snprintf(name, sizeof name, "segment-%05u", number);
+    log_path(engine, path, name);
+}
+
+// The manifest on disk -----------------------------------------------------------------------------
+
+enum manifest_step {
+    MANIFEST_OPEN,
+    MANIFEST_WRITE,
+    MANIFEST_SYNC,
+    MANIFEST_CLOSE,
+    MANIFEST_RENAME,
+    MANIFEST_SYNC_DIRECTORY,
+    MANIFEST_DONE,
+};
+
+struct log_manifest_task {
+    struct io_op op; // first
+    struct log_engine *engine;
+    enum manifest_step step;
+    int fd;
+    uint8_t *bytes;
+    size_t size;
+    size_t written;
+    uint64_t version; // of what it writes; 0: idle
+    char path[LOG_PATH_BYTES];
+    char path_new[LOG_PATH_BYTES];
+};
+
+static enum log_manifest_state manifest_state(const struct log_segment *segment)
+{
+    switch ((enum log_segment_state)segment->state) {
+    case LOG_SEGMENT_SPARE:
+        return LOG_MANIFEST_SPARE;
+    case LOG_SEGMENT_BAD:
+        return LOG_MANIFEST_BAD;
+    default:
+        return LOG_MANIFEST_USED;
+    }
+}
+
+// Segments whose file is not yet made are not named.
+static bool manifest_names(const struct log_segment *segment)
+{
+    return segment->state != LOG_SEGMENT_ABSENT && segment->state != LOG_SEGMENT_MAKING;
+}
+
+static struct log_manifest_segment manifest_segment(uint32_t number,
+                                                    const struct log_segment *segment)
+{
+    const bool sealed =
+        segment->state == LOG_SEGMENT_SEALED || segment->state == LOG_SEGMENT_EMPTIED;
+
+    return (struct log_manifest_segment){
+        .number = number,
+        .state = manifest_state(segment),
+        .generation = segment->generation,
+        .sequence_first = segment->sequence_first,
+        .sequence_last = sealed ? segment->sequence_last : 0,
+        .used = segment->used,
+        .stamp_min = segment->stamp_min,
+        .removal_stamp_max = segment->removal_stamp_max,
+        .filled = segment->filled_bytes,
+    };
+}
+
+static int manifest_render(struct log_engine *engine, struct log_manifest_task *task)
+{
+    struct log_manifest manifest = {
+        .log_id = engine->log_id,
+        .hash_seed = engine->options.hash_seed,
+        .vnodes = engine->options.vnodes,
+        .segment_bytes = engine->segment_bytes,
+        .shard = engine->options.shard,
+        .shards = engine->options.shards,
+        .epoch = engine->epoch,
+        .generation = engine->generation,
+        .sequence = engine->sequence,
+        .stamp = engine->stamp,
+        .checkpoint = engine->checkpoint_number,
+        .checkpoint_sequence = engine->checkpoint_sequence,
+    };
+
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        manifest.segments += manifest_names(&engine->segments[i]) ? 1 : 0;
+    }
+    uint8_t *const bytes = memory_resize(task->bytes, log_manifest_bytes(manifest.segments));
+    uint32_t index = 0;
+
+    if (bytes == NULL) {
+        return -ENOMEM;
+    }
+    task->bytes = bytes;
+    task->size = log_manifest_bytes(manifest.segments);
+    log_manifest_write(bytes, &manifest);
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        const struct log_segment *const segment = &engine->segments[i];
+
+        if (manifest_names(segment)) {
+            const struct log_manifest_segment entry = manifest_segment(i, segment);
+
+            log_manifest_write_segment(bytes, index++, &entry);
+        }
+    }
+    log_manifest_seal(bytes, manifest.segments);
+    return 0;
+}
+
+static void manifest_go(struct log_manifest_task *task)
+{
+    struct io *const io = task->engine->options.io;
+
+    switch (task->step) {
+    case MANIFEST_OPEN:
+        io_open(io, &task->op, task->path_new, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE);
+        return;
+    case MANIFEST_WRITE:
+        io_write(io, &task->op, task->fd, task->bytes + task->written,
+                 (uint32_t)(task->size - task->written), task->written, 0);
+        return;
+    case MANIFEST_SYNC:
+        io_sync(io, &task->op, task->fd, false);
+        return;
+    case MANIFEST_CLOSE:
+        io_close(io, &task->op, task->fd);
+        return;
+    case MANIFEST_RENAME:
+        io_rename(io, &task->op, task->path_new, task->path);
+        return;
+    case MANIFEST_SYNC_DIRECTORY:
+        io_sync(io, &task->op, task->engine->directory_fd, false);
+        return;
+    case MANIFEST_DONE:
+        return;
+    }
+}
+
+static void manifest_begin(struct log_engine *engine)
+{
+    struct log_manifest_task *const task = engine->manifest;
+    const int error = manifest_render(engine, task);
+
+    if (error != 0) {
+        log_fail(engine, error);
+        return;
+    }
+    task->version = engine->manifest_wanted;
+    task->step = MANIFEST_OPEN;
+    task->written = 0;
+    manifest_go(task);
+}
+
+// Any failure ends all writing: what is on the disk then is not known.
+static void manifest_done(struct io_op *op, int32_t result)
+{
+    struct log_manifest_task *const task = (struct log_manifest_task *)(void *)op;
+    struct log_engine *const engine = task->engine;
+
+    if (result < 0) {
+        task->version = 0;
+        log_fail(engine, result);
+        return;
+    }
+    if (task->step == MANIFEST_OPEN) {
+        task->fd = result;
+    }
+    if (task->step == MANIFEST_WRITE) {
+        task->written += (size_t)result;
+        if (task->written < task->size) {
+            manifest_go(task);
+            return;
+        }
+    }
+    task->step++;
+    if (task->step != MANIFEST_DONE) {
+        manifest_go(task);
+        return;
+    }
+    engine->manifest_durable = task->version;
+    task->version = 0;
+    if (engine->manifest_wanted != engine->manifest_durable) {
+        manifest_begin(engine);
+    }
+    log_segments_step(engine);
+    log_checkpoint_step(engine);
+}
+
+uint64_t log_manifest_changed(struct log_engine *engine)
+{
+    engine->manifest_wanted++;
+    if (engine->manifest->version == 0 && engine->failed == 0) {
+        manifest_begin(engine);
+    }
+    return engine->manifest_wanted;
+}
+
+// Making segments ready ----------------------------------------------------------------------------
+
+enum preparation_step {
+    PREPARATION_IDLE,
+    PREPARATION_OPEN,
+    PREPARATION_ALLOCATE,
+    PREPARATION_ZERO,
+    PREPARATION_SYNC,
+    PREPARATION_SYNC_DIRECTORY,
+    PREPARATION_MANIFEST,
+};
+
+struct log_preparation {
+    struct io_op op; // first
+    struct log_engine *engine;
+    enum preparation_step step;
+    uint32_t number;
+    uint32_t zeroed;
+    uint64_t version; // of the manifest that names it
+    uint8_t *zeros;   // ZERO_BYTES while they are needed
+    char path[LOG_PATH_BYTES];
+};
+
+static void preparation_go(struct log_preparation *task)
+{
+    struct log_engine *const engine = task->engine;
+    struct log_segment *const segment = &engine->segments[task->number];
+    struct io *const io = engine->options.io;
+    const uint32_t left = engine->segment_bytes - task->zeroed;
+
+    switch (task->step) {
+    case PREPARATION_OPEN:
+        io_open(io, &task->op, task->path, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_DIRECT);
+        return;
+    case PREPARATION_ALLOCATE:
+        io_allocate(io, &task->op, segment->fd, 0, engine->segment_bytes);
+        return;
+    case PREPARATION_ZERO:
+        io_write(io, &task->op, segment->fd, task->zeros, left < ZERO_BYTES ? left : ZERO_BYTES,
+                 task->zeroed, 0);
+        return;
+    case PREPARATION_SYNC:
+        io_sync(io, &task->op, segment->fd, false);
+        return;
+    case PREPARATION_SYNC_DIRECTORY:
+        io_sync(io, &task->op, engine->directory_fd, false);
+        return;
+    case PREPARATION_MANIFEST:
+        segment->generation = ++engine->generation;
+        segment->sequence_first = segment->sequence_last = 0;
+        segment->used = 0;
+        segment->live_bytes = 0;
+        segment->filled_bytes = 0;
+        segment->stuck = false;
+        segment->stamp_min = UINT64_MAX;
+        segment->removal_stamp_max = 0;
+        segment->state = LOG_SEGMENT_PREPARING;
+        task->version = log_manifest_changed(engine);
+        return;
+    case PREPARATION_IDLE:
+        return;
+    }
+}
+
+static void preparation_end(struct log_preparation *task)
+{
+    memory_free(task->zeros);
+    task->zeros = NULL;
+    task->step = PREPARATION_IDLE;
+}
+
+// No space for a new segment ends this attempt and not all writing: what is there can be reused.
+static void preparation_failed(struct log_preparation *task, int error)
+{
+    struct log_engine *const engine = task->engine;
+
+    if (error == -ENOSPC || error == -EDQUOT || error == -ENOMEM) {
+        engine->space_refused = true;
+        preparation_end(task);
+        return;
+    }
+    preparation_end(task);
+    log_fail(engine, error);
+}
+
+static void preparation_done(struct io_op *op, int32_t result)
+{
+    struct log_preparation *const task = (struct log_preparation *)(void *)op;
+    struct log_engine *const engine = task->engine;
+    struct log_segment *const segment = &engine->segments[task->number];
+
+    if (result < 0) {
+        preparation_failed(task, result);
+        return;
+    }
+    if (task->step == PREPARATION_OPEN) {
+        segment->fd = result;
+    }
+    if (task->step == PREPARATION_ZERO) {
+        task->zeroed += (uint32_t)result & ~(uint32_t)(LOG_BLOCK_BYTES - 1);
+        if (task->zeroed < engine->segment_bytes) {
+            preparation_go(task);
+            return;
+        }
+        engine->zeroed_bytes += engine->segment_bytes;
+    }
+    task->step++;
+    preparation_go(task);
+}
+
+static bool pick_spare(const struct log_engine *engine, uint32_t *ret_number)
+{
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        if (engine->segments[i].state == LOG_SEGMENT_SPARE) {
+            *ret_number = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+// A number for a file that is to be made: one whose making was given up, or the next.
+static bool pick_new(struct log_engine *engine, uint32_t *ret_number)
+{
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        if (engine->segments[i].state == LOG_SEGMENT_MAKING) {
+            *ret_number = i;
+            return true;
+        }
+    }
+    if (engine->segment_top >= engine->segments_max) {
+        return false;
+    }
+    *ret_number = engine->segment_top++;
+    engine->segments[*ret_number].state = LOG_SEGMENT_MAKING;
+    engine->segments[*ret_number].fd = -1;
+    return true;
+}
+
+static void preparation_begin(struct log_engine *engine)
+{
+    struct log_preparation *const task = engine->preparation;
+
+    if (pick_spare(engine, &task->number)) {
+        engine->segments_spare--;
+        task->step = PREPARATION_MANIFEST;
+        preparation_go(task);
+        return;
+    }
+    if (engine->space_refused || !pick_new(engine, &task->number)) {
+        return;
+    }
+    task->zeros = memory_allocate_aligned(ZERO_BYTES, LOG_BLOCK_BYTES);
+    if (task->zeros == NULL) {
+        return; // another time
+    }
+    memset(task->zeros, 0, ZERO_BYTES);
+    task->zeroed = 0;
+    log_segment_path(engine, task->path, task->number);
+    // A file that an earlier attempt has opened is gone on with.
+    task->step =
+        engine->segments[task->number].fd >= 0 ? PREPARATION_ALLOCATE : PREPARATION_OPEN;
+    preparation_go(task);
+}
+
+void log_segments_step(struct log_engine *engine)
+{
+    struct log_preparation *const task = engine->preparation;
+
+    if (task->step == PREPARATION_MANIFEST && engine->manifest_durable >= task->version) {
+        engine->segments[task->number].state = LOG_SEGMENT_READY;
+        engine->segments_ready++;
+        preparation_end(task);
+    }
+    if (task->step == PREPARATION_IDLE && engine->failed == 0 &&
+        engine->segments_ready < SEGMENTS_READY_WANTED) {
+        preparation_begin(engine);
+    }
+}
+
+bool log_segments_busy(const struct log_engine *engine)
+{
+    return engine->manifest->version != 0 || engine->preparation->step != PREPARATION_IDLE;
+}
+
+int log_segments_open(struct log_engine *engine)
+{
+    engine->segments = arena_table_open(LOG_SEGMENTS_MAX * sizeof engine->segments[0]);
+    engine->manifest = memory_allocate_zeroed(sizeof *engine->manifest);
+    engine->preparation = memory_allocate_zeroed(sizeof *engine->preparation);
+    if (engine->segments == NULL || engine->manifest == NULL || engine->preparation == NULL) {
+        return -ENOMEM;
+    }
+    engine->manifest->engine = engine->preparation->engine = engine;
+    engine->manifest->op.done = manifest_done;
+    engine->preparation->op.done = preparation_done;
+    log_path(engine, engine->manifest->path, "MANIFEST");
+    log_path(engine, engine->manifest->path_new, "MANIFEST.new");
+    return 0;
+}
+
+void log_segments_close(struct log_engine *engine)
+{
+    arena_table_close(engine->segments, LOG_SEGMENTS_MAX * sizeof engine->segments[0]);
+    if (engine->manifest != NULL) {
+        memory_free(engine->manifest->bytes);
+    }
+    memory_free(engine->manifest);
+    memory_free(engine->preparation);
+}
+
+// Use ----------------------------------------------------------------------------------------------
+
+bool log_head_advance(struct log_engine *engine, struct log_head *head)
+{
+    uint32_t next = LOG_SEGMENTS_MAX;
+
+    CHECK(head->open == NULL);
+    if (head->hot && engine->segments_ready <= SEGMENTS_RESERVED) {
+        log_segments_step(engine);
+        return false;
+    }
+    for (uint32_t i = 0; i < engine->segment_top && next == LOG_SEGMENTS_MAX; i++) {
+        if (engine->segments[i].state == LOG_SEGMENT_READY) {
+            next = i;
+        }
+    }
+    if (next == LOG_SEGMENTS_MAX) {
+        return false;
+    }
+    if (head->segment != LOG_SEGMENTS_MAX) {
+        log_segment_seal(engine, head->segment);
+    }
+    engine->segments_ready--;
+    engine->segments[next].state = LOG_SEGMENT_HEAD;
+    head->segment = next;
+    head->offset = 0;
+    log_segments_step(engine);
+    return true;
+}
+
+// Nothing live is left in a segment that is no head: it may be used anew once a checkpoint began
+// after what emptied it.
+static void segment_emptied(struct log_engine *engine, struct log_segment *segment)
+{
+    segment->state = LOG_SEGMENT_EMPTIED;
+    segment->emptied = engine->sequence + 1; // what emptied it is in a frame not yet closed
+    engine->segments_emptied++;
+}
+
+bool log_segment_expendable(const struct log_engine *engine, uint32_t number)
+{
+    const uint64_t stamp = engine->segments[number].removal_stamp_max;
+
+    for (uint32_t i = 0; i < engine->segment_top && stamp != 0; i++) {
+        const struct log_segment *const other = &engine->segments[i];
+
+        if (i != number && other->state >= LOG_SEGMENT_HEAD && other->state != LOG_SEGMENT_SPARE &&
+            other->stamp_min < stamp) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void log_segment_reconsider(struct log_engine *engine, uint32_t number)
+{
+    struct log_segment *const segment = &engine->segments[number];
+
+    if (segment->state == LOG_SEGMENT_SEALED && segment->live_bytes == 0 &&
+        log_segment_expendable(engine, number)) {
+        segment_emptied(engine, segment);
+    }
+}
+
+void log_segment_seal(struct log_engine *engine, uint32_t number)
+{
+    CHECK(engine->segments[number].state == LOG_SEGMENT_HEAD);
+    engine->segments[number].state = LOG_SEGMENT_SEALED;
+    log_segment_reconsider(engine, number);
+}
+
+void log_kill(struct log_engine *engine, uint64_t location, uint32_t class)
+{
+    const uint32_t number = log_location_segment(location);
+    struct log_segment *const segment = &engine->segments[number];
+
+    CHECK(segment->live_bytes >= log_class_bytes(class));
+    segment->live_bytes -= log_class_bytes(class);
+    engine->live_bytes -= log_class_bytes(class);
+    if (segment->live_bytes == 0) {
+        log_segment_reconsider(engine, number);
+    }
+}
+
+void log_note_stamp(struct log_engine *engine, uint64_t location, uint64_t stamp, bool removal)
+{
+    struct log_segment *const segment = &engine->segments[log_location_segment(location)];
+
+    if (!removal) {
+        segment->stamp_min = stamp < segment->stamp_min ? stamp : segment->stamp_min;
+    } else if (stamp > segment->removal_stamp_max) {
+        segment->removal_stamp_max = stamp;
+    }
+}
+
+void log_segments_reclaim(struct log_engine *engine)
+{
+    bool changed = false;
+
+    if (engine->segments_emptied == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->state == LOG_SEGMENT_EMPTIED && segment->pins == 0 &&
+            segment->emptied <= engine->checkpoint_sequence) {
+            CHECK(segment->live_bytes == 0);
+            segment->state = LOG_SEGMENT_SPARE;
+            engine->segments_emptied--;
+            engine->segments_spare++;
+            changed = true;
+        }
+    }
+    if (changed) {
+        engine->space_refused = false;
+        log_segments_step(engine);
+    }
+}
