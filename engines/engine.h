@@ -65,7 +65,14 @@ struct engine_op {
     struct slice object; /* get: the object, in place */
     enum engine_status status;
     int error;
-    uint64_t position[2]; /* where get found the key or its free place; the engine's own */
+    uint64_t commit; /* group commit that must be durable before the result is told; 0: none */
+    /* the engine's own, from the first call for an op to its last */
+    struct engine_op *next;
+    uint64_t memory_location;
+    uint64_t memory_moves;
+    uint8_t memory; /* 0 before the first call */
+    uint8_t memory_flags;
+    uint8_t intent;
 };
 
 enum engine_eviction { EVICTION_REFUSE, EVICTION_LRU, EVICTION_RANDOM, EVICTION_TTL };
@@ -79,9 +86,27 @@ typedef void engine_removed_fn(void *context, uint32_t vnode, struct slice key,
 /* Key and seed to hash. */
 typedef uint64_t engine_hash_fn(uint64_t seed, struct slice key);
 
+/* When a write counts as done: when it is durable, or at once, with what was written made durable
+ * every sync_interval_ms, or never but by checkpoints. */
+enum engine_sync { ENGINE_SYNC_ALWAYS, ENGINE_SYNC_INTERVAL, ENGINE_SYNC_NEVER };
+
 struct engine_options {
-    struct io *io;             /* time (wall_ms), entropy, files */
-    const char *directory;     /* NULL for the memory engine */
+    struct io *io; /* time (wall_ms), entropy, files */
+    /* the log engine's: directory to be made or opened, in an existing one; of which shard of how
+       many it is; told when `committed` goes on */
+    const char *directory;
+    uint32_t shard;
+    uint32_t shards;
+    enum engine_sync sync;
+    uint64_t sync_interval_ms;
+    uint64_t cache_bytes;
+    uint32_t segment_bytes;
+    uint64_t disk_max_bytes; /* of segments; 0: what their numbers allow, 1 TiB */
+    void (*committed)(void *context);
+    void *committed_context;
+    void (*report)(void *context, const char *text); /* of each damage found, or NULL */
+    void *report_context;
+    /* both engines' */
     uint64_t hash_seed;        /* of hash_key(); the log engine keeps its own in its manifest */
     engine_hash_fn *hash;      /* NULL for hash_key(); tests make hashes that collide. What an op's
                                   hash must be, since engines hash keys that they find in records */
@@ -144,6 +169,10 @@ struct engine_vtable {
     bool (*reserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     void (*unreserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     void (*set_memory_max)(struct engine *engine, uint64_t bytes, enum engine_eviction eviction);
+    void (*commit)(struct engine *engine);
+    uint64_t (*committed)(struct engine *engine, int *ret_error);
+    void (*sync)(struct engine *engine);
+    void (*save)(struct engine *engine);
     void (*stats)(struct engine *engine, struct engine_stats *ret_stats);
     void (*close)(struct engine *engine);
 };
@@ -254,6 +283,31 @@ static inline void engine_set_memory_max(struct engine *engine, uint64_t bytes,
     engine->vtable->set_memory_max(engine, bytes, eviction);
 }
 
+/* The end of a turn: what was written in it goes on its way to the disk. */
+static inline void engine_commit(struct engine *engine)
+{
+    engine->vtable->commit(engine);
+}
+
+/* Group commits up to the one returned are durable. ret_error is 0, or the -errno that ended all
+ * writing: what waits for a later one will never be. */
+static inline uint64_t engine_committed(struct engine *engine, int *ret_error)
+{
+    return engine->vtable->committed(engine, ret_error);
+}
+
+/* Makes all that was written so far durable, whatever `sync` says. */
+static inline void engine_sync_all(struct engine *engine)
+{
+    engine->vtable->sync(engine);
+}
+
+/* Begins a checkpoint: a start after its end replays nothing from before it. */
+static inline void engine_save(struct engine *engine)
+{
+    engine->vtable->save(engine);
+}
+
 static inline void engine_stats(struct engine *engine, struct engine_stats *ret_stats)
 {
     engine->vtable->stats(engine, ret_stats);
@@ -266,3 +320,6 @@ static inline void engine_close(struct engine *engine)
 
 /* The engines. 0 or -errno. */
 int memory_engine_open(const struct engine_options *options, struct engine **ret_engine);
+
+/* Recovers what is in the directory, or makes a new log there. Waits in io_turn(). */
+int log_engine_open(const struct engine_options *options, struct engine **ret_engine);

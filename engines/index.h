@@ -126,6 +126,10 @@ uint64_t index_scan(const struct index *index, const struct index_table *table, 
 
 uint64_t index_position(const struct index *index, uint64_t hash);
 
+// What the index knows of the hash of an entry that index_scan() showed from `position` on. Enough
+// to insert it anew.
+uint64_t index_hash_at(const struct index *index, uint64_t position, uint64_t entry);
+
 // An entry picked about evenly by `random`; 0 when the table is empty.
 uint64_t index_sample(const struct index *index, const struct index_table *table, uint64_t random);
 

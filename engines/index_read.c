@@ -80,6 +80,13 @@ uint64_t index_position(const struct index *index, uint64_t hash)
     return entry_position(index, (uint32_t)hash, index_fingerprint(index, hash));
 }
 
+uint64_t index_hash_at(const struct index *index, uint64_t position, uint64_t entry)
+{
+    const uint64_t low = reverse_bits(position) & ((UINT64_C(1) << index->base_bits) - 1);
+
+    return low | entry >> INDEX_PAYLOAD_BITS << index->base_bits;
+}
+
 // How many bits of the hash decide that an entry is in `bucket`.
 static uint32_t bucket_bits(const struct index_table *table, uint32_t bucket)
 {

@@ -273,13 +273,14 @@ void log_count(struct log_engine *engine, uint32_t vnode, bool tombstone, bool e
 
 static uint64_t replaced(const struct log_found *found)
 {
-    return found->location | (found->location == LOG_LOCATION_NONE ? 0
-                              : (found->tombstone ? LOG_REPLACES_TOMBSTONE : 0) |
-                                    (found->expire_ms != 0 ? LOG_REPLACES_EXPIRY : 0));
+    return found->location | (found->location == LOG_LOCATION_NONE
+                                  ? 0
+                                  : (found->tombstone ? LOG_REPLACES_TOMBSTONE : 0) |
+                                        (found->expire_ms != 0 ? LOG_REPLACES_EXPIRY : 0));
 }
 
-// Where the new record goes in the log: over the old one, if that is as large and its frame is still
-// filling; else to the end. NULL when there is no room.
+// Where the new record goes in the log: over the old one, if that is as large and its frame is
+// still filling; else to the end. NULL when there is no room.
 static uint8_t *place_record(struct log_engine *engine, const struct log_found *old,
                              struct log_record *record, uint64_t bytes, uint64_t *ret_location)
 {
@@ -359,9 +360,8 @@ static enum engine_status put_found(struct log_engine *engine, struct engine_op 
                                     const struct log_found *old)
 {
     const bool tombstone = (op->flags & ENGINE_TOMBSTONE) != 0;
-    const uint64_t bytes =
-        log_record_bytes(op->key.size, (uint64_t)op->parts[0].size + op->parts[1].size,
-                         op->expire_ms, 0);
+    const uint64_t bytes = log_record_bytes(
+        op->key.size, (uint64_t)op->parts[0].size + op->parts[1].size, op->expire_ms, 0);
     const uint32_t class = log_class(bytes);
     struct log_record record = {
         .kind = tombstone ? LOG_TOMBSTONE : LOG_VALUE,

@@ -24,11 +24,13 @@
 //
 // Invariants:
 //
-//  - Every reachable record has exactly one entry, and exactly one location in the log; a cache slot
+//  - Every reachable record has exactly one entry, and exactly one location in the log; a cache
+//  slot
 //    knows the location of what it holds.
 //  - Frames get their sequence when they are closed, and are closed in the order in which what they
-//    hold took effect, as far as one concerns the other, over both heads. `durable` is the last of a run without gaps. What is beyond
-//    it after a crash is cut off, so nothing that counts depends on something that is lost.
+//    hold took effect, as far as one concerns the other, over both heads. `durable` is the last of
+//    a run without gaps. What is beyond it after a crash is cut off, so nothing that counts depends
+//    on something that is lost.
 //  - segment.live_bytes is the sum of the length classes of what is reachable in it.
 //  - A segment is taken for new use only when it has nothing live, no read is under way in it, and
 //    the newest durable checkpoint began after it was given up.
@@ -62,7 +64,7 @@ enum {
 
 static inline uint64_t log_payload(uint64_t location, uint32_t class)
 {
-    return (uint64_t)class << LOG_LOCATION_BITS | location;
+    return (uint64_t) class << LOG_LOCATION_BITS | location;
 }
 
 static inline uint64_t log_payload_cached(uint64_t place, uint32_t class)
@@ -342,7 +344,8 @@ uint64_t *log_dropped_slot(const struct log_engine *engine, uint32_t vnode, uint
 uint8_t *log_append(struct log_engine *engine, struct log_head *head, uint32_t bytes,
                     uint64_t *ret_location);
 
-// The same at the hot head, for a record that replaces the one at a location; LOG_LOCATION_NONE: any.
+// The same at the hot head, for a record that replaces the one at a location; LOG_LOCATION_NONE:
+// any.
 uint8_t *log_append_after(struct log_engine *engine, uint64_t replaces, uint32_t bytes,
                           uint64_t *ret_location);
 

@@ -139,8 +139,8 @@ static bool ring_has_room(struct cache_ring *ring, uint64_t bytes)
 
 static void make_room(struct cache *cache, enum cache_ring_name name, uint64_t bytes);
 
-// Moves a slot, from which the tail of its ring has gone on, to the head of the old ring. False when
-// there is no room: its own may be just too little at the ring's end.
+// Moves a slot, from which the tail of its ring has gone on, to the head of the old ring. False
+// when there is no room: its own may be just too little at the ring's end.
 static bool keep(struct cache *cache, const struct cached *cached)
 {
     struct cache_ring *const old = &cache->rings[CACHE_OLD];

@@ -1,9 +1,9 @@
 // Records of the log engine that are in RAM. For the log engine's own files.
 //
 // Two rings in one mapping. What is new goes round the young one, a tenth of the memory; what was
-// read there moves to the old one, and goes round that for as long as it is read. (Yang, Zhang, Qiu,
-// Yue and Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023, without the queue of
-// ghosts.) So a scan of cold keys passes through the young ring and leaves the rest alone.
+// read there moves to the old one, and goes round that for as long as it is read. (Yang, Zhang,
+// Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction", SOSP 2023, without the
+// queue of ghosts.) So a scan of cold keys passes through the young ring and leaves the rest alone.
 //
 //       young:  | ... | .. | new |                 old:  | .... | ... | .. |
 //               tail         head                        tail         head
@@ -13,7 +13,8 @@
 //                                                          +--+ read since: once more round
 //
 // A slot that is let go of costs nothing but its entry, which leads to the location in the log
-// again: there is nothing to write. A record that is replaced by one of the same size is written over.
+// again: there is nothing to write. A record that is replaced by one of the same size is written
+// over.
 //
 // SLOT, on 16-byte borders:
 //
@@ -126,7 +127,7 @@ static inline enum cache_ring_name cache_ring_of(const struct cache *cache, uint
 static inline void cached_relocate(uint8_t *at, uint64_t location, uint32_t class)
 {
     memcpy(at, &location, 5);
-    at[10] = (uint8_t)class;
+    at[10] = (uint8_t) class;
 }
 
 // Its record was read: counts up to 3.

@@ -421,8 +421,7 @@ static bool load_group(struct load *load, struct codec_reader *reader)
     const uint16_t count = codec_read_u16(reader);
     const uint32_t low = codec_read_u32(reader);
 
-    if (reader->failed || vnode >= engine->options.vnodes ||
-        low >> engine->index.base_bits != 0) {
+    if (reader->failed || vnode >= engine->options.vnodes || low >> engine->index.base_bits != 0) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -480,8 +479,8 @@ static int load_block(struct load *load, const uint8_t *block)
         XXH3_64bits_withSeed(block + 16, bytes - 16, load->engine->log_id) != checksum) {
         return -EBADMSG;
     }
-    reader = codec_reader_of(
-        slice_of(block + CHECKPOINT_HEADER_BYTES, bytes - CHECKPOINT_HEADER_BYTES));
+    reader =
+        codec_reader_of(slice_of(block + CHECKPOINT_HEADER_BYTES, bytes - CHECKPOINT_HEADER_BYTES));
     if (last == 1) {
         return load_last(load, &reader) ? 0 : -EBADMSG;
     }

@@ -1,9 +1,9 @@
 // Checkpoints of the log engine's index, as bytes and as work in slices. For its own files.
 //
 // A checkpoint is written while writers go on, so it is of no single instant: an entry may be as it
-// was at the beginning, or as something later left it. Recovery loads it and replays all frames from
-// its beginning on; each record names the location that it replaces, so what is already there is not
-// applied twice (log_recover.c).
+// was at the beginning, or as something later left it. Recovery loads it and replays all frames
+// from its beginning on; each record names the location that it replaces, so what is already there
+// is not applied twice (log_recover.c).
 //
 // The file checkpoint-N consists of blocks of 256 KiB, each:
 //
@@ -25,8 +25,8 @@
 // 8 and records with expiry 8, as they were at the beginning.
 #pragma once
 
-#include "core/slice.h"
 #include "core/io.h"
+#include "core/slice.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,8 +49,8 @@ bool log_checkpoint_busy(const struct log_engine *engine);
 // Whether enough was appended since the last one.
 bool log_checkpoint_due(const struct log_engine *engine);
 
-// Loads the checkpoint of that number into an empty index: 0, -ENOENT, -EBADMSG, or -errno. Waits in
-// io_turn(): only while the engine opens. What was inserted stays where it fails.
+// Loads the checkpoint of that number into an empty index: 0, -ENOENT, -EBADMSG, or -errno. Waits
+// in io_turn(): only while the engine opens. What was inserted stays where it fails.
 int log_checkpoint_load(struct log_engine *engine, uint64_t number);
 
 int log_checkpoint_open(struct log_engine *engine);

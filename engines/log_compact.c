@@ -2,13 +2,13 @@
 //
 // A victim is read frame by frame; a record to which an entry leads is appended to the cold head,
 // naming its old place, and the entry (or the cache slot) follows. A record that has expired goes
-// instead; a removal moves along while an older record of any key is elsewhere. When nothing of it is
-// live the segment is given up, and used anew after the next checkpoint (log_segment.c).
+// instead; a removal moves along while an older record of any key is elsewhere. When nothing of it
+// is live the segment is given up, and used anew after the next checkpoint (log_segment.c).
 //
-// The victim is the sealed segment with the most to gain for its cost: (1 - u) * age / (1 + u), with
-// u the live part (Rosenblum and Ousterhout, "The design and implementation of a log-structured file
-// system", 1992, section 3.6). Segments more than half of which is live are left alone until room is
-// short.
+// The victim is the sealed segment with the most to gain for its cost: (1 - u) * age / (1 + u),
+// with u the live part (Rosenblum and Ousterhout, "The design and implementation of a
+// log-structured file system", 1992, section 3.6). Segments more than half of which is live are
+// left alone until room is short.
 #include "engines/log.h"
 
 #include "core/memory.h"
@@ -76,8 +76,7 @@ static uint32_t segments_free(const struct log_engine *engine)
 
 static bool room_is_short(const struct log_engine *engine)
 {
-    const uint32_t total =
-        engine->space_refused ? engine->segment_top : engine->segments_max;
+    const uint32_t total = engine->space_refused ? engine->segment_top : engine->segments_max;
     const uint32_t wanted = total * ROOM_PERCENT_SHORT / 100;
 
     return segments_free(engine) < (wanted < 4 ? 4 : wanted);
@@ -304,8 +303,8 @@ static bool next_frame(struct log_compaction *task)
             return false;
         }
         const uint8_t *const at = task->bytes + (task->offset - task->begin);
-        const enum log_frame_status status = log_frame_open(
-            slice_of(at, task->end - task->offset), engine->log_id, &task->header);
+        const enum log_frame_status status =
+            log_frame_open(slice_of(at, task->end - task->offset), engine->log_id, &task->header);
 
         if (status == LOG_FRAME_CUT && task->offset != task->begin) {
             read_more(task);

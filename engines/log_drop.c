@@ -78,8 +78,8 @@ bool log_drop_step(struct log_engine *engine, uint32_t budget)
         struct log_dropped *const dropped = engine->dropped;
 
         if (dropped->table.entries != 0) {
-            seen += 1 + (uint32_t)index_shed(&engine->index, &dropped->table, entry_dropped,
-                                             engine);
+            seen +=
+                1 + (uint32_t)index_shed(&engine->index, &dropped->table, entry_dropped, engine);
             continue;
         }
         engine->dropped = dropped->next;

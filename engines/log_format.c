@@ -79,9 +79,8 @@ enum log_frame_status log_frame_open(struct slice bytes, uint64_t log_id,
     if (log_frame_span(header.bytes) > bytes.size) {
         return LOG_FRAME_CUT;
     }
-    return frame_checksum(bytes.bytes, header.bytes, log_id) == header.checksum
-               ? LOG_FRAME_VALID
-               : LOG_FRAME_DAMAGED;
+    return frame_checksum(bytes.bytes, header.bytes, log_id) == header.checksum ? LOG_FRAME_VALID
+                                                                                : LOG_FRAME_DAMAGED;
 }
 
 static uint8_t *put(uint8_t *to, const void *bytes, size_t size)

@@ -25,11 +25,9 @@
 //     44      4      records
 //     48      8      epoch: counts the runs of the log
 //     56      8      checksum of the frame before this one, 0 for the first
-//     64      8      durable: all frames up to this sequence were durable when this one was submitted
-//     72      8      stamp of the first record that has none of its own; the next has one more
-//     80      8      id of the log
-//     88      8      zero
-//     96             records
+//     64      8      durable: all frames up to this sequence were durable when this one was
+//     submitted 72      8      stamp of the first record that has none of its own; the next has one
+//     more 80      8      id of the log 88      8      zero 96             records
 //
 // The log's id seeds checksums, so a frame of another log, or of another use of the same file, is
 // not taken for ours even where a file was copied over.
@@ -49,8 +47,8 @@
 //     .       0, 8   stamp: of records that compaction has moved, which keep theirs
 //     .              key, object, zeros to the next 16
 //
-// Kinds: a value, a tombstone (both reachable by the index), a removal (of a key, nothing is left of
-// it), a drop (of all records of a vnode with smaller stamps; no key).
+// Kinds: a value, a tombstone (both reachable by the index), a removal (of a key, nothing is left
+// of it), a drop (of all records of a vnode with smaller stamps; no key).
 //
 // A location is 36 bits: segment number (14) and place in it, in units of 16 bytes (22). The index
 // holds it with a length class of 5 bits (log_class), and one bit that says that the rest is a slot
@@ -109,8 +107,8 @@ static inline uint64_t log_location_offset(uint64_t location)
 }
 
 // Length classes: two an octave from 32 bytes on. log_class() is the smallest that holds `bytes`
-// (> 0, <= log_class_bytes(LOG_CLASSES - 1), 1.5 MiB); reading log_class_bytes() at a location reads
-// the whole record.
+// (> 0, <= log_class_bytes(LOG_CLASSES - 1), 1.5 MiB); reading log_class_bytes() at a location
+// reads the whole record.
 static inline uint32_t log_class_bytes(uint32_t class)
 {
     return (class % 2 == 0 ? 32U : 48U) << class / 2;
@@ -121,7 +119,8 @@ static inline uint32_t log_class(uint64_t bytes)
     if (bytes <= 32) {
         return 0;
     }
-    const uint32_t octave = 63 - (uint32_t)__builtin_clzll(bytes - 1); // 2^octave < bytes <= 2^(octave + 1)
+    const uint32_t octave =
+        63 - (uint32_t)__builtin_clzll(bytes - 1); // 2^octave < bytes <= 2^(octave + 1)
 
     return (octave - 5) * 2 + (bytes > (UINT64_C(3) << (octave - 1)) ? 2 : 1);
 }

@@ -41,9 +41,8 @@ static int manifest_load(struct log_engine *engine, struct slice *ret_bytes)
         return fd;
     }
     uint8_t *const bytes = memory_allocate(MANIFEST_BYTES_MAX);
-    const int error = bytes == NULL
-                          ? -ENOMEM
-                          : wait_read_some(io, fd, bytes, MANIFEST_BYTES_MAX, 0, &size);
+    const int error =
+        bytes == NULL ? -ENOMEM : wait_read_some(io, fd, bytes, MANIFEST_BYTES_MAX, 0, &size);
 
     (void)wait_close(io, fd);
     if (error != 0) {
@@ -237,7 +236,8 @@ static int sync_replayed(struct log_engine *engine)
     return error;
 }
 
-// A new log ----------------------------------------------------------------------------------------
+// A new log
+// ----------------------------------------------------------------------------------------
 
 static bool other_file(void *context, const char *name)
 {
@@ -266,7 +266,8 @@ static int begin_anew(struct log_engine *engine, struct log_recovery *report)
     return error;
 }
 
-// All ----------------------------------------------------------------------------------------------
+// All
+// ----------------------------------------------------------------------------------------------
 
 // Makes the names in the directory above durable: this one's may be new.
 static int sync_parent(struct log_engine *engine)

@@ -85,9 +85,8 @@ static int stream_fill(struct recovery *recovery, struct stream *stream, uint32_
         return 0;
     }
     const uint32_t wanted = left < STREAM_BYTES ? left : STREAM_BYTES;
-    const int error =
-        wait_read_some(engine->options.io, engine->segments[stream->segment].fd, stream->bytes,
-                       wanted, stream->offset, &got);
+    const int error = wait_read_some(engine->options.io, engine->segments[stream->segment].fd,
+                                     stream->bytes, wanted, stream->offset, &got);
 
     if (error != 0) {
         return error;
@@ -113,8 +112,8 @@ static bool stream_look(struct recovery *recovery, struct stream *stream, bool *
         return false;
     }
     const uint8_t *const at = stream->bytes + (stream->offset - stream->begin);
-    enum log_frame_status status = log_frame_open(
-        slice_of(at, stream->end - stream->offset), engine->log_id, &header);
+    enum log_frame_status status =
+        log_frame_open(slice_of(at, stream->end - stream->offset), engine->log_id, &header);
 
     if (status == LOG_FRAME_NEWER) {
         recovery->error = -EPROTONOSUPPORT;
@@ -201,8 +200,8 @@ static int read_record(struct recovery *recovery, uint64_t payload, struct log_r
     if (engine->segments[number].fd < 0) {
         return -ENOENT;
     }
-    const int error = wait_read(engine->options.io, engine->segments[number].fd, recovery->twin,
-                                size, begin);
+    const int error =
+        wait_read(engine->options.io, engine->segments[number].fd, recovery->twin, size, begin);
 
     if (error != 0) {
         return error;
@@ -304,8 +303,8 @@ static void apply_drop(struct recovery *recovery, const struct log_record *recor
     vnode->tombstones = vnode->with_expiry = 0;
 }
 
-static void apply_removal(struct recovery *recovery, const struct log_record *record,
-                          uint64_t hash, uint64_t stamp)
+static void apply_removal(struct recovery *recovery, const struct log_record *record, uint64_t hash,
+                          uint64_t stamp)
 {
     struct log_engine *const engine = recovery->engine;
     uint64_t *slot = log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE);
@@ -329,10 +328,10 @@ static bool apply_value(struct recovery *recovery, const struct log_record *reco
     struct log_engine *const engine = recovery->engine;
     struct index_table *const table = &engine->vnodes[record->vnode].table;
     const uint64_t payload = log_payload(location, log_class(record->bytes));
-    uint64_t *old = record->replaces == LOG_LOCATION_NONE
-                        ? NULL
-                        : log_slot_of(engine, record->vnode, hash,
-                                      record->replaces & LOG_PAYLOAD_WHERE);
+    uint64_t *old =
+        record->replaces == LOG_LOCATION_NONE
+            ? NULL
+            : log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE);
 
     if (log_slot_of(engine, record->vnode, hash, location) != NULL) {
         if (old != NULL) { // the checkpoint was ahead, and an earlier frame has come after it
@@ -406,8 +405,7 @@ static int apply_frame(struct recovery *recovery, const struct stream *stream, b
 {
     struct log_engine *const engine = recovery->engine;
     struct log_segment *const segment = &engine->segments[stream->segment];
-    struct frame_apply apply = {
-        .recovery = recovery, .header = &stream->header, .known = known};
+    struct frame_apply apply = {.recovery = recovery, .header = &stream->header, .known = known};
 
     if (!log_frame_each(stream->frame, &stream->header, apply_record, &apply)) {
         complain(recovery, "segment-%05u at %u: a frame whose records are not as it says",
@@ -436,8 +434,7 @@ static struct stream *stream_first(struct recovery *recovery)
     for (uint32_t i = 0; i < recovery->stream_count; i++) {
         struct stream *const stream = &recovery->streams[i];
 
-        if (!stream->ended &&
-            (first == NULL || stream->header.sequence < first->header.sequence)) {
+        if (!stream->ended && (first == NULL || stream->header.sequence < first->header.sequence)) {
             first = stream;
         }
     }
@@ -540,8 +537,7 @@ static int open_streams(struct recovery *recovery, uint64_t after)
     return 0;
 }
 
-int log_replay(struct log_engine *engine, uint64_t after, bool careful,
-               struct log_recovery *report)
+int log_replay(struct log_engine *engine, uint64_t after, bool careful, struct log_recovery *report)
 {
     struct recovery recovery = {
         .engine = engine,
@@ -551,7 +547,8 @@ int log_replay(struct log_engine *engine, uint64_t after, bool careful,
         .careful = careful,
     };
 
-    recovery.streams = memory_allocate_zeroed((engine->segment_top + 1U) * sizeof *recovery.streams);
+    recovery.streams =
+        memory_allocate_zeroed((engine->segment_top + 1U) * sizeof *recovery.streams);
     recovery.twin = memory_allocate_aligned(LOG_FRAME_CAPACITY, LOG_BLOCK_BYTES);
     int error = recovery.streams == NULL || recovery.twin == NULL ? -ENOMEM : 0;
 

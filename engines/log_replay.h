@@ -4,7 +4,7 @@
 #include "engines/log_recover.h"
 
 // Applies the frames after `after` to the index, in their order, over all segments that are open.
-// Careful: as if nothing were known of what was before. Sets the engine's sequence, chain and stamp,
-// and what the segments hold. 0 or -errno.
+// Careful: as if nothing were known of what was before. Sets the engine's sequence, chain and
+// stamp, and what the segments hold. 0 or -errno.
 int log_replay(struct log_engine *engine, uint64_t after, bool careful,
                struct log_recovery *report);

@@ -17,7 +17,8 @@ void log_path(const struct log_engine *engine, char *path, const char *name)
 {
     const int size = snprintf(path, LOG_PATH_BYTES, "%s/%s", engine->options.directory, name);
 
-    CHECK(size > 0 && size < LOG_PATH_BYTES); // the directory's length was looked at when it was opened
+    CHECK(size > 0 &&
+          size < LOG_PATH_BYTES); // the directory's length was looked at when it was opened
 }
 
 void log_segment_path(const struct log_engine *engine, char *path, uint32_t number)
@@ -28,7 +29,8 @@ void log_segment_path(const struct log_engine *engine, char *path, uint32_t numb
     log_path(engine, path, name);
 }
 
-// The manifest on disk -----------------------------------------------------------------------------
+// The manifest on disk
+// -----------------------------------------------------------------------------
 
 enum manifest_step {
     MANIFEST_OPEN,
@@ -220,7 +222,8 @@ uint64_t log_manifest_changed(struct log_engine *engine)
     return engine->manifest_wanted;
 }
 
-// Making segments ready ----------------------------------------------------------------------------
+// Making segments ready
+// ----------------------------------------------------------------------------
 
 enum preparation_step {
     PREPARATION_IDLE,
@@ -380,8 +383,7 @@ static void preparation_begin(struct log_engine *engine)
     task->zeroed = 0;
     log_segment_path(engine, task->path, task->number);
     // A file that an earlier attempt has opened is gone on with.
-    task->step =
-        engine->segments[task->number].fd >= 0 ? PREPARATION_ALLOCATE : PREPARATION_OPEN;
+    task->step = engine->segments[task->number].fd >= 0 ? PREPARATION_ALLOCATE : PREPARATION_OPEN;
     preparation_go(task);
 }
 
@@ -427,11 +429,15 @@ void log_segments_close(struct log_engine *engine)
     if (engine->manifest != NULL) {
         memory_free(engine->manifest->bytes);
     }
+    if (engine->preparation != NULL) {
+        memory_free(engine->preparation->zeros);
+    }
     memory_free(engine->manifest);
     memory_free(engine->preparation);
 }
 
-// Use ----------------------------------------------------------------------------------------------
+// Use
+// ----------------------------------------------------------------------------------------------
 
 bool log_head_advance(struct log_engine *engine, struct log_head *head)
 {

@@ -133,7 +133,8 @@ uint8_t *log_append(struct log_engine *engine, struct log_head *head, uint32_t b
     return at;
 }
 
-// What replaces a record that compaction has just moved has to come after it in the order of frames.
+// What replaces a record that compaction has just moved has to come after it in the order of
+// frames.
 uint8_t *log_append_after(struct log_engine *engine, uint64_t replaces, uint32_t bytes,
                           uint64_t *ret_location)
 {
@@ -195,8 +196,7 @@ uint64_t log_commit_of(const struct log_engine *engine, uint64_t location)
     if (log_is_filling(engine, location)) {
         return engine->commit_open;
     }
-    for (const struct log_frame *frame = engine->frames_first; frame != NULL;
-         frame = frame->next) {
+    for (const struct log_frame *frame = engine->frames_first; frame != NULL; frame = frame->next) {
         if (frame->hot && in_frame(frame, segment, offset) != NULL) {
             return frame->commit;
         }

@@ -1,5 +1,6 @@
-// Operations on files that wait for their end in io_turn(): for the time in which an engine opens or
-// closes, and nothing else runs on its core. Each returns what the operation returned, or -errno.
+// Operations on files that wait for their end in io_turn(): for the time in which an engine opens
+// or closes, and nothing else runs on its core. Each returns what the operation returned, or
+// -errno.
 #pragma once
 
 #include "core/io.h"

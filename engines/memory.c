@@ -415,6 +415,19 @@ static void memory_stats(struct engine *base, struct engine_stats *ret_stats)
     };
 }
 
+// Nothing is on disk, so nothing waits for it.
+static void memory_commit(struct engine *base)
+{
+    (void)base;
+}
+
+static uint64_t memory_committed(struct engine *base, int *ret_error)
+{
+    (void)base;
+    *ret_error = 0;
+    return UINT64_MAX;
+}
+
 static void memory_close(struct engine *base)
 {
     struct memory_engine *const engine = engine_of(base);
@@ -457,6 +470,10 @@ static const struct engine_vtable memory_vtable = {
     .reserve = memory_reserve,
     .unreserve = memory_unreserve,
     .set_memory_max = memory_set_max,
+    .commit = memory_commit,
+    .committed = memory_committed,
+    .sync = memory_commit,
+    .save = memory_commit,
     .stats = memory_stats,
     .close = memory_close,
 };

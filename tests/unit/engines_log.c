@@ -1,8 +1,8 @@
 // The log engine against a plain model, over the simulated disk, with crashes at any moment.
 //
-// Each key's object is a function of the key's number and a version that only grows. The model keeps
-// which versions a key may have after a crash: the newest that was durable, and all that were put
-// since.
+// Each key's object is a function of the key's number and a version that only grows. The model
+// keeps which versions a key may have after a crash: the newest that was durable, and all that were
+// put since.
 #include "core/hash.h"
 #include "core/memory.h"
 #include "core/random.h"
@@ -420,7 +420,7 @@ Test(engines_log, follows_the_model)
 
     model_begin(&model, 1, 2000, small);
     for (int phase = 0; phase < 4; phase++) {
-        work(&model, 20000, phase % 2 == 0 ? 60 : 20);
+        work(&model, 12000, phase % 2 == 0 ? 60 : 20);
         drain(&model);
         check_all(&model);
     }
@@ -434,12 +434,12 @@ Test(engines_log, follows_the_model)
 
 Test(engines_log, keeps_what_was_acknowledged)
 {
-    for (uint64_t seed = 1; seed <= 30; seed++) {
+    for (uint64_t seed = 1; seed <= 4; seed++) {
         struct model model;
 
         model_begin(&model, seed, 300, small);
-        for (int run = 0; run < 6; run++) {
-            work(&model, 1000 + (uint32_t)random_below(&model.random, 3000), 60);
+        for (int run = 0; run < 5; run++) {
+            work(&model, 500 + (uint32_t)random_below(&model.random, 2000), 60);
             end_engine(&model, (enum end)random_below(&model.random, 3));
             open_engine(&model);
             check_all(&model);
