@@ -1,5 +1,6 @@
 """From the first word on the command line to the last reply: starting, refusing to, ending."""
 
+import json
 import os
 import pathlib
 import re
@@ -228,6 +229,36 @@ def ready_line():
         with node.connect() as client:
             expect(client.cmd("PING"), "PONG")
         expect(len(node.output), 1, f"lines on standard output: {node.output}")
+
+
+def told_to_a_supervisor():
+    """READY=1 when it serves, STOPPING=1 when it ends: sd_notify(3)."""
+    with Folder() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        path = os.path.join(folder.path, "notify")
+        supervisor.bind(path)
+        supervisor.settimeout(SHORT_S)
+        with Rldbd(env={**os.environ, "NOTIFY_SOCKET": path}) as node:
+            expect(supervisor.recv(100), b"READY=1")
+            expect(node.stop(), 0)
+            expect(supervisor.recv(100), b"STOPPING=1")
+
+
+def a_log_that_moves():
+    """log.file, each line an object; moved away, and opened anew on SIGHUP."""
+    with Folder() as folder:
+        path = os.path.join(folder.path, "rldb.log")
+        with Rldbd({"log": {"file": path, "format": "json"}}) as node:
+            os.rename(path, path + ".1")
+            node.signal(signal.SIGHUP)
+            deadline = time.monotonic() + SHORT_S
+            while not os.path.exists(path):
+                expect_true(time.monotonic() < deadline, "no new log after SIGHUP")
+                time.sleep(0.01)
+            expect(node.stop(), 0)
+        for name, word in ((path + ".1", "client 127"), (path, "stopping on SIGTERM")):
+            text = pathlib.Path(name).read_text(encoding="utf-8")
+            lines = [json.loads(line) for line in text.splitlines()]
+            expect_true(lines and word in str(lines), f"{name}: {text!r}")
 
 
 def numbers_of_shards():
@@ -557,6 +588,8 @@ CASES = [
     ("--check: beyond the loopback", beyond_loopback),
     ("--check: wrong users files", wrong_users_files),
     ("the ready line", ready_line),
+    ("what a supervisor is told", told_to_a_supervisor),
+    ("a log that is moved away", a_log_that_moves),
     ("one shard, three shards", numbers_of_shards),
     ("a port in use by another node", ports_in_use),
     ("a port in use by a stranger", stranger_on_the_port),

@@ -190,7 +190,7 @@ class Rldbd(Server):
     peer port are free ones unless it names them.
     """
 
-    def __init__(self, config=None, shards=2, ready=True, nofile=None):
+    def __init__(self, config=None, shards=2, ready=True, nofile=None, env=None):
         folder = scratch()
         config = config or {}
         first = PORTS.take(shards + 2)
@@ -213,7 +213,7 @@ class Rldbd(Server):
         self.config_path = os.path.join(folder, "rldbd.yaml")
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(config_text(self.config))
-        super().__init__([rldbd_path(), "--config", self.config_path], folder, nofile=nofile)
+        super().__init__([rldbd_path(), "--config", self.config_path], folder, env, nofile)
         if ready:
             self.wait_ready()
 
