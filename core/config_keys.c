@@ -88,8 +88,9 @@ const struct config_key config_keys[] = {
      .offset = offsetof(struct config, storage.sync),
      .fallback = "always",
      .choices = syncs,
-     .help = "When a write is acknowledged and durable: always (acknowledged when it is on "
-             "disk), interval (on disk within sync_interval), never (when the system likes)."},
+     .help =
+         "When a write is acknowledged and durable (log and lsm): always (acknowledged when it is "
+         "on disk), interval (on disk within sync_interval), never (when the system likes)."},
     {.path = "storage.sync_interval",
      .type = CONFIG_TIME,
      .flags = CONFIG_RUNTIME,
@@ -97,7 +98,7 @@ const struct config_key config_keys[] = {
      .fallback = "1s",
      .min = UINT64_C(1000000),
      .max = UINT64_C(3600) * 1000000000,
-     .help = "How much may be lost with sync: interval."},
+     .help = "How much may be lost with sync: interval (log and lsm)."},
     {.path = "storage.cache",
      .type = CONFIG_SIZE,
      .flags = CONFIG_AUTO,
@@ -140,7 +141,8 @@ const struct config_key config_keys[] = {
      .fallback = "5%",
      .min = 0,
      .max = 90,
-     .help = "The part of the disk that stays free: writes are refused before it is used up."},
+     .help = "The part of the disk that stays free: writes are refused before it is used up "
+             "(log and lsm)."},
     {.path = "storage.value_max",
      .type = CONFIG_SIZE,
      .offset = offsetof(struct config, storage.value_max_bytes),
@@ -249,7 +251,7 @@ const struct config_key config_keys[] = {
      .fallback = "5s",
      .min = UINT64_C(1000000),
      .max = UINT64_C(3600) * 1000000000,
-     .help = "How long a request may take in the cluster before it is answered with an "
+     .help = "How long a request may take in a cluster before it is answered with an "
              "error."},
     {.path = "auth.users_file",
      .type = CONFIG_PATH,
