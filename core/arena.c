@@ -6,6 +6,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 // Linux 5.14
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define ARENA_POISONS 1
 #elif defined(__has_feature)
@@ -145,25 +149,31 @@ static uint8_t *run_at(const struct arena *arena, uint32_t run)
     return arena->base + (uint64_t)run * ARENA_RUN_BYTES;
 }
 
+// One that holds no memory; false when there is none left.
+static bool run_take_clean(struct arena *arena, uint32_t *ret_run)
+{
+    if (arena->runs_clean != 0) {
+        *ret_run = arena->runs_clean - 1;
+        run_unlink(arena, &arena->runs_clean, *ret_run);
+        return true;
+    }
+    if (arena->run_top < arena->run_count) {
+        *ret_run = arena->run_top++;
+        arena_poison(run_at(arena, *ret_run), ARENA_RUN_BYTES);
+        return true;
+    }
+    return false;
+}
+
 // False when there is none left.
 static bool run_take(struct arena *arena, uint32_t *ret_run)
 {
-    uint32_t run;
-
-    if (arena->runs_dirty != 0) {
-        run = arena->runs_dirty - 1;
-        run_unlink(arena, &arena->runs_dirty, run);
-        arena->runs_dirty_count--;
-    } else if (arena->runs_clean != 0) {
-        run = arena->runs_clean - 1;
-        run_unlink(arena, &arena->runs_clean, run);
-    } else if (arena->run_top < arena->run_count) {
-        run = arena->run_top++;
-        arena_poison(run_at(arena, run), ARENA_RUN_BYTES);
-    } else {
-        return false;
+    if (arena->runs_dirty == 0) {
+        return run_take_clean(arena, ret_run);
     }
-    *ret_run = run;
+    *ret_run = arena->runs_dirty - 1;
+    run_unlink(arena, &arena->runs_dirty, *ret_run);
+    arena->runs_dirty_count--;
     return true;
 }
 
@@ -198,6 +208,29 @@ static bool pool_grow(struct arena_pool *pool)
     }
     it->used = 0;
     run_link(arena, &pool->partial, run);
+    pool->runs++;
+    return true;
+}
+
+bool arena_block_available(const struct arena_pool *pool)
+{
+    const struct arena *const arena = pool->arena;
+
+    return pool->partial != 0 || arena->runs_dirty != 0 || arena->runs_clean != 0 ||
+           arena->run_top < arena->run_count;
+}
+
+bool arena_prefault(struct arena *arena, uint32_t runs)
+{
+    uint32_t run;
+
+    if (arena->runs_dirty_count >= runs || !run_take_clean(arena, &run)) {
+        return false;
+    }
+    // Linux 5.14; before that the run is touched when it is used.
+    (void)madvise(run_at(arena, run), ARENA_RUN_BYTES, MADV_POPULATE_WRITE);
+    run_link(arena, &arena->runs_dirty, run);
+    arena->runs_dirty_count++;
     return true;
 }
 
@@ -250,6 +283,7 @@ void arena_block_free(struct arena_pool *pool, uint64_t place)
     pool->taken--;
     if (it->used == 0) {
         run_unlink(arena, &pool->partial, run);
+        pool->runs--;
         run_link(arena, &arena->runs_dirty, run);
         arena->runs_dirty_count++;
     }
@@ -373,6 +407,17 @@ static bool extent_find(struct arena *arena, uint8_t order, uint32_t *ret_unit)
     }
     *ret_unit = unit;
     return true;
+}
+
+bool arena_extent_available(const struct arena *arena, uint64_t bytes)
+{
+    uint8_t order = extent_order(bytes);
+
+    while (order < ARENA_EXTENT_ORDERS && arena->extents_free[order] == 0) {
+        order++;
+    }
+    return order < ARENA_EXTENT_ORDERS ||
+           arena->extent_count - arena->extent_top >= UINT32_C(1) << (ARENA_EXTENT_ORDERS - 1);
 }
 
 uint64_t arena_extent_take(struct arena *arena, uint64_t bytes)

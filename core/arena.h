@@ -83,6 +83,7 @@ struct arena_pool {
     uint32_t block_bytes;
     uint32_t blocks_a_run;
     uint32_t partial; // list of runs with free blocks
+    uint32_t runs;    // it holds
     uint64_t taken;   // blocks
 };
 
@@ -97,10 +98,27 @@ void arena_pool_open(struct arena_pool *pool, struct arena *arena, uint32_t bloc
 uint64_t arena_block_take(struct arena_pool *pool);
 void arena_block_free(struct arena_pool *pool, uint64_t place);
 
+// Blocks that can be taken before another run is.
+static inline uint64_t arena_blocks_left(const struct arena_pool *pool)
+{
+    return (uint64_t)pool->runs * pool->blocks_a_run - pool->taken;
+}
+
+// Whether arena_block_take() would find one.
+bool arena_block_available(const struct arena_pool *pool);
+
+// Has the system clear the memory of a run that nobody holds yet, unless `runs` free ones are
+// cleared already: 250 us for 2 MiB, which else the first block taken of the run would cost. True
+// when it did one.
+bool arena_prefault(struct arena *arena, uint32_t runs);
+
 // The place of `bytes` > 0 contiguous bytes, aligned to ARENA_EXTENT_UNIT_BYTES. ARENA_NONE when
 // they are more than the largest extent or the reservation is used up. First gives back about as
 // much of what was freed before, so that a loop of taking and freeing does not grow.
 uint64_t arena_extent_take(struct arena *arena, uint64_t bytes);
+
+// Whether arena_extent_take() is certain to find addresses.
+bool arena_extent_available(const struct arena *arena, uint64_t bytes);
 
 // `bytes` as taken.
 void arena_extent_free(struct arena *arena, uint64_t place, uint64_t bytes);

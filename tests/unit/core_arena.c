@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void open_small(struct arena *arena)
 {
@@ -197,5 +198,43 @@ Test(core_arena, released_memory_is_zero_and_can_be_taken_again)
     }
     cr_assert_eq(zeroed, BLOCKS - 8);
     cr_assert_eq(arena.run_top, BLOCKS);
+    arena_close(&arena);
+}
+
+Test(core_arena, prefault_has_the_next_run_cleared)
+{
+    struct arena arena;
+    struct arena_pool pool;
+    unsigned char resident[ARENA_RUN_BYTES / 4096];
+
+    open_small(&arena);
+    arena_pool_open(&pool, &arena, ARENA_RUN_BYTES / 8);
+    cr_assert_eq(arena_blocks_left(&pool), 0);
+    cr_assert(arena_prefault(&arena, 1));
+    cr_assert_not(arena_prefault(&arena, 1), "one is enough");
+
+    const uint64_t place = arena_block_take(&pool);
+
+    cr_assert_eq(arena_blocks_left(&pool), 7);
+    cr_assert_eq(mincore(arena.base + place, ARENA_RUN_BYTES, resident), 0);
+    for (uint32_t page = 0; page < sizeof resident; page++) {
+        cr_assert_eq(resident[page] & 1, 1, "page %u", page);
+    }
+    arena_block_free(&pool, place);
+    cr_assert_eq(arena_blocks_left(&pool), 0);
+    arena_close(&arena);
+}
+
+Test(core_arena, extents_are_available_until_they_are_not)
+{
+    struct arena arena;
+    const uint64_t largest = (uint64_t)ARENA_EXTENT_UNIT_BYTES << (ARENA_EXTENT_ORDERS - 1);
+
+    open_small(&arena);
+    while (arena_extent_available(&arena, largest)) {
+        cr_assert_neq(arena_extent_take(&arena, largest), ARENA_NONE);
+    }
+    cr_assert_eq(arena_extent_take(&arena, largest), ARENA_NONE);
+    cr_assert_not(arena_extent_available(&arena, 1));
     arena_close(&arena);
 }
