@@ -14,8 +14,12 @@
  *    put, remove or step on this engine, or until the turn ends.
  *  - put stores or replaces, remove removes.
  *
- * A put or delete right after a get of the same op costs no further misses: what it reads is in the
- * cache, or the engine remembers it in `position`.
+ * A put or remove right after a get of the same op costs no further misses: what it reads is in the
+ * cache, or the engine remembers it in the op.
+ *
+ * A put that changes only the beginning of an object says so by `tail_bytes`, and the engine keeps
+ * the rest: an expiry on a value of 64 MiB is written without touching the value, where the engine
+ * can, and never copied more than once. The log engine does not take it yet.
  *
  * Scans: by cursor in hash order, as Redis' SCAN promises (what is there from start to end is
  * returned at least once; growth and shrinking in between lose nothing). Snapshots: a scan that
@@ -35,7 +39,7 @@ struct io;
 
 enum engine_status {
     ENGINE_OK,        /* get: found. put: stored. delete: there was one */
-    ENGINE_MISS,      /* get, delete: no record */
+    ENGINE_MISS,      /* get, delete, put with tail_bytes: no record */
     ENGINE_PENDING,   /* `done` will be called */
     ENGINE_FULL,      /* put: no room and nothing may be evicted; what was there is untouched */
     ENGINE_TOO_LARGE, /* put: beyond what a record may hold */
@@ -47,6 +51,7 @@ enum engine_flags {
     ENGINE_SPARED = 2,    /* put: may use what is kept from others when memory is short. For what
                              hardly adds to it, such as an expiry or a new name */
     ENGINE_RESERVED = 4,  /* put: memory was set aside for it by engine_reserve() */
+    ENGINE_NO_TOUCH = 8,  /* get: does not count as a use, for the lru policy */
 };
 
 typedef void engine_done_fn(struct engine_op *op);
@@ -56,10 +61,12 @@ struct engine_op {
     uint64_t hash;         /* hash_key(engine's seed, key) */
     struct slice key;      /* 0..65,535 bytes; stays valid until the op is done */
     uint32_t vnode;        /* index of the vnode inside this engine, < engine_options.vnodes */
-    uint32_t flags;        /* put: enum engine_flags. get: of the record found */
+    uint32_t flags;        /* enum engine_flags; after a get: of the record found */
     uint64_t expire_ms;    /* put: wall time of expiry, 0 for never. get: of the record found */
     struct slice parts[2]; /* put: the object is parts[0] followed by parts[1]; none may point into
                               the engine's own memory */
+    uint64_t tail_bytes;   /* put: and then by as many bytes from the end of the object that is
+                              there. It has as many, or ENGINE_MISS: it went meanwhile */
     engine_done_fn *done;  /* for ENGINE_PENDING */
     /* set by the engine */
     struct slice object; /* get: the object, in place */

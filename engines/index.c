@@ -13,7 +13,11 @@ enum {
 void index_open(struct index *index, struct arena *arena, uint32_t tables)
 {
     CHECK(tables > 0);
-    *index = (struct index){.base = arena->base, .base_bits = INDEX_BUCKETS_MIN_LOG};
+    *index = (struct index){
+        .base = arena->base,
+        .base_bits = INDEX_BUCKETS_MIN_LOG,
+        .bytes_max = UINT64_MAX,
+    };
     arena_pool_open(&index->pool, arena, INDEX_CHUNK_BYTES);
     while (index->base_bits > 0 && tables > 1) {
         index->base_bits--;
@@ -31,6 +35,22 @@ void index_table_close(struct index *index, struct index_table *table)
 uint64_t index_bytes(const struct index *index)
 {
     return index->pool.taken * INDEX_CHUNK_BYTES + index->directory_bytes;
+}
+
+uint64_t index_table_bytes_min(const struct index *index)
+{
+    const uint64_t buckets_bytes = (uint64_t)INDEX_BUCKET_BYTES << index->base_bits;
+    const uint64_t chunks = (buckets_bytes + INDEX_CHUNK_BYTES - 1) / INDEX_CHUNK_BYTES;
+
+    return chunks * INDEX_CHUNK_BYTES + (2 * chunks + DIRECTORY_CAPACITY_MIN) * sizeof(uint32_t);
+}
+
+// A place of INDEX_CHUNK_BYTES; ARENA_NONE when there is no memory, or no more is allowed.
+static uint64_t block_take(struct index *index)
+{
+    return index_bytes(index) + INDEX_CHUNK_BYTES <= index->bytes_max
+               ? arena_block_take(&index->pool)
+               : ARENA_NONE;
 }
 
 // overflow lines --------------------------------------------------------------------------------
@@ -76,7 +96,7 @@ static void block_unlink(struct index *index, uint32_t block)
 
 static bool lines_grow(struct index *index)
 {
-    const uint64_t place = arena_block_take(&index->pool);
+    const uint64_t place = block_take(index);
 
     if (place == ARENA_NONE) {
         return false;
@@ -302,13 +322,18 @@ static bool directory_grow(struct index *index, struct index_table *table)
     }
     const uint32_t capacity =
         table->directory_capacity != 0 ? table->directory_capacity * 2 : DIRECTORY_CAPACITY_MIN;
+    const uint64_t more_bytes = (capacity - table->directory_capacity) * sizeof table->directory[0];
+
+    if (index_bytes(index) + more_bytes > index->bytes_max) {
+        return false;
+    }
     uint32_t *const directory =
         memory_resize(table->directory, capacity * sizeof table->directory[0]);
 
     if (directory == NULL) {
         return false;
     }
-    index->directory_bytes += (capacity - table->directory_capacity) * sizeof directory[0];
+    index->directory_bytes += more_bytes;
     table->directory = directory;
     table->directory_capacity = capacity;
     return true;
@@ -319,7 +344,7 @@ static bool chunk_add(struct index *index, struct index_table *table)
     if (!directory_grow(index, table)) {
         return false;
     }
-    const uint64_t place = arena_block_take(&index->pool);
+    const uint64_t place = block_take(index);
 
     if (place == ARENA_NONE) {
         return false;

@@ -487,6 +487,7 @@ static void write_batch(struct engine *base, struct engine_op *const *ops, size_
             log_prepare(base, ops + i, wave_size(count, i));
         }
         CHECK(ops[i]->key.size <= LOG_KEY_BYTES_MAX);
+        CHECK(intent != ENGINE_INTENT_PUT || ops[i]->tail_bytes == 0);
         ops[i]->intent = (uint8_t)intent;
         log_write_one(engine, ops[i]);
     }

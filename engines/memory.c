@@ -11,11 +11,6 @@ static const uint64_t reservation_bytes = UINT64_C(512) << 30; // what a place c
 
 static_assert(INDEX_PAYLOAD_BITS - LENGTH_CLASS_BITS + 2 == 39, "512 GiB in units of 4 bytes");
 
-static struct memory_engine *engine_of(struct engine *engine)
-{
-    return (struct memory_engine *)engine;
-}
-
 // looking up ------------------------------------------------------------------------------------
 
 uint64_t memory_hash(const struct memory_engine *engine, struct slice key)
@@ -128,9 +123,9 @@ static size_t wave_size(size_t count, size_t from)
 
 // The index lines of a group of ops are under way while the records of the one before are asked
 // for.
-static void memory_prepare(struct engine *base, struct engine_op *const *ops, size_t count)
+void memory_prepare(struct engine *base, struct engine_op *const *ops, size_t count)
 {
-    const struct memory_engine *const engine = engine_of(base);
+    const struct memory_engine *const engine = (struct memory_engine *)base;
     struct index_probe probes[MEMORY_BATCH];
 
     prefetch_lines(engine, ops, wave_size(count, 0));
@@ -172,6 +167,7 @@ static void get_found(struct memory_engine *engine, struct engine_op *op, uint64
         return;
     }
     if (engine->options.eviction == EVICTION_LRU && engine->options.memory_max_bytes != 0 &&
+        (op->flags & ENGINE_NO_TOUCH) == 0 &&
         (record->flags & RECORD_RECENCY_MASK) != RECORD_RECENCY_MASK) {
         *record->at = (uint8_t)(record->flags + RECORD_RECENCY_ONE);
     }
@@ -195,7 +191,7 @@ static void get_group(struct memory_engine *engine, struct engine_op *const *ops
 
 static void memory_get(struct engine *base, struct engine_op *const *ops, size_t count)
 {
-    struct memory_engine *const engine = engine_of(base);
+    struct memory_engine *const engine = (struct memory_engine *)base;
     struct index_probe probes[2][MEMORY_BATCH];
     struct record record;
 
@@ -221,182 +217,20 @@ static void memory_get(struct engine *base, struct engine_op *const *ops, size_t
     }
 }
 
-// put -------------------------------------------------------------------------------------------
-
-static void count_record(struct memory_engine *engine, struct memory_vnode *vnode, uint32_t flags,
-                         uint64_t change)
-{
-    engine->records += change;
-    if ((flags & RECORD_TOMBSTONE) != 0) {
-        engine->tombstones += change;
-        vnode->tombstones += change;
-    }
-    if ((flags & RECORD_EXPIRES) != 0) {
-        engine->with_expiry += change;
-        vnode->with_expiry += change;
-    }
-}
-
-static void tell_removed(struct memory_engine *engine, const struct record *record,
-                         enum engine_removal why)
-{
-    if (why == ENGINE_REMOVED_EXPIRED) {
-        engine->expired++;
-    } else {
-        engine->evicted++;
-    }
-    if (engine->options.removed != NULL) {
-        engine->options.removed(engine->options.removed_context, record->vnode, record->key, why);
-    }
-}
-
-// No entry leads to the record any more.
-static void release_record(struct memory_engine *engine, uint64_t hash, const struct record *record)
-{
-    struct memory_vnode *const vnode = &engine->vnodes[record->vnode];
-
-    count_record(engine, vnode, record->flags, UINT64_MAX);
-    engine->live_bytes -= record->bytes;
-    vnode->live_bytes -= record->bytes;
-    if (vnode->snapshots == 0 || !snapshot_keep(engine, hash, record)) {
-        segment_kill(engine, record_place(engine, record), record->bytes);
-    }
-}
-
-void memory_remove(struct memory_engine *engine, uint64_t hash, uint64_t *slot,
-                   const struct record *record, enum engine_removal why)
-{
-    tell_removed(engine, record, why);
-    index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
-    release_record(engine, hash, record);
-}
-
-static void write_record(struct memory_engine *engine, uint64_t place, const struct engine_op *op,
-                         uint32_t recency)
-{
-    uint8_t *const at = engine->arena.base + place;
-    const uint32_t tombstone = (op->flags & ENGINE_TOMBSTONE) != 0 ? RECORD_TOMBSTONE : 0;
-
-    record_write(at, engine->vnode_bytes, op->vnode, tombstone | recency, op->expire_ms, op->key,
-                 op->parts);
-    count_record(engine, &engine->vnodes[op->vnode], *at, 1);
-    if (op->expire_ms != 0) {
-        segment_note_expiry(engine, place, op->expire_ms);
-    }
-}
-
-static void put_in_place(struct memory_engine *engine, struct engine_op *op,
-                         const struct record *old)
-{
-    const uint32_t recency = old->flags & RECORD_RECENCY_MASK;
-
-    count_record(engine, &engine->vnodes[op->vnode], old->flags, UINT64_MAX);
-    write_record(engine, record_place(engine, old), op, recency);
-}
-
-static enum engine_status put_one(struct memory_engine *engine, struct engine_op *op)
-{
-    const uint64_t object_bytes = (uint64_t)op->parts[0].size + op->parts[1].size;
-    const uint64_t bytes =
-        record_bytes(op->key.size, object_bytes, op->expire_ms, engine->vnode_bytes);
-    struct memory_vnode *const vnode = &engine->vnodes[op->vnode];
-    struct record old;
-
-    if (op->key.size > RECORD_KEY_MAX || op->key.size + object_bytes > engine->record_max_bytes) {
-        return ENGINE_TOO_LARGE;
-    }
-    uint64_t *slot = memory_find(engine, op->vnode, op->hash, op->key, &old);
-
-    if (slot != NULL && record_expired(engine, &old)) {
-        memory_remove(engine, op->hash, slot, &old, ENGINE_REMOVED_EXPIRED);
-        slot = NULL;
-    }
-    if (slot != NULL && bytes == old.bytes &&
-        (vnode->snapshots == 0 || !snapshot_sees(engine, op->hash, &old))) {
-        put_in_place(engine, op, &old);
-        return ENGINE_OK;
-    }
-    const uint64_t moves = engine->moves;
-    const uint64_t place = memory_make_room(engine, bytes, slot != NULL ? old.bytes : 0, op->flags);
-
-    if (place == PLACE_NONE) {
-        return ENGINE_FULL;
-    }
-    if (engine->moves != moves) {
-        slot = memory_find(engine, op->vnode, op->hash, op->key, &old);
-    }
-    if (slot != NULL) {
-        *slot = index_entry(index_fingerprint(&engine->index, op->hash), payload_of(place, bytes));
-        release_record(engine, op->hash, &old);
-    } else if (!index_insert(&engine->index, &vnode->table, op->hash, payload_of(place, bytes))) {
-        segment_unappend(engine, place, bytes);
-        return ENGINE_FULL;
-    }
-    write_record(engine, place, op, 0);
-    engine->live_bytes += bytes;
-    vnode->live_bytes += bytes;
-    return ENGINE_OK;
-}
-
-static void memory_put(struct engine *base, struct engine_op *const *ops, size_t count)
-{
-    struct memory_engine *const engine = engine_of(base);
-
-    for (size_t i = 0; i < count; i++) {
-        if (i % MEMORY_BATCH == 0 && count > 1) {
-            memory_prepare(base, ops + i, wave_size(count, i));
-        }
-        CHECK(ops[i]->vnode < engine->options.vnodes);
-        ops[i]->status = put_one(engine, ops[i]);
-        if (ops[i]->status == ENGINE_FULL) {
-            engine->refused++;
-        }
-    }
-    memory_pace(engine);
-}
-
-static enum engine_status remove_one(struct memory_engine *engine, struct engine_op *op)
-{
-    struct record old;
-    uint64_t *const slot = memory_find(engine, op->vnode, op->hash, op->key, &old);
-
-    if (slot == NULL) {
-        return ENGINE_MISS;
-    }
-    if (record_expired(engine, &old)) {
-        memory_remove(engine, op->hash, slot, &old, ENGINE_REMOVED_EXPIRED);
-        return ENGINE_MISS;
-    }
-    index_remove(&engine->index, &engine->vnodes[op->vnode].table, op->hash, slot);
-    release_record(engine, op->hash, &old);
-    return ENGINE_OK;
-}
-
-static void memory_remove_batch(struct engine *base, struct engine_op *const *ops, size_t count)
-{
-    struct memory_engine *const engine = engine_of(base);
-
-    for (size_t i = 0; i < count; i++) {
-        if (i % MEMORY_BATCH == 0 && count > 1) {
-            memory_prepare(base, ops + i, wave_size(count, i));
-        }
-        ops[i]->status = remove_one(engine, ops[i]);
-    }
-}
-
 // the rest --------------------------------------------------------------------------------------
 
 static void memory_set_max(struct engine *base, uint64_t bytes, enum engine_eviction eviction)
 {
-    struct memory_engine *const engine = engine_of(base);
+    struct memory_engine *const engine = (struct memory_engine *)base;
 
     engine->options.memory_max_bytes = bytes;
     engine->options.eviction = eviction;
+    memory_bound_index(engine);
 }
 
 static void memory_stats(struct engine *base, struct engine_stats *ret_stats)
 {
-    const struct memory_engine *const engine = engine_of(base);
+    const struct memory_engine *const engine = (struct memory_engine *)base;
 
     *ret_stats = (struct engine_stats){
         .records = engine->records,
@@ -430,7 +264,7 @@ static uint64_t memory_committed(struct engine *base, int *ret_error)
 
 static void memory_close(struct engine *base)
 {
-    struct memory_engine *const engine = engine_of(base);
+    struct memory_engine *const engine = (struct memory_engine *)base;
 
     for (uint32_t i = 0; i < LIMIT_ENGINE_SNAPSHOTS; i++) {
         if (engine->snapshots[i].open) {
@@ -522,6 +356,7 @@ int memory_engine_open(const struct engine_options *options, struct engine **ret
     }
     arena_pool_open(&engine->pool, &engine->arena, SEGMENT_BYTES);
     index_open(&engine->index, &engine->arena, options->vnodes);
+    memory_bound_index(engine);
     random_seed(&engine->random, options->random_seed);
     *ret_engine = &engine->engine;
     return 0;

@@ -1,19 +1,29 @@
 // The memory engine, for its own files: what they share. Others see engines/engine.h only.
 //
-//     memory.c          open, close; get, put, remove in batches
+//     memory.c          open, close; looking up, get
+//     memory_put.c      put and remove
 //     memory_segment.c  where records lie: segments, what is dead in them, the write heads
 //     memory_walk.c     walking through a segment: moving, evicting, reaping
-//     memory_clean.c    the cleaner, and steps of background work
-//     memory_evict.c    room for what is put: the limit, and eviction
+//     memory_clean.c    the cleaner
+//     memory_room.c     room for what is put: the limit, and what is done ahead of it
+//     memory_evict.c    eviction: which segment, which records
 //     memory_reap.c     expiry
 //     memory_scan.c     scans, samples, counts
 //     memory_snapshot.c frozen views
 //     memory_drop.c     dropping vnodes
 //
 // Records (engines/memory_record.h) are appended to segments of 256 KiB; one larger than
-// LARGE_RECORD_BYTES has a segment of its own, an extent of the arena. The index (engines/index.h)
-// leads to them: a payload is the record's place in units of 4 bytes, and a length class of 5 bits,
-// the number of 16-byte units to prefetch.
+// LARGE_RECORD_BYTES has a segment of its own, an extent of the arena:
+//
+//     block segment   | record | record | dead | record | ...  | unused |
+//     large segment   | lead | record                                   |
+//
+// The lead is room for a longer head (an expiry) before an object that stays where it is.
+//
+// The index (engines/index.h) leads to records. A payload says where, and how much of it to
+// prefetch:
+//
+//     bits 41..5 place in the arena / 4     bits 4..0 length in units of 16 bytes, at most 31
 //
 // A record is reachable (an entry leads to it), kept (only a snapshot knows it), or dead.
 // Invariants, which memory_verify() checks:
@@ -22,7 +32,9 @@
 //  - a segment's `dead` is the sum of the sizes of its dead records, and `kept` counts its kept
 //    ones; the rest of `used` is reachable.
 //  - a segment that is no head and has nothing but dead records is freed at once.
-//  - index_bytes + data_bytes <= memory_max, where puts are concerned.
+//  - a segment is in the list of those with an expiry exactly when its expire_ms_min is not
+//    EXPIRE_NEVER; no record in it expires before that, but while a sweep notes it anew.
+//  - index_bytes + data_bytes <= memory_max, after it was lowered once they have come down.
 #pragma once
 
 #include "core/arena.h"
@@ -37,11 +49,14 @@ enum {
     SEGMENT_BYTES = 256 << 10,
     LARGE_RECORD_BYTES =
         SEGMENT_BYTES / 8, // at most an eighth of a segment is left unused at its end
+    LARGE_LEAD_BYTES = 64,
     LENGTH_CLASS_BITS = 5,
     LENGTH_CLASS_UNIT_BYTES = 16,
     MEMORY_BATCH = 16, // ops that are prefetched together
     SEGMENT_NONE = 0,  // segments are linked by number + 1
-    DIRT_CLASSES = 16, // segments by sixteenths of dead bytes
+    DIRT_CLASSES = 64, // segments by 64ths of what cleaning them would gain
+    DIRT_SOME = 1,
+    DIRT_HALF = DIRT_CLASSES / 2,
     COLD_HEADS = LIMIT_ENGINE_SNAPSHOTS + 1,
     REAP_QUEUE = 64,
     SEGMENT_RESERVE = 2, // segments that only the cleaner may take
@@ -61,17 +76,20 @@ enum segment_state {
 struct segment {
     uint64_t order;         // of writing, unique for fresh ones: see memory_snapshot.c
     uint64_t expire_ms_min; // no record expires before; EXPIRE_NEVER when none does
-    uint64_t reap_ms;       // not to be looked through for expired records before
-    uint32_t used;
-    uint32_t dead;
-    uint32_t kept;
-    uint32_t birth;    // engine's order when it was begun
-    uint32_t age_next; // all segments in order of age
+    uint32_t reap_tick;     // not to be looked through for expired records before: reap_tick()
+    uint32_t used;          // bytes of records, dead ones included
+    uint32_t dead;          // of those
+    uint32_t kept;          // records
+    uint32_t birth;         // engine's order when it was begun
+    uint32_t age_next;      // all segments in order of age
     uint32_t age_previous;
     uint32_t dirt_next; // full segments of a class of dirt
     uint32_t dirt_previous;
+    uint32_t expiring_next; // those in which something expires
+    uint32_t expiring_previous;
     uint8_t state;
     uint8_t dirt;
+    uint16_t lead; // bytes before the record of a large one
 };
 
 static_assert(sizeof(struct segment) <= 64, "one cache line");
@@ -162,11 +180,13 @@ struct memory_engine {
     uint32_t age_first;
     uint32_t age_last;
     uint32_t dirt_first[DIRT_CLASSES];
-    uint64_t blocks;      // segments of blocks
-    uint64_t large_bytes; // of extents
-    uint64_t used_bytes;  // of blocks: appended
-    uint64_t dead_bytes;  // of them
-    uint64_t moves;       // counts what moved or removed records: what was found must be found anew
+    uint32_t expiring_first;
+    uint32_t expiring_look; // where the ttl policy looks next
+    uint64_t blocks;        // segments of blocks
+    uint64_t large_bytes;   // of extents
+    uint64_t used_bytes;    // of blocks: appended
+    uint64_t dead_bytes;    // of them
+    uint64_t moves; // counts what moved or removed records: what was found must be found anew
 
     uint64_t records;
     uint64_t tombstones;
@@ -180,13 +200,15 @@ struct memory_engine {
     uint64_t compacted_bytes;
 
     uint64_t record_max_bytes;
-    uint64_t appended_bytes; // since memory_pace()
+    uint64_t appended_cost; // of small records, since memory_pace(); see record_cost()
+    uint64_t owed_cost;     // that memory_pace() has not done yet
+    uint64_t begun_bytes;   // of segments, since the last step
+    uint64_t large_ahead;   // room that large records took lately
 
     struct sweep clean;
     struct sweep evict;
     struct sweep reap;
     uint32_t moving_from; // segment that records are being moved out of: number + 1
-    struct sweep ttl;     // where the ttl policy looks next
     uint64_t ttl_threshold_ms;
     bool reaping;           // the segment of the reaping sweep is being walked through
     uint64_t reap_round_ms; // when the next round may begin
@@ -226,6 +248,13 @@ uint64_t memory_hash(const struct memory_engine *engine, struct slice key);
 
 bool record_expired(const struct memory_engine *engine, const struct record *record);
 
+void memory_prepare(struct engine *base, struct engine_op *const *ops, size_t count);
+
+// memory_put.c
+
+void memory_put(struct engine *base, struct engine_op *const *ops, size_t count);
+void memory_remove_batch(struct engine *base, struct engine_op *const *ops, size_t count);
+
 // memory_segment.c
 
 uint64_t memory_index_bytes(const struct memory_engine *engine);
@@ -253,31 +282,54 @@ void segment_kill(struct memory_engine *engine, uint64_t place, uint32_t bytes);
 // Makes a segment the youngest.
 void segment_renew(struct memory_engine *engine, uint32_t number);
 
+// Of a large segment: its record is moved within the extent, and its end stays.
+void segment_move_large(struct memory_engine *engine, uint64_t from, uint64_t to);
+
+// Says before when nothing in a segment expires; of the segment of `place` lowers it.
+void segment_set_expiry(struct memory_engine *engine, uint32_t number, uint64_t expire_ms_min);
 void segment_note_expiry(struct memory_engine *engine, uint64_t place, uint64_t expire_ms);
+
+// Tells the index how much it may take. After the limit or what segments take has changed.
+void memory_bound_index(struct memory_engine *engine);
 
 // Frees a segment without kept or reachable records, which is in the lists; or (give) is in none.
 void segment_free(struct memory_engine *engine, uint32_t number);
 void segment_give(struct memory_engine *engine, uint32_t number);
 
-// memory_evict.c
+// memory_room.c
 
-// Room for a record that replaces one of `replaced` bytes (0: none): cleans or evicts where that is
-// needed and allowed. PLACE_NONE when there is no room.
+// Room for a record that replaces one of `replaced` bytes (0: none): frees memory where that is
+// needed, however much work it is. PLACE_NONE when there is no room and nothing may be evicted.
 uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
                           uint32_t flags);
 
-// memory_clean.c
+// The same for what an insertion may take of the index. False too when the index has that room.
+bool memory_make_index_room(struct memory_engine *engine);
 
-// Cleans about `budget` bytes. False when there is nothing to clean.
-bool memory_clean(struct memory_engine *engine, uint64_t budget);
+// Whether a record of `bytes` can be appended, without freeing anything else, once a large one is
+// gone.
+bool memory_fits_instead(const struct memory_engine *engine, uint64_t bytes,
+                         const struct record *old, uint32_t flags);
 
 bool memory_reserve(struct engine *base, uint64_t bytes, uint64_t records);
 void memory_unreserve(struct engine *base, uint64_t bytes, uint64_t records);
 
-// Cleans in proportion to what was appended since the last call, as far as memory is short.
+// Frees memory in proportion to what was appended since the last call, as far as it is short.
 void memory_pace(struct memory_engine *engine);
 
 bool memory_step(struct engine *base, uint32_t budget_bytes);
+
+// memory_evict.c
+
+// Evicts from about `budget` of records; `choosy` lets lru spare some. Returns the work done, 0
+// when there is nothing to evict.
+uint64_t memory_evict(struct memory_engine *engine, uint64_t budget, bool choosy);
+
+// memory_clean.c
+
+// Cleans about `budget` bytes, in segments of the class of dirt `dirt_min` or dirtier. False when
+// there is nothing to clean.
+bool memory_clean(struct memory_engine *engine, uint64_t budget, uint32_t dirt_min);
 
 // memory_reap.c
 
@@ -350,6 +402,31 @@ static inline uint64_t segment_place(const struct memory_engine *engine, uint32_
                ? (uint64_t)number * SEGMENT_BYTES
                : engine->arena.extents_start +
                      (uint64_t)(number - engine->block_segments) * ARENA_EXTENT_UNIT_BYTES;
+}
+
+// Where the records of a segment begin.
+static inline uint64_t segment_first(const struct memory_engine *engine, uint32_t number)
+{
+    return segment_place(engine, number) + engine->segments[number].lead;
+}
+
+// Wall time in steps of 64 ms, to be compared by difference: 32 bits are four years either way.
+static inline uint32_t reap_tick(uint64_t wall_ms)
+{
+    return (uint32_t)(wall_ms / 64);
+}
+
+// What a large record takes of memory.
+static inline uint64_t large_bytes(uint64_t bytes)
+{
+    return arena_extent_bytes(LARGE_LEAD_BYTES + bytes);
+}
+
+// The work that a record is to whoever walks over it, in bytes: each costs some cache misses, and
+// a large one is not read.
+static inline uint64_t record_cost(uint64_t bytes)
+{
+    return bytes < 96 ? 96 : bytes > LARGE_RECORD_BYTES ? 1024 : bytes;
 }
 
 static inline uint64_t record_place(const struct memory_engine *engine, const struct record *record)

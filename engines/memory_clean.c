@@ -1,18 +1,10 @@
-// The cleaner, and the slices of background work.
-//
-// It empties a dirty segment by moving what is reachable in it to a cold head. Which one: the best
-// by benefit and cost, (free space gained) * age / (bytes to move), as in Rosenblum and Ousterhout,
-// "The design and implementation of a log-structured file system", 1992, among the first few of
-// each class of dirt. It works in slices, from step(), and from put in proportion to what was
-// appended: the more, the shorter memory is.
+// The cleaner: it empties a dirty segment by moving what is reachable in it to a cold head. Which
+// one: the best by benefit and cost, (free space gained) * age / (bytes to move), as in Rosenblum
+// and Ousterhout, "The design and implementation of a log-structured file system", 1992, among the
+// first few of each class of dirt. It works in slices: memory_room.c says when.
 #include "engines/memory_walk.h"
 
-enum {
-    CANDIDATES = 4,             // segments looked at in a class of dirt
-    PACE_BYTES_MAX = 512 << 10, // cleaned after a batch of puts: some 300 us
-    RECORD_COST_BYTES = 128,    // a record dropped or let go of, as part of a step's budget
-    KEEP_RUNS = 8,              // free 2 MiB runs that are not given back
-};
+enum { CANDIDATES = 4 }; // segments looked at in a class of dirt
 
 static uint64_t clean_score(const struct memory_engine *engine, const struct segment *segment)
 {
@@ -22,16 +14,18 @@ static uint64_t clean_score(const struct memory_engine *engine, const struct seg
     return (SEGMENT_BYTES - live) * age / (live / 1024 + 1);
 }
 
-static bool clean_choose(struct memory_engine *engine)
+static bool clean_choose(struct memory_engine *engine, uint32_t dirt_min)
 {
     uint64_t best = 0;
 
-    for (uint32_t dirt = DIRT_CLASSES - 1; dirt > 0; dirt--) {
+    for (uint32_t dirt = DIRT_CLASSES - 1; dirt >= dirt_min; dirt--) {
         uint32_t number = engine->dirt_first[dirt];
 
         for (uint32_t i = 0; i < CANDIDATES && number != SEGMENT_NONE; i++) {
             const struct segment *const segment = &engine->segments[number - 1];
-            const uint64_t score = segment->kept == 0 ? clean_score(engine, segment) : 0;
+            // Were a segment cleaned from under the eviction sweep, both could go round for ever.
+            const bool taken = segment->kept != 0 || number == engine->evict.segment;
+            const uint64_t score = taken ? 0 : clean_score(engine, segment);
 
             if (score > best) {
                 best = score;
@@ -43,7 +37,7 @@ static bool clean_choose(struct memory_engine *engine)
     return best != 0;
 }
 
-bool memory_clean(struct memory_engine *engine, uint64_t budget)
+bool memory_clean(struct memory_engine *engine, uint64_t budget, uint32_t dirt_min)
 {
     uint64_t looked = 0;
 
@@ -53,7 +47,7 @@ bool memory_clean(struct memory_engine *engine, uint64_t budget)
             engine->segments[engine->clean.segment - 1].kept != 0) {
             engine->clean.segment = SEGMENT_NONE;
         }
-        if (engine->clean.segment == SEGMENT_NONE && !clean_choose(engine)) {
+        if (engine->clean.segment == SEGMENT_NONE && !clean_choose(engine, dirt_min)) {
             return false;
         }
         struct walk walk = {.engine = engine, .sweep = &engine->clean, .mode = WALK_CLEAN};
@@ -71,71 +65,4 @@ bool memory_clean(struct memory_engine *engine, uint64_t budget)
         }
     }
     return true;
-}
-
-// Segments that fresh heads may still take; many when there is no limit.
-static uint64_t segments_left(const struct memory_engine *engine)
-{
-    const uint64_t allocated =
-        memory_allocated(engine) + (SEGMENT_RESERVE + 1) * (uint64_t)SEGMENT_BYTES;
-
-    if (engine->options.memory_max_bytes == 0) {
-        return UINT32_MAX;
-    }
-    return allocated < engine->options.memory_max_bytes
-               ? (engine->options.memory_max_bytes - allocated) / SEGMENT_BYTES
-               : 0;
-}
-
-void memory_pace(struct memory_engine *engine)
-{
-    const uint64_t appended = engine->appended_bytes;
-    const uint64_t data = engine->blocks * SEGMENT_BYTES;
-    const uint64_t left = segments_left(engine);
-    const uint64_t low = 4 + engine->blocks / 64;
-    uint64_t rate = 0;
-
-    engine->appended_bytes = 0;
-    if (appended == 0) {
-        return;
-    }
-    if (left < low) {
-        // A cleaner that gains a sixteenth of what it looks at keeps up at 16; half way down it
-        // does.
-        rate = 4 + 28 * (low - left) / low;
-    } else if (engine->dead_bytes > data / 6 + SEGMENT_BYTES) {
-        rate = 4;
-    }
-    if (rate != 0) {
-        (void)drop_step(engine, 2);
-        (void)memory_clean(engine,
-                           appended * rate < PACE_BYTES_MAX ? appended * rate : PACE_BYTES_MAX);
-    }
-}
-
-bool memory_step(struct engine *base, uint32_t budget_bytes)
-{
-    struct memory_engine *const engine = (struct memory_engine *)base;
-    const uint32_t records = budget_bytes / RECORD_COST_BYTES + 1;
-    const uint64_t data = engine->blocks * SEGMENT_BYTES;
-
-    reap_queued(engine);
-    if (engine->dropped != NULL || engine->condemned != SEGMENT_NONE) {
-        (void)drop_step(engine, records);
-        return true;
-    }
-    if (engine->snapshots_ending != 0) {
-        (void)snapshot_step(engine, records);
-        return true;
-    }
-    if (reap_some(engine, budget_bytes)) {
-        return true;
-    }
-    const bool is_short = segments_left(engine) < 8 + engine->blocks / 32;
-
-    if ((is_short || engine->dead_bytes > data / 10 + SEGMENT_BYTES) && engine->dead_bytes > 0 &&
-        memory_clean(engine, budget_bytes)) {
-        return true;
-    }
-    return arena_release(&engine->arena, budget_bytes, KEEP_RUNS);
 }

@@ -86,7 +86,8 @@ static void condemn_all(struct memory_engine *engine)
     engine->reap.segment = SEGMENT_NONE;
     engine->reap_count = 0;
     snapshot_forget_kept(engine);
-    engine->ttl.segment = SEGMENT_NONE;
+    engine->expiring_first = SEGMENT_NONE;
+    engine->expiring_look = SEGMENT_NONE;
     engine->used_bytes = 0;
     engine->dead_bytes = 0;
     engine->moves++;

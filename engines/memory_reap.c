@@ -53,9 +53,11 @@ static bool reap_next(struct memory_engine *engine, uint32_t *looks)
             return true;
         }
         (*looks)--;
-        if (segment->expire_ms_min <= now_ms && segment->reap_ms <= now_ms) {
-            segment->reap_ms = now_ms + reap_interval_ms(engine);
-            segment->expire_ms_min = EXPIRE_NEVER; // what stays is noted again
+        if (segment->expire_ms_min <= now_ms &&
+            (int32_t)(reap_tick(now_ms) - segment->reap_tick) >= 0) {
+            segment->reap_tick = reap_tick(now_ms + reap_interval_ms(engine));
+            // What stays is noted again.
+            segment_set_expiry(engine, engine->reap.segment - 1, EXPIRE_NEVER);
             engine->reap.offset = 0;
             engine->reaping = true;
             return true;

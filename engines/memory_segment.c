@@ -37,9 +37,12 @@ static void age_unlink(struct memory_engine *engine, uint32_t number)
     }
 }
 
+// What moving the rest elsewhere would gain. Room at the end that was too short for the next record
+// would be unused there too, so it does not count, unless the segment was sealed early.
 static uint8_t dirt_class(const struct segment *segment)
 {
-    const uint32_t waste = SEGMENT_BYTES - segment->used + segment->dead;
+    const uint32_t unused = SEGMENT_BYTES - segment->used;
+    const uint32_t waste = segment->dead + (unused > SEGMENT_BYTES / 2 ? unused : 0);
     const uint32_t dirt = waste / (SEGMENT_BYTES / DIRT_CLASSES);
 
     return (uint8_t)(dirt < DIRT_CLASSES ? dirt : DIRT_CLASSES - 1);
@@ -73,6 +76,57 @@ static void dirt_unlink(struct memory_engine *engine, uint32_t number)
     }
 }
 
+static void expiring_link(struct memory_engine *engine, uint32_t number)
+{
+    struct segment *const it = &engine->segments[number];
+
+    it->expiring_next = engine->expiring_first;
+    it->expiring_previous = SEGMENT_NONE;
+    if (it->expiring_next != SEGMENT_NONE) {
+        engine->segments[it->expiring_next - 1].expiring_previous = number + 1;
+    }
+    engine->expiring_first = number + 1;
+}
+
+static void expiring_unlink(struct memory_engine *engine, uint32_t number)
+{
+    const struct segment *const it = &engine->segments[number];
+
+    if (engine->expiring_look == number + 1) {
+        engine->expiring_look = it->expiring_next;
+    }
+    if (it->expiring_previous != SEGMENT_NONE) {
+        engine->segments[it->expiring_previous - 1].expiring_next = it->expiring_next;
+    } else {
+        CHECK(engine->expiring_first == number + 1);
+        engine->expiring_first = it->expiring_next;
+    }
+    if (it->expiring_next != SEGMENT_NONE) {
+        engine->segments[it->expiring_next - 1].expiring_previous = it->expiring_previous;
+    }
+}
+
+void segment_set_expiry(struct memory_engine *engine, uint32_t number, uint64_t expire_ms_min)
+{
+    const uint64_t was = engine->segments[number].expire_ms_min;
+
+    if (was == EXPIRE_NEVER && expire_ms_min != EXPIRE_NEVER) {
+        expiring_link(engine, number);
+    } else if (was != EXPIRE_NEVER && expire_ms_min == EXPIRE_NEVER) {
+        expiring_unlink(engine, number);
+    }
+    engine->segments[number].expire_ms_min = expire_ms_min;
+}
+
+void segment_note_expiry(struct memory_engine *engine, uint64_t place, uint64_t expire_ms)
+{
+    const uint32_t number = segment_number(engine, place);
+
+    if (expire_ms < engine->segments[number].expire_ms_min) {
+        segment_set_expiry(engine, number, expire_ms);
+    }
+}
+
 // segments --------------------------------------------------------------------------------------
 
 uint64_t memory_index_bytes(const struct memory_engine *engine)
@@ -85,7 +139,15 @@ uint64_t memory_allocated(const struct memory_engine *engine)
     return memory_index_bytes(engine) + engine->blocks * SEGMENT_BYTES + engine->large_bytes;
 }
 
-// One segment's worth is always left, for the index: it grows without asking.
+void memory_bound_index(struct memory_engine *engine)
+{
+    const uint64_t max = engine->options.memory_max_bytes;
+    const uint64_t others = memory_allocated(engine) - index_bytes(&engine->index);
+
+    engine->index.bytes_max = max == 0 ? UINT64_MAX : max > others ? max - others : 0;
+}
+
+// One segment's worth is left for the index, which then hardly ever has to wait for room.
 bool segment_allowed(const struct memory_engine *engine, uint64_t bytes, uint64_t reserve)
 {
     return engine->options.memory_max_bytes == 0 ||
@@ -116,9 +178,7 @@ void segment_free(struct memory_engine *engine, uint32_t number)
     if (engine->reap.segment == number + 1) {
         engine->reap = (struct sweep){.segment = it->age_next};
     }
-    if (engine->ttl.segment == number + 1) {
-        engine->ttl.segment = it->age_next;
-    }
+    segment_set_expiry(engine, number, EXPIRE_NEVER);
     if (engine->moving_from == number + 1) {
         engine->moving_from = SEGMENT_NONE;
     }
@@ -134,10 +194,11 @@ void segment_give(struct memory_engine *engine, uint32_t number)
         engine->blocks--;
         arena_block_free(&engine->pool, place);
     } else {
-        engine->large_bytes -= arena_extent_bytes(it->used);
-        arena_extent_free(&engine->arena, place, it->used);
+        engine->large_bytes -= arena_extent_bytes(it->lead + it->used);
+        arena_extent_free(&engine->arena, place, it->lead + it->used);
     }
     *it = (struct segment){0};
+    memory_bound_index(engine);
 }
 
 // Ends what is appended to a head; its segment is freed if nothing in it is needed.
@@ -172,10 +233,13 @@ static bool head_open(struct memory_engine *engine, struct head *head, uint64_t 
     const bool fresh = head == &engine->fresh;
 
     engine->blocks++;
+    engine->begun_bytes += SEGMENT_BYTES;
+    memory_bound_index(engine);
     engine->segments[number] = (struct segment){
         .state = SEGMENT_HEAD,
         .order = fresh ? ++engine->order : head->order,
         .expire_ms_min = EXPIRE_NEVER,
+        .reap_tick = reap_tick(engine->options.io->wall_ms),
         .birth = (uint32_t)engine->order,
     };
     // What the cleaner moves is as old as where it comes from.
@@ -214,26 +278,41 @@ uint64_t segment_append(struct memory_engine *engine, struct head *head, uint64_
 
 uint64_t segment_append_large(struct memory_engine *engine, uint64_t bytes)
 {
-    if (!segment_allowed(engine, arena_extent_bytes(bytes), SEGMENT_RESERVE)) {
+    if (!segment_allowed(engine, large_bytes(bytes), SEGMENT_RESERVE)) {
         return PLACE_NONE;
     }
-    const uint64_t place = arena_extent_take(&engine->arena, bytes);
+    const uint64_t place = arena_extent_take(&engine->arena, LARGE_LEAD_BYTES + bytes);
 
     if (place == ARENA_NONE) {
         return PLACE_NONE;
     }
     const uint32_t number = segment_number(engine, place);
 
-    engine->large_bytes += arena_extent_bytes(bytes);
+    engine->large_bytes += large_bytes(bytes);
+    memory_bound_index(engine);
     engine->segments[number] = (struct segment){
         .state = SEGMENT_LARGE,
         .order = ++engine->order,
         .expire_ms_min = EXPIRE_NEVER,
+        .reap_tick = reap_tick(engine->options.io->wall_ms),
         .birth = (uint32_t)engine->order,
         .used = (uint32_t)bytes,
+        .lead = LARGE_LEAD_BYTES,
     };
     age_link_before(engine, number, SEGMENT_NONE);
-    return place;
+    return place + LARGE_LEAD_BYTES;
+}
+
+void segment_move_large(struct memory_engine *engine, uint64_t from, uint64_t to)
+{
+    const uint32_t number = segment_number(engine, from);
+    struct segment *const it = &engine->segments[number];
+
+    CHECK(it->state == SEGMENT_LARGE && from == segment_first(engine, number));
+    CHECK(to >= segment_place(engine, number) && to < from + it->used && it->dead == 0);
+    it->used = (uint32_t)(from + it->used - to);
+    it->lead = (uint16_t)(to - segment_place(engine, number));
+    engine->moves++;
 }
 
 void segment_unappend(struct memory_engine *engine, uint64_t place, uint64_t bytes)
@@ -246,7 +325,7 @@ void segment_unappend(struct memory_engine *engine, uint64_t place, uint64_t byt
         segment_free(engine, number);
         return;
     }
-    CHECK(it->state == SEGMENT_HEAD && place + bytes == segment_place(engine, number) + it->used);
+    CHECK(it->state == SEGMENT_HEAD && place + bytes == segment_first(engine, number) + it->used);
     it->used -= (uint32_t)bytes;
     engine->used_bytes -= bytes;
 }
@@ -278,13 +357,4 @@ void segment_renew(struct memory_engine *engine, uint32_t number)
 {
     age_unlink(engine, number);
     age_link_before(engine, number, SEGMENT_NONE);
-}
-
-void segment_note_expiry(struct memory_engine *engine, uint64_t place, uint64_t expire_ms)
-{
-    struct segment *const it = &engine->segments[segment_number(engine, place)];
-
-    if (expire_ms < it->expire_ms_min) {
-        it->expire_ms_min = expire_ms;
-    }
 }

@@ -154,10 +154,10 @@ uint64_t walk_on(struct walk *walk, uint64_t budget)
         while (count < WALK_BATCH && offset < segment->used && looked < budget) {
             struct record *const record = &records[count];
 
-            record_read(engine->arena.base + segment_place(engine, number) + offset,
+            record_read(engine->arena.base + segment_first(engine, number) + offset,
                         engine->vnode_bytes, record);
             offset += record->bytes;
-            looked += record->bytes;
+            looked += record_cost(record->bytes);
             if (walk_wants(walk, record)) {
                 hashes[count] = memory_hash(engine, record->key);
                 __builtin_prefetch(index_line(&engine->index, &engine->vnodes[record->vnode].table,
@@ -169,7 +169,7 @@ uint64_t walk_on(struct walk *walk, uint64_t budget)
             walk_record(walk, &records[i], hashes[i]);
             if (walk->stuck) {
                 offset =
-                    (uint32_t)(record_place(engine, &records[i]) - segment_place(engine, number));
+                    (uint32_t)(record_place(engine, &records[i]) - segment_first(engine, number));
             }
         }
         if (sweep->segment == number + 1) {

@@ -20,6 +20,6 @@ struct walk {
     bool stuck; // set when there was no room to move a record to
 };
 
-// Walks on for about `budget` bytes of records, or to the segment's end. Returns the bytes looked
-// at.
+// Walks on for about `budget` of records, or to the segment's end. Returns what they cost, see
+// record_cost().
 uint64_t walk_on(struct walk *walk, uint64_t budget);

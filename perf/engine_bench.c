@@ -3,7 +3,9 @@
 //
 //     taskset -c 1 perf_engine_bench [keys] [vnodes] [operations] [part]
 //
-// The parts are throughput, growth and eviction; without one, all of them.
+// The parts are throughput, growth, lru, random and ttl; without one, all of them. As in a server,
+// which ends each turn so, a slice of background work follows every TURN_OPERATIONS puts. Its time
+// counts in the throughput of new keys; latencies are of puts, and of slices apart.
 //
 // Keys have 16 bytes and objects 110: 10 of metadata and a value of 100. A GET copies the value
 // out, as a server does into its reply. The bare table, in the same run, says what the machine can
@@ -12,6 +14,7 @@
 #include "core/arena.h"
 #include "core/hash.h"
 #include "core/io.h"
+#include "core/limits.h"
 #include "core/random.h"
 #include "engines/engine.h"
 
@@ -29,8 +32,9 @@ enum {
     VALUE_BYTES = 100,
     BATCH_MAX = 64,
     BARE_RECORD_BYTES = 160,
-    LATENCY_STEPS = 256,        // of 2^(1/8) ns
-    EVICTION_BYTES_A_KEY = 100, // of memory: less than they take
+    LATENCY_STEPS = 256, // of 2^(1/8) ns
+    BATCH = 16,          // of which latencies are taken, beside single operations
+    TURN_OPERATIONS = 64,
 };
 
 struct bench {
@@ -186,7 +190,7 @@ static void latency_end(const char *what, struct latencies *latencies)
         max_ns = ns > max_ns ? ns : max_ns;
         count++;
     }
-    printf("%-20s p50 %5.2f  p99 %5.2f  p99.9 %5.2f  p99.99 %6.2f  max %6.1f us of %" PRIu64
+    printf("%-24s p50 %5.2f  p99 %5.2f  p99.9 %5.2f  p99.99 %6.2f  max %6.1f us of %" PRIu64
            ", the least of %d rounds\n    and %" PRIu64
            " that waited for a page of memory, max %.1f us\n",
            what, latency_us(counts, count, 0.5), latency_us(counts, count, 0.99),
@@ -389,6 +393,12 @@ static double best_of(struct bench *bench, enum kind kind, uint32_t batch)
     return best;
 }
 
+// The background work of a turn.
+static void turn_end(struct bench *bench)
+{
+    (void)engine_step(bench->engine, LIMIT_BACKGROUND_BYTES);
+}
+
 // Seconds of it outside the kernel, which clears the pages that are touched for the first time.
 static double now_user(void)
 {
@@ -409,6 +419,9 @@ static double fill(struct bench *bench, uint32_t batch, double *ret_user)
         }
         engine_put(bench->engine, bench->pointers, batch);
         expect(bench, batch, ENGINE_OK);
+        if ((number + batch) % TURN_OPERATIONS == 0) {
+            turn_end(bench);
+        }
     }
     *ret_user = (double)bench->keys / (now_user() - begin_user) / 1e6;
     return (double)bench->keys / (now() - begin) / 1e6;
@@ -427,85 +440,133 @@ static void print_bytes(const struct bench *bench, uint64_t keys, uint64_t resid
            100.0 * 64.0 * (double)stats.index_overflow_lines / (double)stats.index_bytes);
 }
 
-static void growth_round(struct bench *bench, struct latencies *latencies, bool last)
+struct timed {
+    struct latencies puts;
+    struct latencies slices;
+    uint32_t batch;
+};
+
+static void timed_begin(const struct bench *bench, uint32_t batch, struct timed *ret_timed)
+{
+    ret_timed->batch = batch;
+    latency_begin(bench->keys / batch, &ret_timed->puts);
+    latency_begin(bench->keys / TURN_OPERATIONS, &ret_timed->slices);
+}
+
+static void timed_end(const char *what, struct timed *timed)
+{
+    char text[64];
+
+    (void)snprintf(text, sizeof text, "%.32s, %u", what, timed->batch);
+    latency_end(text, &timed->puts);
+    latency_end("    slices", &timed->slices);
+}
+
+// Puts a batch of new keys, timing it, and the background work when a turn is over.
+static void timed_put(struct bench *bench, struct timed *timed, uint64_t number, bool expires)
+{
+    for (uint32_t i = 0; i < timed->batch; i++) {
+        op_set(bench, i, number + i);
+        if (expires) {
+            bench->ops[i].expire_ms = bench->io.wall_ms + 1000000 + number + i;
+        }
+    }
+    const uint64_t begin = now_ns();
+
+    engine_put(bench->engine, bench->pointers, timed->batch);
+    latency_add(&timed->puts, number / timed->batch, now_ns() - begin);
+    expect(bench, timed->batch, ENGINE_OK);
+    if ((number + timed->batch) % TURN_OPERATIONS == 0) {
+        const uint64_t turn = now_ns();
+
+        turn_end(bench);
+        latency_add(&timed->slices, number / TURN_OPERATIONS, now_ns() - turn);
+    }
+}
+
+static void growth_round(struct bench *bench, struct timed *timed, bool show)
 {
     const uint64_t before = resident_bytes();
     double index_sum = 0;
+    double index_max = 0;
     uint32_t points = 0;
-    uint64_t next = bench->keys / 4;
 
     engine_begin(bench, 0, EVICTION_REFUSE);
-    for (uint64_t number = 0; number < bench->keys; number++) {
-        op_set(bench, 0, number);
-        const uint64_t begin = now_ns();
+    for (uint64_t number = 0; number < bench->keys; number += timed->batch) {
+        const uint64_t keys = number + timed->batch;
 
-        engine_put(bench->engine, bench->pointers, 1);
-        latency_add(latencies, number, now_ns() - begin);
-        if (last && number + 1 == next) {
+        timed_put(bench, timed, number, false);
+        if (show && keys * 2 > bench->keys && keys % 4096 == 0) { // the last doubling
             struct engine_stats stats;
 
             engine_stats(bench->engine, &stats);
-            if (next * 2 > bench->keys) { // the last doubling
-                index_sum += (double)stats.index_bytes / (double)next;
-                points++;
-            }
-            print_bytes(bench, next, before);
-            next += bench->keys / 16;
+            const double index = (double)stats.index_bytes / (double)keys;
+
+            index_sum += index;
+            index_max = index > index_max ? index : index_max;
+            points++;
+        }
+        if (show && keys % (bench->keys / 8) < timed->batch) {
+            print_bytes(bench, keys, before);
         }
     }
-    if (last) {
-        printf("index over the last doubling: %.2f bytes a key\n", index_sum / points);
+    if (show) {
+        printf("index over the last doubling: %.2f bytes a key, at most %.2f\n", index_sum / points,
+               index_max);
     }
     engine_close(bench->engine);
 }
 
-// Grows one by one, timing each; prints bytes a key on the way.
+// Grows from nothing; prints bytes a key on the way.
 static void growth(struct bench *bench)
 {
-    struct latencies latencies;
+    for (uint32_t batch = 1; batch <= BATCH; batch += BATCH - 1) {
+        struct timed timed;
 
-    latency_begin(bench->keys, &latencies);
-    for (uint32_t round = 1; round <= ROUNDS; round++) {
-        growth_round(bench, &latencies, round == ROUNDS);
+        timed_begin(bench, batch, &timed);
+        for (uint32_t round = 1; round <= ROUNDS; round++) {
+            growth_round(bench, &timed, batch == 1 && round == ROUNDS);
+        }
+        timed_end("PUT while growing", &timed);
     }
-    latency_end("PUT while growing", &latencies);
 }
 
-static void eviction_round(struct bench *bench, enum engine_eviction policy,
-                           struct latencies *latencies, struct engine_stats *ret_stats)
+static void eviction_round(struct bench *bench, enum engine_eviction policy, uint64_t max_bytes,
+                           struct timed *timed, struct engine_stats *ret_stats)
 {
-    engine_begin(bench, bench->keys * EVICTION_BYTES_A_KEY, policy);
-    for (uint64_t number = 0; number < bench->keys; number++) {
-        op_set(bench, 0, number);
-        bench->ops[0].expire_ms = policy == EVICTION_TTL ? bench->io.wall_ms + 1000000 + number : 0;
-        const uint64_t from = now_ns();
-
-        engine_put(bench->engine, bench->pointers, 1);
-        latency_add(latencies, number, now_ns() - from);
-        expect(bench, 1, ENGINE_OK);
+    engine_begin(bench, max_bytes, policy);
+    for (uint64_t number = 0; number < bench->keys; number += timed->batch) {
+        timed_put(bench, timed, number, policy == EVICTION_TTL);
     }
     engine_stats(bench->engine, ret_stats);
     engine_close(bench->engine);
 }
 
+// 10 million keys into 1 GiB, which holds two thirds of them.
 static void eviction(struct bench *bench, const char *what, enum engine_eviction policy)
 {
-    struct latencies latencies;
-    struct engine_stats stats;
-    const double begin = now();
+    const uint64_t max_bytes = bench->keys * (UINT64_C(1) << 30) / 10000000;
 
-    latency_begin(bench->keys, &latencies);
-    for (uint32_t round = 0; round < ROUNDS; round++) {
-        eviction_round(bench, policy, &latencies, &stats);
+    for (uint32_t batch = 1; batch <= BATCH; batch += BATCH - 1) {
+        struct timed timed;
+        struct engine_stats stats;
+        const double begin = now();
+
+        timed_begin(bench, batch, &timed);
+        for (uint32_t round = 0; round < ROUNDS; round++) {
+            eviction_round(bench, policy, max_bytes, &timed, &stats);
+        }
+        const double seconds = (now() - begin) / ROUNDS;
+
+        timed_end(what, &timed);
+        printf("    %.2fM/s timed, evicted %.1f%%, moved %.2f bytes a byte put, %.1f%% of the "
+               "limit is reachable records, %.1f%% index\n",
+               (double)bench->keys / seconds / 1e6,
+               100.0 * (double)stats.evicted / (double)bench->keys,
+               (double)stats.compacted_bytes / (double)(bench->keys * 132),
+               100.0 * (double)stats.live_bytes / (double)max_bytes,
+               100.0 * (double)stats.index_bytes / (double)max_bytes);
     }
-    const double seconds = (now() - begin) / ROUNDS;
-
-    latency_end(what, &latencies);
-    printf("    %.2fM/s timed, evicted %.1f%%, moved %.2f bytes a byte put, %.1f%% of the limit "
-           "is reachable records\n",
-           (double)bench->keys / seconds / 1e6, 100.0 * (double)stats.evicted / (double)bench->keys,
-           (double)stats.compacted_bytes / (double)(bench->keys * 132),
-           100.0 * (double)stats.live_bytes / (double)(bench->keys * EVICTION_BYTES_A_KEY));
 }
 
 static void throughput(struct bench *bench)
@@ -544,26 +605,37 @@ static void touch_host(uint64_t bytes)
     arena_table_close(at, bytes);
 }
 
-static bool part_wanted(int count, char **arguments, const char *part)
+static bool run_part(struct bench *bench, const char *part)
 {
-    return count <= 4 || strcmp(arguments[4], part) == 0;
+    if (strcmp(part, "throughput") == 0) {
+        bare_bench(bench);
+        throughput(bench);
+    } else if (strcmp(part, "growth") == 0) {
+        growth(bench);
+    } else if (strcmp(part, "lru") == 0) {
+        eviction(bench, "PUT, eviction lru", EVICTION_LRU);
+    } else if (strcmp(part, "random") == 0) {
+        eviction(bench, "PUT, eviction random", EVICTION_RANDOM);
+    } else if (strcmp(part, "ttl") == 0) {
+        eviction(bench, "PUT, eviction ttl", EVICTION_TTL);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 int main(int count, char **arguments)
 {
+    static const char *const parts[] = {"throughput", "growth", "lru", "random", "ttl"};
     static struct bench bench = {.io = {.wall_ms = 1700000000000}};
 
     bench.keys = count > 1 ? strtoull(arguments[1], NULL, 10) : 1000000;
     bench.vnodes = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 128;
     bench.operations = count > 3 ? strtoull(arguments[3], NULL, 10) : 2000000;
     bench.keys -= bench.keys % (BATCH_MAX * 16);
-    const bool speed = part_wanted(count, arguments, "throughput");
-    const bool growing = part_wanted(count, arguments, "growth");
-    const bool full = part_wanted(count, arguments, "eviction");
-
-    if (bench.keys == 0 || bench.vnodes == 0 || !(speed || growing || full)) {
+    if (bench.keys == 0 || bench.vnodes == 0) {
         printf("usage: perf_engine_bench [keys] [vnodes] [operations] "
-               "[throughput|growth|eviction]\n");
+               "[throughput|growth|lru|random|ttl]\n");
         return 2;
     }
     random_seed(&bench.random, 1);
@@ -573,17 +645,15 @@ int main(int count, char **arguments)
     printf("%" PRIu64 " keys, %u vnodes, %" PRIu64 " operations\n", bench.keys, bench.vnodes,
            bench.operations);
     touch_host(bench.keys * 180 + (64 << 20));
-    if (speed) {
-        bare_bench(&bench);
-        throughput(&bench);
+    if (count > 4) {
+        if (!run_part(&bench, arguments[4])) {
+            printf("no part '%s'\n", arguments[4]);
+            return 2;
+        }
+        return 0;
     }
-    if (growing) {
-        growth(&bench);
-    }
-    if (full) {
-        eviction(&bench, "PUT, eviction lru", EVICTION_LRU);
-        eviction(&bench, "PUT, eviction random", EVICTION_RANDOM);
-        eviction(&bench, "PUT, eviction ttl", EVICTION_TTL);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        (void)run_part(&bench, parts[i]);
     }
     return 0;
 }

@@ -15,7 +15,8 @@
 
 enum {
     MODEL_KEY_BYTES_MAX = 80,
-    MODEL_OBJECT_BYTES_MAX = 100000,
+    MODEL_OBJECT_BYTES_MAX = 100000, // of what most tests put
+    MODEL_BUFFER_BYTES = 64 << 20,   // of what any may put
 };
 
 struct model_record {
@@ -103,7 +104,7 @@ static inline void model_open(struct model *model, uint64_t seed, uint32_t keys,
         .vnodes = options.vnodes,
         .keys = keys,
         .records = calloc(keys, sizeof(struct model_record)),
-        .object = malloc(MODEL_OBJECT_BYTES_MAX + 8),
+        .object = malloc(MODEL_BUFFER_BYTES + 8),
     };
     random_seed(&model->random, seed);
     options.io = &model->io;
@@ -217,6 +218,18 @@ static inline void model_get_all(struct model *model)
     }
 }
 
+// Walks the list of segments with an expiry, and returns how many there are.
+static inline uint64_t model_expiring(const struct memory_engine *engine)
+{
+    uint64_t count = 0;
+
+    for (uint32_t next = engine->expiring_first; next != SEGMENT_NONE; count++) {
+        cr_assert(engine->segments[next - 1].expire_ms_min != EXPIRE_NEVER);
+        next = engine->segments[next - 1].expiring_next;
+    }
+    return count;
+}
+
 // Walks all segments and tables, and compares with what the engine says of itself.
 static inline void model_verify(struct model *model)
 {
@@ -226,7 +239,7 @@ static inline void model_verify(struct model *model)
     uint64_t dead = 0;
     uint64_t large = 0;
     uint64_t live_at_most = 0;
-    uint64_t kept = 0;
+    uint64_t kept = 0, expiring = 0;
 
     for (uint32_t next = engine->age_first; next != SEGMENT_NONE;) {
         const uint32_t number = next - 1;
@@ -236,7 +249,7 @@ static inline void model_verify(struct model *model)
 
         cr_assert(segment->state != SEGMENT_FREE);
         for (uint32_t offset = 0; offset < segment->used; offset += record.bytes) {
-            record_read(engine->arena.base + segment_place(engine, number) + offset,
+            record_read(engine->arena.base + segment_first(engine, number) + offset,
                         engine->vnode_bytes, &record);
             cr_assert(record.bytes > 0 && offset + record.bytes <= segment->used);
             if ((record.flags & RECORD_DEAD) != 0) {
@@ -254,11 +267,12 @@ static inline void model_verify(struct model *model)
             }
         }
         cr_assert_eq(dead_here, segment->dead);
+        expiring += segment->expire_ms_min != EXPIRE_NEVER;
         cr_assert(segment->state == SEGMENT_HEAD || segment->dead < segment->used ||
                   segment->kept != 0);
         kept += segment->kept;
         if (segment->state == SEGMENT_LARGE) {
-            large += arena_extent_bytes(segment->used);
+            large += arena_extent_bytes(segment->lead + segment->used);
         } else {
             blocks++;
             used += segment->used;
@@ -268,6 +282,7 @@ static inline void model_verify(struct model *model)
                   engine->segments[segment->age_next - 1].age_previous == next);
         next = segment->age_next;
     }
+    cr_assert_eq(expiring, model_expiring(engine));
     cr_assert_eq(used, engine->used_bytes);
     cr_assert_eq(dead, engine->dead_bytes);
     cr_assert_eq(kept, engine->kept_now);
