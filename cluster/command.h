@@ -70,7 +70,8 @@ enum command_flags {
     COMMAND_PROTECTED = 1 << 16,
     COMMAND_MOVABLEKEYS = 1 << 17,
     // ours, not shown to clients
-    COMMAND_SCOPED = 1 << 24, // ROUTE_ALL: on a shard port covers that shard's slots alone
+    COMMAND_TOUCHES = 1 << 23, // counts as a use even where CLIENT NO-TOUCH is on
+    COMMAND_SCOPED = 1 << 24,  // ROUTE_ALL: on a shard port covers that shard's slots alone
     COMMAND_STATELESS =
         1 << 27, // ROUTE_CONNECTION: what follows it in a pipeline may be parsed before it ran
     COMMAND_UNPAUSES = 1 << 28, // goes through CLIENT PAUSE
@@ -143,6 +144,7 @@ struct exec {
     bool failed;        // an error was replied through exec_error(); counted in commandstats
     uint64_t caller_id; // ROUTE_ALL: number of the connection that asked
     bool scoped;        // the client came by a shard port
+    bool no_touch;      // CLIENT NO-TOUCH: what the client reads does not count as used
     bool reserved;      // memory was set aside for what it puts
     bool batch_bytes;   // the arguments' bytes go with the batch, not with the client's input
     bool later;         // went to another core, or waits: it is counted where and when it runs

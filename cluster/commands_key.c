@@ -348,7 +348,7 @@ static const struct command key_rows[] = {
     {KEY_TRANSFER("renamenx", NULL, 3, COMMAND_WRITE | COMMAND_FAST, ACL_WRITE_FAST,
                   "RW access delete, OW insert", "1.0.0", "O(1)",
                   "Renames a key if the new name is free")},
-    {KEY_KEYS("touch", key_exists, -2, READ_FAST, ACL_READ_FAST, "RO", "3.2.1",
+    {KEY_KEYS("touch", key_exists, -2, READ_FAST | COMMAND_TOUCHES, ACL_READ_FAST, "RO", "3.2.1",
               "O(N) in the number of keys", "Counts the keys that are there, and marks them used"),
      .tips = "request_policy:multi_shard,response_policy:agg_sum"},
     {KEY_ROW("ttl", key_ttl, 2, READ_FAST, ACL_READ_FAST, "RO access", "1.0.0", "O(1)",

@@ -117,6 +117,7 @@ bool hop_send(struct exec *x, uint32_t core)
     hop->argument = (uint16_t)x->item->argument;
     hop->reply_bytes = 0;
     hop->protocol = client->protocol;
+    hop->no_touch = x->no_touch;
     hop->timed = false;
     hop->gated = false;
     hop->pending.out = (struct outbuf){0};

@@ -24,9 +24,12 @@ void item_place(const struct shard *shard, struct item *item, struct slice key, 
     *ret_core = entry.core;
 }
 
-void item_load(struct shard *shard, struct item *item)
+void item_load(const struct exec *x, struct item *item)
 {
+    struct shard *shard = x->shard;
     struct engine_op *op = &item->op;
+    bool touches = !x->no_touch || (x->command->flags & COMMAND_TOUCHES) != 0;
+    op->flags = touches ? 0 : ENGINE_NO_TOUCH;
     engine_get(shard->engine, &op, 1);
     item->stored = false;
     item->exists = false;
@@ -83,12 +86,14 @@ static struct dot item_dot(struct shard *shard, const struct item *item)
     return dot;
 }
 
-static bool item_store(struct exec *x, struct item *item, struct slice head, struct slice tail,
-                       uint64_t expire_ms)
+// Stores head, tail, and the last kept_bytes of the object that is there.
+static bool item_store_kept(struct exec *x, struct item *item, struct slice head, struct slice tail,
+                            uint64_t kept_bytes, uint64_t expire_ms)
 {
     struct engine_op *op = &item->op;
     op->parts[0] = head;
     op->parts[1] = tail;
+    op->tail_bytes = kept_bytes;
     op->expire_ms = expire_ms;
     // What Redis still does when memory is full (EXPIRE, PERSIST, RENAME) has a share of its own.
     op->flags = (x->command->flags & COMMAND_DENYOOM) == 0 ? ENGINE_SPARED : 0;
@@ -99,18 +104,24 @@ static bool item_store(struct exec *x, struct item *item, struct slice head, str
     case ENGINE_OK:
         return true;
     case ENGINE_FULL:
+    case ENGINE_MISS: // what was to be kept was evicted for it
         exec_error_memory(x);
         return false;
     case ENGINE_TOO_LARGE:
         exec_error(x, "TOOLARGE the value is larger than storage.value_max");
         return false;
-    case ENGINE_MISS:
     case ENGINE_PENDING:
     case ENGINE_ERROR:
         break;
     }
     CHECK(false); // the engine in memory has no other answer to a put
     return false;
+}
+
+static bool item_store(struct exec *x, struct item *item, struct slice head, struct slice tail,
+                       uint64_t expire_ms)
+{
+    return item_store_kept(x, item, head, tail, 0, expire_ms);
 }
 
 static bool item_failed(struct exec *x, int error)
@@ -198,23 +209,21 @@ bool item_add(struct exec *x, struct item *item, int64_t delta, int64_t *ret_tot
 bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms)
 {
     CHECK(item->exists);
-    struct shard *shard = x->shard;
-    struct slice tail = object_tail(&item->object);
-    size_t bound = object_head_bound(&item->object);
-    uint8_t *copy = shard_scratch(shard, bound + tail.size);
-    if (copy == NULL) {
-        exec_error_memory(x);
-        return false;
-    }
+    uint8_t small[OBJECT_HEAD_SMALL];
+    uint8_t *head = small;
+    size_t capacity = sizeof small;
     size_t head_size;
-    int error = object_write_expiry(copy, bound, &item->object, item_dot(shard, item), expire_ms,
-                                    &head_size);
+    if (object_head_bound(&item->object) > capacity) {
+        head = shard_head_scratch(x->shard);
+        capacity = SHARD_HEAD_SCRATCH_BYTES;
+    }
+    int error = object_write_expiry(head, capacity, &item->object, item_dot(x->shard, item),
+                                    expire_ms, &head_size);
     if (error < 0) {
         return item_failed(x, error);
     }
-    memcpy(copy + bound, tail.bytes, tail.size);
-    return item_store(x, item, slice_of(copy, head_size), slice_of(copy + bound, tail.size),
-                      expire_ms);
+    return item_store_kept(x, item, slice_of(head, head_size), slice_of(NULL, 0),
+                           object_tail(&item->object).size, expire_ms);
 }
 
 // With no replica to tell, nothing has to remember the deletion: its clock stays ahead of every dot

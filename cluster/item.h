@@ -33,8 +33,8 @@ struct item {
 void item_place(const struct shard *shard, struct item *item, struct slice key, uint32_t argument,
                 uint32_t *ret_core);
 
-// Reads it from this shard's engine. After this the fields above are valid, until a change.
-void item_load(struct shard *shard, struct item *item);
+// Reads it from x's shard's engine. After this the fields above are valid, until a change.
+void item_load(const struct exec *x, struct item *item);
 
 // The value as Redis shows it: valid while item->object is. Only when item->exists.
 struct slice item_value(struct item *item);

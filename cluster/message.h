@@ -63,6 +63,7 @@ struct hop {
     uint16_t packed_bytes; // arguments inside, until the reply is; 0: they are in argv
     uint16_t reply_bytes;  // of it inside; 0: it is in pending.out
     uint8_t protocol;
+    bool no_touch;
     bool timed; // took_ns is what it took; the arguments stay, for the slow log
     bool gated; // queues at a gate of the receiver, or holds it
     uint8_t inside[HOP_INSIDE_BYTES];

@@ -116,6 +116,7 @@ struct multi {
     bool apply;
     bool failed; // before its parts began
     bool scoped;
+    bool no_touch;
     bool merging;
     uint8_t round;
     uint32_t argument_first, argument_step;

@@ -52,7 +52,7 @@ static void key_run(struct exec *x, struct part_key *key, struct item *item, com
     struct shard *shard = x->shard;
     size_t before = x->reply.out->bytes;
     x->item = item;
-    item_load(shard, item);
+    item_load(x, item);
     fn(x);
     key->reply_bytes = (uint32_t)(x->reply.out->bytes - before);
     work_spend(&shard->work, WORK_KEY_RUN + key->reply_bytes / WORK_BYTES_A_UNIT);
@@ -94,6 +94,7 @@ static struct exec part_exec(struct shard *shard, struct multi_part *part)
         .argv = multi->argv,
         .argc = multi->argc,
         .scoped = multi->scoped,
+        .no_touch = multi->no_touch,
         .reserved = part->reserved,
         .caller_id = multi->caller_id,
         .part = &part->result,

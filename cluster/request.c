@@ -238,7 +238,7 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     x->command = NULL;
     x->item = NULL;
     x->sum = 0;
-    x->veto = x->failed = x->later = x->scoped = x->reserved = false;
+    x->veto = x->failed = x->later = x->scoped = x->reserved = x->no_touch = false;
     request->hop = NULL;
     request->credit = false;
     if (status == RESP_ERROR) {
@@ -287,7 +287,7 @@ bool request_take_spill(const struct exec *x)
 
 void request_run_key(struct exec *x)
 {
-    item_load(x->shard, x->item);
+    item_load(x, x->item);
     x->command->run(x);
 }
 
@@ -379,6 +379,7 @@ static void request_run(struct shard *shard, struct request *request)
     struct exec *x = &request->exec;
     struct client *client = x->client;
     x->shard = shard;
+    x->no_touch = (client->flags & CLIENT_NO_TOUCH) != 0;
     if (!request_start_reply(x)) {
         request_credit_back(shard, request);
         return;
@@ -501,6 +502,7 @@ static bool batch_fill_hops(struct shard *shard, struct batch *batch)
                       .cache = &shard->outbufs,
                       .protocol = hop->protocol},
             .item = &request->item,
+            .no_touch = hop->no_touch,
         };
         request->item.argument = hop->argument;
         request->item.slot = hop->slot;

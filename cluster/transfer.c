@@ -67,13 +67,13 @@ bool transfer_valid(struct exec *x)
 }
 
 // The part's key at that argument, loaded; false when another part has it.
-static bool transfer_load(struct shard *shard, const struct multi *multi,
+static bool transfer_load(const struct exec *x, const struct multi *multi,
                           const struct multi_part *part, uint32_t argument, struct item *ret_item)
 {
     for (uint32_t i = part->key_first; i != PART_KEY_NONE; i = multi->keys[i].next) {
         if (multi->keys[i].argument == argument) {
             part_key_item(&multi->keys[i], multi->argv, ret_item);
-            item_load(shard, ret_item);
+            item_load(x, ret_item);
             return true;
         }
     }
@@ -84,10 +84,10 @@ void transfer_read(struct exec *x, struct multi *multi, const struct multi_part 
 {
     struct transfer *transfer = &multi->transfer;
     struct item item;
-    if (transfer_load(x->shard, multi, part, TRANSFER_DESTINATION, &item)) {
+    if (transfer_load(x, multi, part, TRANSFER_DESTINATION, &item)) {
         transfer->destination_exists = item.exists;
     }
-    if (!transfer_load(x->shard, multi, part, TRANSFER_SOURCE, &item) || !item.exists) {
+    if (!transfer_load(x, multi, part, TRANSFER_SOURCE, &item) || !item.exists) {
         return;
     }
     struct slice value = item_value(&item);
@@ -146,11 +146,11 @@ void transfer_apply(struct exec *x, struct multi *multi, const struct multi_part
     struct item item;
     // The destination first: should it fail, the source is still there. multi.c sees to the same
     // where two cores hold them.
-    if (transfer_load(x->shard, multi, part, TRANSFER_DESTINATION, &item) &&
+    if (transfer_load(x, multi, part, TRANSFER_DESTINATION, &item) &&
         !item_set(x, &item, slice_of(transfer->bytes, transfer->size), transfer->expire_ms)) {
         return;
     }
-    if (!transfer_is_copy(x) && transfer_load(x->shard, multi, part, TRANSFER_SOURCE, &item) &&
+    if (!transfer_is_copy(x) && transfer_load(x, multi, part, TRANSFER_SOURCE, &item) &&
         item.stored) {
         (void)item_delete(x, &item);
     }

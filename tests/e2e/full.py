@@ -22,6 +22,11 @@ def start_full():
     return start_node({"storage": {"engine": "memory", "memory_max": "32MiB"}})
 
 
+def start_evicting():
+    storage = {"engine": "memory", "memory_max": "32MiB", "eviction": "lru"}
+    return start_node({"storage": storage})
+
+
 def start_small_output():
     return start_node({"clients": {"output_max": "80MiB"}})
 
@@ -118,6 +123,34 @@ def one_reply(node):
                     expect(client.cmd("EXISTS", f"large:{number}"), 1, "the source of a refusal")
                     expect(client.cmd("TTL", f"large:{number}"), -1, "a refused expiry")
         expect_true(refusals > 0, "memory was never short")
+
+
+def evicting(node):
+    """With eviction nothing is refused, of whatever size; what is read stays, unless the client
+    that reads it is on CLIENT NO-TOUCH, whose TOUCH counts all the same."""
+    quiet, loud = node.connect(), node.connect()
+    expect(quiet.cmd("CLIENT", "NO-TOUCH", "on"), "OK")
+    groups = {
+        name: [f"{name}:{number}" for number in range(100)]
+        for name in ("read", "read many", "quiet", "quiet many", "touched")
+    }
+    for names in groups.values():
+        expect(set(loud.pipeline([("SET", name, VALUE) for name in names])), {"OK"})
+    for begin in range(80):
+        sizes = [(begin * 131 + i * 7919) % 2000 for i in range(1000)]
+        sizes += [200000, 1500000] if begin % 8 == 0 else [70000, 20000]
+        writes = [("SET", f"{begin}:{i}", b"w" * size) for i, size in enumerate(sizes)]
+        expect(set(loud.pipeline(writes)), {"OK"}, "writes that evict")
+        loud.pipeline([("GET", name) for name in groups["read"]])
+        loud.cmd("MGET", *groups["read many"])
+        quiet.pipeline([("GET", name) for name in groups["quiet"]])
+        quiet.cmd("MGET", *groups["quiet many"])
+        quiet.cmd("TOUCH", *groups["touched"])
+    there = {name: loud.cmd("EXISTS", *names) for name, names in groups.items()}
+    for name, count in there.items():
+        expect_true(count == 0 if "quiet" in name else count == 100, f"{there}")
+    quiet.close()
+    loud.close()
 
 
 def too_large_in_pairs(node):
@@ -254,6 +287,7 @@ if __name__ == "__main__":
                     ("one reply for what is refused halfway", one_reply),
                 ],
             ),
+            (start_evicting, [("writes that evict, reads that count", evicting)]),
             (
                 start_small_output,
                 [
