@@ -155,7 +155,9 @@ static bool keep(struct cache *cache, const struct cached *cached)
     uint8_t *const at = ring_append(old, cached->bytes);
 
     memmove(at, cached->at, cached->bytes); // a full ring's head is where its tail was
-    at[5] = (uint8_t)(at[5] - CACHED_READ_ONE);
+    if ((at[5] & CACHED_READ_MASK) != 0) {
+        at[5] = (uint8_t)(at[5] - CACHED_READ_ONE);
+    }
     cached_read(at, &moved);
     cache->moved(cache->context, &moved, from, cache_place(cache, at));
     return true;
@@ -165,6 +167,16 @@ static void evict(struct cache *cache, const struct cached *cached)
 {
     cache->evicted++;
     cache->moved(cache->context, cached, cache_place(cache, cached->at), CACHE_NONE);
+}
+
+// Whether a slot goes on in the old ring: it was read, or that has room to spare.
+static bool worth_keeping(struct cache *cache, const struct cached *cached)
+{
+    struct cache_ring *const old = &cache->rings[CACHE_OLD];
+
+    return (cached->flags & CACHED_READ_MASK) != 0 ||
+           (cache_ring_of(cache, cache_place(cache, cached->at)) == CACHE_YOUNG &&
+            ring_has_room(old, cached->bytes));
 }
 
 // Lets go of the oldest slot of a ring, or sends it round once more.
@@ -177,7 +189,7 @@ static void ring_advance(struct cache *cache, struct cache_ring *ring, bool spar
     if ((cached.flags & CACHED_DEAD) != 0) {
         return;
     }
-    if (!spare || (cached.flags & CACHED_READ_MASK) == 0 || !keep(cache, &cached)) {
+    if (!spare || !worth_keeping(cache, &cached) || !keep(cache, &cached)) {
         evict(cache, &cached);
     }
 }
