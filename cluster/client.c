@@ -426,18 +426,44 @@ static void client_closed(struct io_op *op, int32_t result)
     client_finish_close(client);
 }
 
+void client_walk_begin(struct shard *shard, struct client_walk *walk)
+{
+    *walk = (struct client_walk){.next = shard->client_walks, .at = shard->clients_last};
+    shard->client_walks = walk;
+}
+
+struct client *client_walk_next(struct client_walk *walk)
+{
+    struct client *client = walk->at;
+    walk->at = client->previous; // the next newer one
+    return client;
+}
+
+void client_walk_end(struct shard *shard, struct client_walk *walk)
+{
+    struct client_walk **at = &shard->client_walks;
+    while (*at != walk) {
+        CHECK(*at != NULL);
+        at = &(*at)->next;
+    }
+    *at = walk->next;
+}
+
+static void client_unlink(struct client *client)
+{
+    struct shard *shard = client->shard;
+    for (struct client_walk *walk = shard->client_walks; walk != NULL; walk = walk->next) {
+        walk->at = walk->at == client ? client->previous : walk->at;
+    }
+    *(client->previous != NULL ? &client->previous->next : &shard->clients) = client->next;
+    *(client->next != NULL ? &client->next->previous : &shard->clients_last) = client->previous;
+    shard->client_count--;
+}
+
 static void client_free(struct client *client)
 {
     struct shard *shard = client->shard;
-    if (client->previous != NULL) {
-        client->previous->next = client->next;
-    } else {
-        shard->clients = client->next;
-    }
-    if (client->next != NULL) {
-        client->next->previous = client->previous;
-    }
-    shard->client_count--;
+    client_unlink(client);
     node_client_count(shard->node, shard->index, shard->client_count);
     outbuf_clear(&client->out, &shard->outbufs); // what was replied after it was closed
     outbuf_clear(&client->late, &shard->outbufs);
@@ -583,9 +609,7 @@ int client_open(struct shard *shard, int fd, uint32_t flags, struct client **ret
     if (client->user != NULL) {
         client->flags |= CLIENT_AUTHENTICATED;
     }
-    if (shard->clients != NULL) {
-        shard->clients->previous = client;
-    }
+    *(shard->clients != NULL ? &shard->clients->previous : &shard->clients_last) = client;
     shard->clients = client;
     shard->client_count++;
     shard->stats.connections_received++;

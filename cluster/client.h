@@ -228,6 +228,16 @@ void client_pending_done(struct pending *pending);
 // (Re)starts the idle timeout as it is configured now.
 void client_idle_arm(struct client *client);
 
+// A walk over the clients of a shard, the oldest first, that may rest between two of them while
+// clients come and go.
+struct client_walk {
+    struct client_walk *next; // of the shard's
+    struct client *at;        // the next to be looked at; NULL: the walk is over
+};
+void client_walk_begin(struct shard *shard, struct client_walk *walk);
+struct client *client_walk_next(struct client_walk *walk);
+void client_walk_end(struct shard *shard, struct client_walk *walk);
+
 // Puts the client into the shard's lists.
 void client_mark_ready(struct client *client);
 void client_mark_flush(struct client *client);

@@ -11,9 +11,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { CLIENT_LIST_BYTES_MAX = 16 * 1024 * 1024 }; // of one core: some 40,000 connections
+enum { CLIENT_LIST_BYTES_MAX = 1024 * 1024 }; // of one slice
 
 // Describing ---------------------------------------------------------------------------------
 
@@ -106,17 +107,6 @@ static enum client_type client_type_word(const struct exec *x, uint32_t at)
     return other ? TYPE_NONE : TYPE_UNKNOWN;
 }
 
-static bool client_id_listed(const struct exec *x, uint64_t id)
-{
-    for (uint32_t at = 3; at < x->argc; at++) {
-        int64_t wanted;
-        if (number_parse_i64(x->argv[at], &wanted) && (uint64_t)wanted == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // Replies the error there is in the arguments; the same on every core.
 static bool client_list_valid(struct exec *x)
 {
@@ -145,49 +135,91 @@ static bool client_list_valid(struct exec *x)
     return false;
 }
 
+// What a walk over the clients of one core keeps from slice to slice.
+struct list_part {
+    struct client_walk walk;
+    bool by_id;
+    bool none; // of a type that nobody is of
+    uint32_t id_count;
+    uint64_t ids[]; // ascending
+};
+
+static int id_compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static struct list_part *list_begin(struct exec *x)
+{
+    if (!client_list_valid(x)) {
+        return NULL;
+    }
+    struct list_part *part = memory_allocate(sizeof *part + x->argc * sizeof(uint64_t));
+    if (part == NULL) {
+        exec_error(x, "ERR out of memory");
+        return NULL;
+    }
+    *part = (struct list_part){.by_id = x->argc > 2 && exec_word(x, 2, "id")};
+    part->none = x->argc > 2 && !part->by_id && client_type_word(x, 3) == TYPE_NONE;
+    for (uint32_t at = 3; part->by_id && at < x->argc; at++) {
+        int64_t id = 0;
+        (void)number_parse_i64(x->argv[at], &id);
+        part->ids[part->id_count++] = (uint64_t)id;
+    }
+    qsort(part->ids, part->id_count, sizeof *part->ids, id_compare);
+    x->part->data = part;
+    x->part->data_size = sizeof *part;
+    client_walk_begin(x->shard, &part->walk);
+    return part;
+}
+
+static bool list_wants(const struct list_part *part, const struct client *client)
+{
+    return (client->flags & CLIENT_CLOSING) == 0 && !part->none &&
+           (!part->by_id ||
+            bsearch(&client->id, part->ids, part->id_count, sizeof *part->ids, id_compare) != NULL);
+}
+
 static void client_list(struct exec *x)
 {
+    struct work_list *work = &x->shard->work;
+    struct list_part *part = x->part->data != NULL ? x->part->data : list_begin(x);
     struct text text;
-    if (!client_list_valid(x)) {
+    if (part == NULL) {
         return;
     }
     text_init(&text, CLIENT_LIST_BYTES_MAX);
-    bool by_id = x->argc > 2 && exec_word(x, 2, "id");
-    bool none = x->argc > 2 && !by_id && client_type_word(x, 3) == TYPE_NONE;
-    // The oldest first, as in Redis: the shard's list has the newest in front.
-    struct client *last = x->shard->clients;
-    while (last != NULL && last->next != NULL) {
-        last = last->next;
-    }
-    for (struct client *client = last; client != NULL && !none; client = client->previous) {
-        if ((client->flags & CLIENT_CLOSING) == 0 && (!by_id || client_id_listed(x, client->id))) {
+    while (part->walk.at != NULL && !work_over(work)) {
+        const struct client *client = client_walk_next(&part->walk);
+        work_spend(work, WORK_KEY_LOOK);
+        if (list_wants(part, client)) {
             client_describe(client, &text);
+            work_spend(work, WORK_LINE);
         }
     }
-    if (text_error(&text) != 0) {
-        exec_error(x, "ERR the list is too long to be told in one reply");
-    } else {
-        struct slice bytes = text_slice(&text);
-        outbuf_append(x->reply.out, x->reply.cache, bytes.bytes, bytes.size);
-    }
+    struct slice bytes = text_slice(&text);
+    outbuf_append(x->reply.out, x->reply.cache, bytes.bytes, bytes.size);
+    x->reply.out->failed = x->reply.out->failed || text_error(&text) != 0;
     text_free(&text);
-}
-
-static void outbuf_to_text(struct outbuf *out, struct text *text)
-{
-    for (const struct outbuf_chunk *chunk = out->head; chunk != NULL; chunk = chunk->next) {
-        text_append(text, chunk->bytes + chunk->begin, chunk->end - chunk->begin);
+    x->part->more = part->walk.at != NULL;
+    if (!x->part->more) {
+        client_walk_end(x->shard, &part->walk);
     }
 }
 
 static void client_list_finish(struct exec *x)
 {
-    struct text text;
-    text_init(&text, (size_t)CLIENT_LIST_BYTES_MAX * x->part_count);
+    size_t size = 0;
     for (uint32_t p = 0; p < x->part_count; p++) {
-        outbuf_to_text(&x->parts[p].out, &text);
+        size += x->parts[p].out.bytes;
     }
-    client_reply_text(x, &text);
+    reply_verbatim_header(&x->reply, "txt", size);
+    for (uint32_t p = 0; p < x->part_count; p++) {
+        outbuf_splice(x->reply.out, &x->parts[p].out, x->reply.cache);
+    }
+    REPLY_LITERAL(&x->reply, "\r\n");
 }
 
 // KILL ---------------------------------------------------------------------------------------
@@ -289,22 +321,39 @@ static bool kill_matches(const struct kill *kill, const struct client *client, u
 
 static void client_kill(struct exec *x)
 {
+    struct work_list *work = &x->shard->work;
+    struct client_walk *walk = x->part->data;
     struct kill kill;
     if (!kill_parse(x, &kill)) {
         return;
     }
-    struct client *next;
-    for (struct client *client = x->shard->clients; client != NULL; client = next) {
-        next = client->next;
+    if (walk == NULL) {
+        walk = memory_allocate(sizeof *walk);
+        if (walk == NULL) {
+            exec_error(x, "ERR out of memory");
+            return;
+        }
+        x->part->data = walk;
+        x->part->data_size = sizeof *walk;
+        client_walk_begin(x->shard, walk);
+    }
+    while (walk->at != NULL && !work_over(work)) {
+        struct client *client = client_walk_next(walk);
+        work_spend(work, kill.has_address || kill.has_own_address ? WORK_LINE : WORK_KEY_LOOK);
         if (!kill_matches(&kill, client, x->caller_id)) {
             continue;
         }
         x->sum++;
+        work_spend(work, WORK_KEY_RUN);
         if (client->id == x->caller_id) {
             client_close_after_reply(client);
         } else {
             client_close(client);
         }
+    }
+    x->part->more = walk->at != NULL;
+    if (!x->part->more) {
+        client_walk_end(x->shard, walk);
     }
 }
 

@@ -340,6 +340,11 @@ static bool command_filter_parse(struct exec *x, struct command_filter *filter)
             }
         }
     } else if (exec_word(x, 3, "pattern")) {
+        if (value.size > LIMIT_NAME_PATTERN_BYTES) {
+            exec_errorf(x, "TOOLARGE a pattern of names may have up to %d bytes",
+                        LIMIT_NAME_PATTERN_BYTES);
+            return false;
+        }
         filter->by_pattern = true;
         filter->pattern = value;
     } else {

@@ -6,6 +6,8 @@
 #include "cluster/shard.h"
 #include "core/check.h"
 #include "core/glob.h"
+#include "core/limits.h"
+#include "core/memory.h"
 #include "core/text.h"
 
 #include <stdio.h>
@@ -26,60 +28,118 @@ static bool is_glob(struct slice text)
     return false;
 }
 
-// Whether the setting is asked for, and the name to tell it by: as it was typed, or its own where
-// a pattern asked first.
-static bool config_asked(const struct exec *x, const char *name, struct slice *ret_name)
+enum { CONFIG_NAMES_MAX = 256 };
+
+// Which argument asks for each setting: Redis's names, then our own. It is gone through argument by
+// argument, in slices.
+struct config_asked {
+    uint32_t argument;             // the next
+    uint32_t name;                 // and the next name for it
+    uint16_t by[CONFIG_NAMES_MAX]; // 0: nobody asked
+};
+
+static_assert(LIMIT_ADMIT_ARGUMENTS <= UINT16_MAX, "by[] holds places of arguments");
+
+static uint32_t config_name_count(void)
 {
-    for (uint32_t i = 2; i < x->argc; i++) {
-        if (is_glob(x->argv[i])) {
-            if (glob_match(x->argv[i], slice_from_text(name), true)) {
-                *ret_name = slice_from_text(name);
-                return true;
-            }
-        } else if (exec_word(x, i, name)) {
-            *ret_name = x->argv[i];
-            return true;
-        }
-    }
-    return false;
+    CHECK(settings_name_count + config_key_count <= CONFIG_NAMES_MAX);
+    return settings_name_count + config_key_count;
 }
 
-static void config_tell(struct exec *x, struct slice name, const struct text *text)
+static const char *config_name(uint32_t index)
 {
-    reply_bulk(&x->reply, name);
-    reply_bulk(&x->reply, text_slice(text));
+    return index < settings_name_count ? settings_names[index].name
+                                       : config_keys[index - settings_name_count].path;
+}
+
+static bool config_matches(struct exec *x, struct slice word, const char *name)
+{
+    uint64_t steps = UINT64_MAX;
+    struct glob glob;
+    if (!is_glob(word)) {
+        work_spend(&x->shard->work, WORK_ARGUMENT);
+        return word.size == strlen(name) &&
+               strncasecmp((const char *)word.bytes, name, word.size) == 0;
+    }
+    glob_begin(&glob, word, slice_from_text(name), true);
+    bool matches = glob_run(&glob, &steps) == GLOB_MATCH;
+    work_spend(&x->shard->work, WORK_ARGUMENT + (UINT64_MAX - steps) / WORK_STEPS_A_UNIT);
+    return matches;
+}
+
+static bool config_get_target(struct exec *x, uint32_t *ret_shard)
+{
+    for (uint32_t i = 2; i < x->argc; i++) {
+        if (x->argv[i].size > LIMIT_NAME_PATTERN_BYTES) {
+            exec_errorf(x, "TOOLARGE a pattern of names may have up to %d bytes",
+                        LIMIT_NAME_PATTERN_BYTES);
+            return false;
+        }
+    }
+    *ret_shard = x->shard->index;
+    return true;
 }
 
 static void config_get(struct exec *x)
 {
+    struct part *part = x->part;
+    if (part->data == NULL) {
+        struct config_asked *asked = memory_allocate_zeroed(sizeof *asked);
+        if (asked == NULL) {
+            exec_error(x, "ERR out of memory");
+            return;
+        }
+        asked->argument = 2;
+        part->data = asked;
+        part->data_size = sizeof *asked;
+    }
+    struct config_asked *asked = part->data;
+    uint32_t names = config_name_count();
+    while (asked->argument < x->argc && !work_over(&x->shard->work)) {
+        struct slice word = x->argv[asked->argument];
+        uint16_t *by = &asked->by[asked->name];
+        if (*by == 0 && config_matches(x, word, config_name(asked->name))) {
+            *by = (uint16_t)asked->argument;
+        }
+        if (++asked->name == names) {
+            asked->name = 0;
+            asked->argument++;
+        }
+    }
+    part->more = asked->argument < x->argc;
+}
+
+static void config_value(const struct shard *shard, uint32_t index, struct text *text)
+{
+    text_clear(text);
+    if (index >= settings_name_count) {
+        config_value_text(&shard->config, &config_keys[index - settings_name_count], text);
+    } else if (settings_names[index].get != NULL) {
+        settings_names[index].get(shard, text);
+    } else {
+        text_string(text, settings_names[index].fixed);
+    }
+}
+
+// Each with the name that it was asked for by: as it was typed, or its own where a pattern asked
+// first.
+static void config_get_finish(struct exec *x)
+{
+    const struct config_asked *asked = x->parts[0].data;
     uint32_t count = 0;
-    struct slice name;
-    for (uint32_t i = 0; i < settings_name_count; i++) {
-        count += config_asked(x, settings_names[i].name, &name);
-    }
-    for (uint32_t i = 0; i < config_key_count; i++) {
-        count += config_asked(x, config_keys[i].path, &name);
-    }
-    reply_map(&x->reply, count);
     char storage[CONFIG_VALUE_BYTES_MAX];
     struct text text;
     text_init_fixed(&text, storage, sizeof storage);
-    for (uint32_t i = 0; i < settings_name_count; i++) {
-        if (config_asked(x, settings_names[i].name, &name)) {
-            text_clear(&text);
-            if (settings_names[i].get != NULL) {
-                settings_names[i].get(x->shard, &text);
-            } else {
-                text_string(&text, settings_names[i].fixed);
-            }
-            config_tell(x, name, &text);
-        }
+    for (uint32_t i = 0; i < config_name_count(); i++) {
+        count += asked->by[i] != 0;
     }
-    for (uint32_t i = 0; i < config_key_count; i++) {
-        if (config_asked(x, config_keys[i].path, &name)) {
-            text_clear(&text);
-            config_value_text(&x->shard->config, &config_keys[i], &text);
-            config_tell(x, name, &text);
+    reply_map(&x->reply, count);
+    for (uint32_t i = 0; i < config_name_count(); i++) {
+        if (asked->by[i] != 0) {
+            struct slice word = x->argv[asked->by[i]];
+            config_value(x->shard, i, &text);
+            reply_bulk(&x->reply, is_glob(word) ? slice_from_text(config_name(i)) : word);
+            reply_bulk(&x->reply, text_slice(&text));
         }
     }
 }
@@ -247,7 +307,8 @@ enum {
     CONFIG_ABOUT(name_, run_, arity_, CONFIG_FLAGS, CONFIG_CATEGORIES, __VA_ARGS__)
 
 static const struct command config_rows[] = {
-    {CONFIG_ROW("get", config_get, -3, "2.0.0", "Tells settings"), .route = ROUTE_CONNECTION},
+    {CONFIG_ROW("get", config_get, -3, "2.0.0", "Tells settings"), .route = ROUTE_ALL,
+     .target = config_get_target, .finish = config_get_finish},
     {CONFIG_ABOUT("help", config_help, 2, COMMAND_LOADING | COMMAND_STALE, ACL_SLOW, "5.0.0",
                   "Prints help about CONFIG"),
      .route = ROUTE_CONNECTION},

@@ -98,8 +98,9 @@ static bool scan_options(struct exec *x, struct walk *walk, int64_t *ret_count)
                 return false;
             }
         } else if (exec_word(x, at, "match") && !last) {
-            walk->pattern = x->argv[at + 1];
-            walk->has_pattern = !glob_matches_all(walk->pattern);
+            if (!walk_set_pattern(x, walk, x->argv[at + 1])) {
+                return false;
+            }
         } else if (exec_word(x, at, "type") && !last) {
             walk->nothing = !exec_word(x, at + 1, "string");
         } else {
@@ -205,8 +206,9 @@ static void keyspace_keys(struct exec *x)
     if (walk == NULL) {
         return;
     }
-    walk->pattern = x->argv[1];
-    walk->has_pattern = !glob_matches_all(x->argv[1]);
+    if (!walk_set_pattern(x, walk, x->argv[1])) {
+        return;
+    }
     // `step` is the vnode, `at` the place in it.
     while ((part->step < shard->vnode_count || walk_is_late(walk)) && !work_over(&shard->work) &&
            !walk->failed) {

@@ -17,6 +17,8 @@ void exec_error(struct exec *x, const char *text)
     reply_error_text(&x->reply, text);
 }
 
+enum { EXEC_ERROR_BYTES = 64 * 1024 };
+
 void exec_errorf(struct exec *x, const char *format, ...)
 {
     char small[1024];
@@ -28,14 +30,15 @@ void exec_errorf(struct exec *x, const char *format, ...)
         exec_error(x, small);
         return;
     }
-    // It repeats a long argument, and memory is the client's to waste: requests are bounded.
-    char *text = memory_allocate((size_t)size + 1);
+    // It repeats a long argument, and is cut where nobody would read on.
+    size_t kept = (size_t)size < EXEC_ERROR_BYTES ? (size_t)size + 1 : EXEC_ERROR_BYTES;
+    char *text = memory_allocate(kept);
     if (text == NULL) {
         exec_error(x, small);
         return;
     }
     va_start(arguments, format);
-    (void)vsnprintf(text, (size_t)size + 1, format, arguments);
+    (void)vsnprintf(text, kept, format, arguments);
     va_end(arguments);
     exec_error(x, text);
     memory_free(text);

@@ -51,7 +51,9 @@ struct shard {
     struct log log;
     // clients
     struct pool clients_pool;
-    struct client *clients; // all of them
+    struct client *clients; // all of them, the newest first
+    struct client *clients_last;
+    struct client_walk *client_walks;
     uint32_t client_count;
     uint64_t client_id_next;
     struct client *ready_first, *ready_last;

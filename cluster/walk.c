@@ -41,6 +41,18 @@ struct walk *walk_of_part(struct exec *x, bool *ret_first)
     return part->data;
 }
 
+bool walk_set_pattern(struct exec *x, struct walk *walk, struct slice pattern)
+{
+    if (pattern.size > LIMIT_KEY_BYTES) {
+        exec_errorf(x, "TOOLARGE a pattern may have up to %d bytes, this one has %zu",
+                    LIMIT_KEY_BYTES, pattern.size);
+        return false;
+    }
+    walk->pattern = pattern;
+    walk->has_pattern = !glob_matches_all(pattern);
+    return true;
+}
+
 static void walk_found(struct walk *walk, struct slice key)
 {
     if (walk->matched == walk->most) {

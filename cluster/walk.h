@@ -36,6 +36,9 @@ struct walk {
 // NULL: it has replied that there is no memory.
 struct walk *walk_of_part(struct exec *x, bool *ret_first);
 
+// False: it has replied that the pattern is longer than any key.
+bool walk_set_pattern(struct exec *x, struct walk *walk, struct slice pattern);
+
 // Looks at up to `buckets` buckets of the vnode from the cursor on, and finishes what is late.
 // Returns where to go on: 0 at the end, the same cursor with nothing done when a match is late.
 engine_cursor walk_go(struct walk *walk, uint32_t vnode, engine_cursor cursor, size_t buckets);

@@ -24,6 +24,9 @@ enum {
     // takes up to 1024 (IOV_MAX); beyond some tens a copy into one buffer is cheaper.
     LIMIT_IO_SEND_PARTS = 64,
 
+    // Bytes of one send of a reply: the kernel copies them before the core goes on, some 100 us.
+    LIMIT_IO_SEND_BYTES = 256 * 1024,
+
     // Entries of a core's submission queue. Not a bound on what is in flight: a full queue is
     // submitted and filled again. 2048 is more than a turn usually starts.
     LIMIT_IO_QUEUE_ENTRIES = 2048,
@@ -187,6 +190,9 @@ enum {
     // Arguments of a request that are looked at in one go: some tens of us. Commands on several
     // keys may have more, and look at them in slices; others refuse more.
     LIMIT_ADMIT_ARGUMENTS = 1024,
+
+    // A pattern for names of settings or commands, of some tens of bytes each.
+    LIMIT_NAME_PATTERN_BYTES = 256,
 
     // Of the first block for a request that came in pieces.
     LIMIT_GATHER_BYTES_MIN = 4096,

@@ -1,5 +1,6 @@
 #include "core/outbuf.h"
 
+#include "core/limits.h"
 #include "core/memory.h"
 
 #include <assert.h>
@@ -254,13 +255,18 @@ void outbuf_read(struct outbuf *out, struct outbuf_cache *cache, uint8_t *ret_by
 unsigned outbuf_iov(struct outbuf *out, struct iovec *ret_iov, unsigned max)
 {
     unsigned count = 0;
+    size_t room = LIMIT_IO_SEND_BYTES;
 
     CHECK(!out->sending);
-    for (struct outbuf_chunk *chunk = out->head; chunk != NULL && count < max;
+    for (struct outbuf_chunk *chunk = out->head; chunk != NULL && count < max && room != 0;
          chunk = chunk->next) {
-        if (chunk->end != chunk->begin) {
+        const size_t have = chunk->end - chunk->begin;
+        const size_t piece = have < room ? have : room;
+
+        if (piece != 0) {
             ret_iov[count].iov_base = chunk->bytes + chunk->begin;
-            ret_iov[count].iov_len = chunk->end - chunk->begin;
+            ret_iov[count].iov_len = piece;
+            room -= piece;
             count++;
         }
     }

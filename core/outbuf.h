@@ -113,7 +113,8 @@ void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *ca
 // for what is appended next, whatever it is: for an outbuf that is used again at once.
 void outbuf_read(struct outbuf *out, struct outbuf_cache *cache, uint8_t *ret_bytes);
 
-// Names the bytes to send, from the head, in up to `max` pieces. Returns how many pieces. The
+// Names the bytes to send, from the head, in up to `max` pieces of up to LIMIT_IO_SEND_BYTES
+// together. Returns how many pieces. The
 // memory stays valid and unchanged until outbuf_consume().
 unsigned outbuf_iov(struct outbuf *out, struct iovec *ret_iov, unsigned max);
 

@@ -96,16 +96,21 @@ void reply_double(struct reply *reply, double value)
     REPLY_LITERAL(reply, "\r\n");
 }
 
-void reply_verbatim(struct reply *reply, const char *extension, struct slice text)
+void reply_verbatim_header(struct reply *reply, const char *extension, size_t size)
 {
     CHECK(strlen(extension) == 3);
     if (reply->protocol == 2) {
-        reply_bulk(reply, text);
+        reply_header(reply, '$', (int64_t)size);
         return;
     }
-    reply_header(reply, '=', (int64_t)text.size + 4);
+    reply_header(reply, '=', (int64_t)size + 4);
     reply_raw(reply, slice_of(extension, 3));
     REPLY_LITERAL(reply, ":");
+}
+
+void reply_verbatim(struct reply *reply, const char *extension, struct slice text)
+{
+    reply_verbatim_header(reply, extension, text.size);
     reply_raw(reply, text);
     REPLY_LITERAL(reply, "\r\n");
 }

@@ -190,3 +190,6 @@ void reply_double(struct reply *reply, double value);
 
 // Text for people; `extension` is its type in three letters: "txt", "mkd".
 void reply_verbatim(struct reply *reply, const char *extension, struct slice text);
+
+// The part of it before the text, of so many bytes; the caller appends them and CRLF.
+void reply_verbatim_header(struct reply *reply, const char *extension, size_t size);

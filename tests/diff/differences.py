@@ -193,6 +193,16 @@ DIFFERENCES = [
         rb"-TOOLARGE a key may have up to 65535 bytes, this one has 65536\r\n",
     ),
     Difference(
+        "a pattern past the bound",
+        "`KEYS` or `SCAN 0 MATCH` with a pattern of 65,536 bytes; `CONFIG GET` with one of 257",
+        "takes patterns up to 512 MiB",
+        "`TOOLARGE a pattern may have up to 65535 bytes, this one has 65536`",
+        "no key is longer, and matching one takes time",
+        [[["KEYS", "x" * 65536]]],
+        rb"\*0\r\n",
+        rb"-TOOLARGE a pattern may have up to 65535 bytes, this one has 65536\r\n",
+    ),
+    Difference(
         "commands that are not offered",
         "`LPUSH`, `MULTI`, `EVAL`, `SUBSCRIBE`, `ACL` and what else is in names.py",
         "runs them",

@@ -308,3 +308,69 @@ Test(slices, commands_without_keys_take_no_endless_arguments)
     }
     story_close(&story);
 }
+
+// Each client described costs system calls; here so many that one slice cannot do them all.
+Test(slices, clients_are_listed_and_looked_through_in_slices)
+{
+    enum { CLIENTS = 500 };
+    struct story story = story_open(2, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct sim_talk *talks[CLIENTS];
+    uint32_t lines = 0;
+    uint64_t before = slices(&story);
+
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        talks[i] = sim_talk_open(story.world, NULL, i % 2 == 0 ? "10.0.0.1:7380" : "10.0.0.1:7381");
+    }
+    story_run(&story, 100);
+    sim_talk_say(talk, "CLIENT LIST\r\n");
+    for (const char *heard = sim_talk_hear(talk, 200, NULL); *heard != '\0'; heard++) {
+        lines += *heard == '\n';
+    }
+    cr_assert_eq(lines, CLIENTS + 3, "%u lines, two of them the reply's own", lines);
+    cr_assert_geq(slices(&story) - before, 4);
+    expect_within_slices(&story, "CLIENT LIST");
+
+    // While it is told, clients come and go.
+    sim_talk_say(talk, "CLIENT LIST\r\n");
+    for (uint32_t i = 0; i < CLIENTS; i += 2) {
+        sim_talk_close(talks[i], true);
+        talks[i] = sim_talk_open(story.world, NULL, "10.0.0.1:7380");
+        if (i % 50 == 0) {
+            story_run(&story, 0);
+        }
+    }
+    cr_assert_eq(sim_talk_hear(talk, 300, NULL)[0], '$');
+    cr_assert_null(sim_rldb_shard(story.rldb, 0)->client_walks);
+
+    before = slices(&story);
+    story_expect(talk, "CLIENT KILL ADDR 10.9.9.9:1 SKIPME no\r\n", ":0\r\n");
+    cr_assert_geq(slices(&story) - before, 4);
+    expect_within_slices(&story, "CLIENT KILL");
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        sim_talk_close(talks[i], true);
+    }
+    story_close(&story);
+}
+
+Test(slices, settings_are_looked_for_in_slices)
+{
+    enum { WORDS = 1000 };
+    struct story story = story_open(1, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct words words = {.bytes = malloc(64), .capacity = 64};
+    const uint64_t before = slices(&story);
+
+    words.size = (size_t)snprintf(words.bytes, 64, "*%d\r\n", 3 + WORDS);
+    words_add(&words, "CONFIG", 6);
+    words_add(&words, "GET", 3);
+    for (int i = 0; i < WORDS; i++) {
+        words_add(&words, "*s*o*m*e*t*h*i*n*g*", 19);
+    }
+    words_add(&words, "DataBases", 9);
+    say(talk, words);
+    cr_assert_str_eq(sim_talk_hear(talk, 100, NULL), "*2\r\n$9\r\nDataBases\r\n$1\r\n1\r\n");
+    cr_assert_geq(slices(&story) - before, 10);
+    expect_within_slices(&story, "CONFIG GET");
+    story_close(&story);
+}
