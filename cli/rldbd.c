@@ -23,6 +23,10 @@
 
 enum { EXIT_USAGE = 2, EXIT_FAILED = 3 };
 
+// Descriptors that are nobody's connection: standard streams, log, HTTP and its connections; a
+// shard's ring and listeners.
+enum { DESCRIPTORS_OF_NODE = 16, DESCRIPTORS_OF_SHARD = 8 };
+
 static const char USAGE[] =
     "usage: rldbd --config FILE [--check]\n"
     "       rldbd --version | --help\n"
@@ -50,6 +54,7 @@ struct daemon {
     struct io *io; // the main thread's, to wake shards with
     struct log_file *log;
     uint32_t shards;
+    rlim_t descriptors; // that the process may have
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     enum step step;   // what the threads shall do next
@@ -185,7 +190,7 @@ static void daemon_request_stop(void *context)
     (void)kill(getpid(), SIGTERM);
 }
 
-static void daemon_say(struct daemon *daemon, const char *message)
+static void daemon_log(struct daemon *daemon, enum log_level level, const char *message)
 {
     const struct config_log *config = &daemon->config.log;
     struct log log = {.level = (enum log_level)config->level,
@@ -195,10 +200,15 @@ static void daemon_say(struct daemon *daemon, const char *message)
                       .wall_ms = &daemon->io->wall_ms};
     struct log_line line;
     io_turn(daemon->io, 0); // reads the clock
-    log_begin(&line, &log, LOG_LEVEL_INFO, message);
+    log_begin(&line, &log, level, message);
     log_text(&line, "version", RLDB_VERSION);
     log_u64(&line, "shards", daemon->shards);
     log_end(&line);
+}
+
+static void daemon_say(struct daemon *daemon, const char *message)
+{
+    daemon_log(daemon, LOG_LEVEL_INFO, message);
 }
 
 // SIGHUP: the log's file was moved away and is opened anew. Returns on the others.
@@ -299,16 +309,39 @@ static int daemon_serve(struct daemon *daemon, const sigset_t *signals)
     return EXIT_SUCCESS;
 }
 
-// As many descriptors as clients may need: raised as far as the system lets us.
-static void daemon_raise_descriptors(const struct config *config)
+// As many descriptors as clients may need: raised as far as the system lets us. Where that is less,
+// clients.max is what there is room for, so that who comes too late is told so instead of waiting.
+static void daemon_raise_descriptors(struct daemon *daemon)
 {
+    uint32_t *const clients_max = &daemon->config.clients.max;
+    const rlim_t own = DESCRIPTORS_OF_NODE + DESCRIPTORS_OF_SHARD * (rlim_t)daemon->shards;
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        rlim_t wanted = (rlim_t)config->clients.max + 1024;
-        if (limit.rlim_cur < wanted) {
-            limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-            (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return;
+    }
+    const rlim_t wanted = *clients_max + own + LIMIT_CLIENTS_REFUSED;
+    if (limit.rlim_cur < wanted) {
+        const rlim_t before = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+            limit.rlim_cur = before;
         }
+    }
+    daemon->descriptors = limit.rlim_cur;
+    if (limit.rlim_cur < *clients_max + own) {
+        *clients_max = limit.rlim_cur > own ? (uint32_t)(limit.rlim_cur - own) : 1;
+    }
+}
+
+static void daemon_say_clients_max(struct daemon *daemon, uint32_t wanted)
+{
+    char text[160];
+    if (daemon->config.clients.max != wanted) {
+        (void)snprintf(text, sizeof text,
+                       "clients.max is %u, not %u: the system allows %llu descriptors (ulimit -n, "
+                       "LimitNOFILE=)",
+                       daemon->config.clients.max, wanted, (unsigned long long)daemon->descriptors);
+        daemon_log(daemon, LOG_LEVEL_WARNING, text);
     }
 }
 
@@ -325,7 +358,8 @@ static int daemon_run(struct daemon *daemon, struct log_file *log)
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     daemon->log = log;
-    daemon_raise_descriptors(&daemon->config);
+    const uint32_t clients_max = daemon->config.clients.max;
+    daemon_raise_descriptors(daemon);
     if (io_uring_open(&options, &daemon->io, text) < 0 ||
         node_open(&daemon->config, &daemon->facts, daemon->shards, daemon->io, &daemon->node,
                   text) < 0) {
@@ -335,6 +369,7 @@ static int daemon_run(struct daemon *daemon, struct log_file *log)
     daemon->node->log_sink = log_file_write;
     daemon->node->log_context = log;
     daemon->node->request_stop = daemon_request_stop;
+    daemon_say_clients_max(daemon, clients_max);
     if (!daemon_ports_are_free(daemon)) {
         return EXIT_FAILED;
     }
@@ -401,6 +436,9 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
             path = argv[++i];
+        } else if (strcmp(argv[i], "--config") == 0) {
+            (void)fprintf(stderr, "rldbd: --config needs a FILE\n\n%s", USAGE);
+            return EXIT_USAGE;
         } else if (strncmp(argv[i], "--config=", 9) == 0) {
             path = argv[i] + 9;
         } else if (strcmp(argv[i], "--check") == 0) {

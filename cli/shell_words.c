@@ -91,6 +91,10 @@ bool shell_is_memorable(const struct shell_words *words)
         if (strcasecmp(words->words[0], "hello") == 0 && strcasecmp(words->words[i], "auth") == 0) {
             return false;
         }
+        if (strcasecmp(words->words[0], "config") == 0 &&
+            strcasecmp(words->words[i], "requirepass") == 0) {
+            return false;
+        }
     }
     return true;
 }

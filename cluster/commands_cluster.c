@@ -73,7 +73,7 @@ static void cluster_slots(struct exec *x)
             reply_bulk_text(&reply, node->advertise);
             reply_integer(&reply, node->shard_port_base + core);
             reply_bulk_text(&reply, id);
-            reply_array(&reply, 0);
+            reply_map(&reply, 0);
         }
         total += count;
         memory_free(ranges);

@@ -24,6 +24,7 @@ struct info_part {
     uint64_t clients;
     uint64_t gathered_bytes;
     uint64_t output_bytes;
+    uint64_t input_bytes_max, output_bytes_max; // of one client
     struct engine_stats engine;
     struct reactor_metrics reactor;
     uint64_t slices, slice_units_max; // cluster/work.h
@@ -39,6 +40,11 @@ struct info {
 };
 
 // One core's part ----------------------------------------------------------------------------
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
 
 static void info_run(struct exec *x)
 {
@@ -56,7 +62,10 @@ static void info_run(struct exec *x)
     part->stats = shard->stats;
     engine_stats(shard->engine, &part->engine);
     for (const struct client *client = shard->clients; client != NULL; client = client->next) {
+        uint64_t input_bytes = client->gather == NULL ? 0 : client->gather->capacity;
         part->output_bytes += client->out.bytes;
+        part->output_bytes_max = larger(part->output_bytes_max, client->out.bytes);
+        part->input_bytes_max = larger(part->input_bytes_max, input_bytes);
     }
     for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
         const struct histogram *latency = &shard->stats.of[i].latency;
@@ -70,11 +79,6 @@ static void info_run(struct exec *x)
     x->part->data_size = sizeof *part;
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void info_add(struct info_part *total, const struct info_part *part)
 {
     uint64_t *sum = (uint64_t *)&total->engine;
@@ -82,6 +86,8 @@ static void info_add(struct info_part *total, const struct info_part *part)
     total->clients += part->clients;
     total->gathered_bytes += part->gathered_bytes;
     total->output_bytes += part->output_bytes;
+    total->input_bytes_max = larger(total->input_bytes_max, part->input_bytes_max);
+    total->output_bytes_max = larger(total->output_bytes_max, part->output_bytes_max);
     for (size_t i = 0; i < sizeof total->engine / sizeof *sum; i++) {
         sum[i] += add[i];
     }
@@ -144,7 +150,7 @@ static void info_clients(struct info *info)
                 "\r\nclient_recent_max_output_buffer:%" PRIu64
                 "\r\nblocked_clients:0\r\ntracking_clients:0\r\nclients_in_timeout_table:0\r\n",
                 info->total->clients, info->x->shard->config.clients.max,
-                info->total->gathered_bytes, info->total->output_bytes);
+                info->total->input_bytes_max, info->total->output_bytes_max);
 }
 
 static void human_bytes(uint64_t bytes, char *text, size_t size)

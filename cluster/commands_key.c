@@ -187,8 +187,6 @@ static void key_persist(struct exec *x)
 
 // OBJECT, MEMORY USAGE -----------------------------------------------------------------------
 
-enum { EMBSTR_BYTES_MAX = 44 }; // what Redis keeps in the object itself
-
 static void key_reply_none(struct exec *x)
 {
     reply_null(&x->reply);
@@ -196,14 +194,10 @@ static void key_reply_none(struct exec *x)
 
 static void key_object_encoding(struct exec *x)
 {
-    int64_t integer;
     if (!x->item->exists) {
         key_reply_none(x);
-    } else if (item_integer(x->item, &integer)) {
-        reply_bulk_text(&x->reply, "int");
     } else {
-        bool small = item_value(x->item).size <= EMBSTR_BYTES_MAX;
-        reply_bulk_text(&x->reply, small ? "embstr" : "raw");
+        reply_bulk_text(&x->reply, item_encoding(x->item));
     }
 }
 

@@ -72,6 +72,16 @@ bool item_integer(struct item *item, int64_t *ret_value)
     return number_parse_i64(item->object.winner.bytes, ret_value);
 }
 
+const char *item_encoding(struct item *item)
+{
+    enum { EMBSTR_BYTES_MAX = 44 }; // what Redis keeps in the object itself
+    int64_t integer;
+    if (item_integer(item, &integer)) {
+        return "int";
+    }
+    return item_value(item).size <= EMBSTR_BYTES_MAX ? "embstr" : "raw";
+}
+
 // Stamping and storing -----------------------------------------------------------------------
 
 // The next dot of this vnode: its clock is moved past what the key has seen, so that it never

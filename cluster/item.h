@@ -46,6 +46,9 @@ uint64_t item_expire_ms(const struct item *item);
 // item->exists.
 bool item_integer(struct item *item, int64_t *ret_value);
 
+// What OBJECT ENCODING says of the value: how Redis would keep one of these bytes.
+const char *item_encoding(struct item *item);
+
 // Counts a hit or a miss of a command that reads.
 void item_count_access(struct shard *shard, const struct item *item);
 

@@ -22,14 +22,24 @@ struct port_range {
     uint32_t count;
 };
 
-// Begins the message about a key: where it was written, or the file where it was not.
-static void config_about(const struct config *config, const char *path, struct config_error *error,
-                         struct text *ret_text)
+static struct config_mark config_mark_of(const struct config *config, const char *path)
 {
     const struct config_key *key = config_key_find(path);
 
     CHECK(key != NULL);
-    const struct config_mark mark = config->marks[key - config_keys];
+    return config->marks[key - config_keys];
+}
+
+// Begins the message about a key: where it was written; where it was not, where the other key was
+// that it does not go with (NULL: there is none); or the file alone.
+static void config_about(const struct config *config, const char *path, const char *other,
+                         struct config_error *error, struct text *ret_text)
+{
+    struct config_mark mark = config_mark_of(config, path);
+
+    if (mark.line == 0 && other != NULL) {
+        mark = config_mark_of(config, other);
+    }
     *error = (struct config_error){.line = mark.line, .column = mark.column};
     text_init_fixed(ret_text, error->text, sizeof(error->text));
     text_string(ret_text, config->file[0] == '\0' ? "defaults" : config->file);
@@ -39,16 +49,17 @@ static void config_about(const struct config *config, const char *path, struct c
     text_printf(ret_text, ": %s: ", path);
 }
 
-static int config_refuse(const struct config *config, const char *path, struct config_error *error,
-                         const char *format, ...) __attribute__((format(printf, 4, 5)));
+static int config_refuse(const struct config *config, const char *path, const char *other,
+                         struct config_error *error, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
 
-static int config_refuse(const struct config *config, const char *path, struct config_error *error,
-                         const char *format, ...)
+static int config_refuse(const struct config *config, const char *path, const char *other,
+                         struct config_error *error, const char *format, ...)
 {
     struct text text;
     va_list arguments;
 
-    config_about(config, path, error, &text);
+    config_about(config, path, other, error, &text);
     va_start(arguments, format);
     text_vprintf(&text, format, arguments);
     va_end(arguments);
@@ -138,7 +149,10 @@ static int config_check_ports(const struct config *config, uint32_t shards,
             if (!ports_overlap(&ranges[i], &ranges[j])) {
                 continue;
             }
-            config_about(config, ranges[i].key, ret_error, &text);
+            // Ports that follow from others were not written themselves.
+            const bool written = config_mark_of(config, ranges[j].key).line != 0;
+            config_about(config, ranges[i].key, written ? ranges[j].key : "listen.client",
+                         ret_error, &text);
             port_range_text(&ranges[i], &text);
             text_string(&text, " overlaps ");
             port_range_text(&ranges[j], &text);
@@ -160,19 +174,19 @@ static int config_check_shard_ports(const struct config *config, uint32_t shards
         return 0;
     }
     if (first == NULL) {
-        return told ? config_refuse(config, "listen.shard_ports", ret_error,
+        return told ? config_refuse(config, "listen.shard_ports", NULL, ret_error,
                                     "shard ports take the host of listen.client, which has unix "
                                     "sockets alone, expected off, or an address with a port")
                     : 0;
     }
     const uint32_t base = config_shard_port_base(config);
     if (base == 0 || base + shards - 1 > PORT_MAX) {
-        return config_refuse(config, "listen.shard_port_base", ret_error,
+        return config_refuse(config, "listen.shard_port_base", "listen.client", ret_error,
                              "the ports of %u shards would end beyond 65535, expected a lower one",
                              shards);
     }
     if (first->wildcard && config->listen.advertise[0] == '\0') {
-        return config_refuse(config, "listen.advertise", ret_error,
+        return config_refuse(config, "listen.advertise", "listen.client", ret_error,
                              "clients cannot connect to %s, which listen.client says, expected the "
                              "host that they reach this node by (or listen.shard_ports: off)",
                              first->text);
@@ -185,7 +199,7 @@ static int config_check_reach(const struct config *config, struct config_error *
     for (uint32_t i = 0; i < config->listen.client.count; i++) {
         const struct config_address *address = &config->listen.client.at[i];
         if (!address->loopback && config->auth.users_file[0] == '\0' && !config->auth.insecure) {
-            return config_refuse(config, "listen.client", ret_error,
+            return config_refuse(config, "listen.client", NULL, ret_error,
                                  "%s is beyond loopback and there are no users, expected "
                                  "auth.users_file, or auth.insecure: true to let everyone in",
                                  address->text);
@@ -193,14 +207,14 @@ static int config_check_reach(const struct config *config, struct config_error *
     }
     const struct config_address *peer = &config->listen.peer;
     if (!peer->loopback && config->cluster.secret_file[0] == '\0' && !config->auth.insecure) {
-        return config_refuse(config, "listen.peer", ret_error,
+        return config_refuse(config, "listen.peer", NULL, ret_error,
                              "%s is beyond loopback and there is no secret, expected "
                              "cluster.secret_file, or auth.insecure: true to let everyone in",
                              peer->text);
     }
     const char *advertise = config->listen.advertise;
     if (strcmp(advertise, "0.0.0.0") == 0 || strcmp(advertise, "::") == 0) {
-        return config_refuse(config, "listen.advertise", ret_error,
+        return config_refuse(config, "listen.advertise", "listen.client", ret_error,
                              "nobody can connect to %s, expected the host that clients reach this "
                              "node by",
                              advertise);
@@ -213,17 +227,17 @@ static int config_check_cluster(const struct config *config, struct config_error
     const struct config_cluster *cluster = &config->cluster;
 
     if ((cluster->partitions & (cluster->partitions - 1)) != 0) {
-        return config_refuse(config, "cluster.partitions", ret_error,
+        return config_refuse(config, "cluster.partitions", NULL, ret_error,
                              "%u is no power of two, expected one such as 256",
                              cluster->partitions);
     }
     if (cluster->read_quorum > cluster->replicas) {
-        return config_refuse(config, "cluster.read_quorum", ret_error,
+        return config_refuse(config, "cluster.read_quorum", "cluster.replicas", ret_error,
                              "%u is more than the %u of cluster.replicas, expected at most that",
                              cluster->read_quorum, cluster->replicas);
     }
     if (cluster->write_quorum > cluster->replicas) {
-        return config_refuse(config, "cluster.write_quorum", ret_error,
+        return config_refuse(config, "cluster.write_quorum", "cluster.replicas", ret_error,
                              "%u is more than the %u of cluster.replicas, expected at most that",
                              cluster->write_quorum, cluster->replicas);
     }
@@ -234,17 +248,17 @@ static int config_check_sizes(const struct config *config, struct config_error *
 {
     // A value needs its key and command around it in a request, and its length in a reply.
     if (config->clients.request_max_bytes <= config->storage.value_max_bytes) {
-        return config_refuse(config, "clients.request_max", ret_error,
+        return config_refuse(config, "clients.request_max", "storage.value_max", ret_error,
                              "a request with a value of storage.value_max would not fit, expected "
                              "more than that");
     }
     if (config->clients.output_max_bytes <= config->storage.value_max_bytes) {
-        return config_refuse(config, "clients.output_max", ret_error,
+        return config_refuse(config, "clients.output_max", "storage.value_max", ret_error,
                              "a reply with a value of storage.value_max would not fit, expected "
                              "more than that");
     }
     if (config->storage.engine != CONFIG_ENGINE_MEMORY) {
-        return config_refuse(config, "storage.engine", ret_error,
+        return config_refuse(config, "storage.engine", NULL, ret_error,
                              "this version has no such engine yet, expected memory");
     }
     return 0;
@@ -258,7 +272,7 @@ static int config_check_memory(const struct config *config, const struct cpu_fac
     if (all == 0 || all / shards >= LIMIT_SHARD_MEMORY_BYTES_MIN) {
         return 0;
     }
-    return config_refuse(config, "storage.memory_max", ret_error,
+    return config_refuse(config, "storage.memory_max", NULL, ret_error,
                          "%llu bytes are too few for %u shards to keep anything, expected %uMiB or "
                          "more",
                          (unsigned long long)all, shards,
@@ -276,7 +290,7 @@ static int config_check_cpus(const struct config *config, const struct cpu_facts
             allowed = allowed || facts->allowed.ids[j] == shards->cpus.ids[i];
         }
         if (!allowed) {
-            return config_refuse(config, "node.shards", ret_error,
+            return config_refuse(config, "node.shards", NULL, ret_error,
                                  "CPU %u is none that this process may use, expected some of the "
                                  "%u that taskset -p or nproc shows",
                                  shards->cpus.ids[i], facts->allowed.count);
@@ -293,8 +307,8 @@ static int config_check_file(const struct config *config, const char *key, const
     if (error == 0) {
         return 0;
     }
-    return config_refuse(config, key, ret_error, "%s: %s, expected a file that can be read", path,
-                         strerrordesc_np(-error));
+    return config_refuse(config, key, NULL, ret_error, "%s: %s, expected a file that can be read",
+                         path, strerrordesc_np(-error));
 }
 
 static int config_check_files(const struct config *config, struct config_error *ret_error)
@@ -310,7 +324,7 @@ static int config_check_files(const struct config *config, struct config_error *
     }
     error = file_directory_usable(config->node.data_dir);
     if (error != 0) {
-        return config_refuse(config, "node.data_dir", ret_error,
+        return config_refuse(config, "node.data_dir", NULL, ret_error,
                              "%s: %s, expected a directory that can be written, or one that can "
                              "be made in its parent",
                              config->node.data_dir, strerrordesc_np(-error));

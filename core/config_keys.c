@@ -218,7 +218,8 @@ const struct config_key config_keys[] = {
      .fallback = "10000",
      .min = 1,
      .max = 1000000,
-     .help = "Connections at a time, of all shards together. More are told so and closed."},
+     .help = "Connections at a time, of all shards together. More are told so and closed. Fewer "
+             "where the system allows fewer descriptors (ulimit -n); the log tells."},
     {.path = "clients.idle_timeout",
      .type = CONFIG_TIME,
      .flags = CONFIG_ZERO | CONFIG_RUNTIME,

@@ -1,5 +1,6 @@
 """CLUSTER and its friends, against a Redis cluster of one node that owns every slot."""
 
+import re
 import time
 
 from harness.resp import Connection
@@ -136,12 +137,33 @@ def information(targets):
                 raise AssertionError(f"{who}: no {missing} in CLUSTER INFO and INFO")
 
 
+def outline(raw):
+    """A reply of SLOTS or SHARDS without numbers, lengths, hosts and ids."""
+    raw = re.sub(rb"\$\d+\r\n([0-9a-f]{40}|127\.0\.0\.1|)\r\n", rb"$ text\n", raw)
+    return re.sub(rb":\d+\r\n", rb":\n", raw)
+
+
+def outlines(targets):
+    """SLOTS and SHARDS, in both protocols: the one node of Redis and each of the cores."""
+    pair = Pair([server.port for server in targets.cluster()], 20)
+    try:
+        for protocol in (b"2", b"3"):
+            pair.ask([b"HELLO", protocol])
+            for what in (b"SLOTS", b"SHARDS"):
+                theirs, ours = (outline(raw) for raw in pair.ask([b"CLUSTER", what]))
+                if ours != b"*2\r\n" + 2 * theirs.removeprefix(b"*1\r\n"):
+                    raise AssertionError(f"RESP{protocol} {what}: redis {theirs}, rldb {ours}")
+    finally:
+        pair.close()
+
+
 def run(report, targets):
     report.run(
         [
             ("cluster: CLUSTER and what depends on it", requests),
             ("cluster: slots of keys", every_slot),
             ("cluster: CLUSTER INFO and INFO", information),
+            ("cluster: outlines of SLOTS and SHARDS", outlines),
         ],
         targets,
     )

@@ -2,8 +2,10 @@
 counts meanwhile. Everything runs against two shards, so that commands cross cores."""
 
 import pathlib
+import re
 import sys
 import threading
+import time
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
 
@@ -275,6 +277,29 @@ def flood(node):
     expect_true(grown < 48 * 1024, f"{grown} KiB more while 85 MiB of requests came")
 
 
+def largest_client(node):
+    """INFO tells the largest input and output of one client, not of all."""
+    begun = b"*3\r\n$3\r\nSET\r\n$4\r\nhalf\r\n$4000000\r\n" + b"x" * 2000000
+    others = [node.connect() for _ in range(5)]
+    try:
+        for other in others:
+            other.send(begun)
+        with node.connect() as client:
+            deadline = time.monotonic() + 20
+            while True:
+                info = client.cmd("INFO", "clients").decode()
+                largest = int(re.search(r"client_recent_max_input_buffer:(\d+)", info).group(1))
+                if largest >= 2000000:
+                    break
+                expect_true(time.monotonic() < deadline, f"INFO says {largest}")
+            expect_true(largest <= 4000100, f"{largest} bytes of one client")
+            expect(client.cmd("SET", "word", "x"), "OK")
+            expect_true("encoding:embstr" in client.cmd("DEBUG", "OBJECT", "word"), "its encoding")
+    finally:
+        for other in others:
+            other.close()
+
+
 if __name__ == "__main__":
     main(
         "full",
@@ -296,6 +321,7 @@ if __name__ == "__main__":
                     ("a reply larger than may wait", large_reply),
                     ("a request counts once", counted),
                     ("a large value behind commands that wait", large_behind_a_wait),
+                    ("the largest client", largest_client),
                     ("requests faster than they are run", flood),
                     ("a whole pipeline before the first read", whole_pipeline_first),
                 ],

@@ -688,8 +688,9 @@ def too_many_clients():
 def no_descriptors_left():
     """More connections than the process may have files: those that are in go on, and later ones are
     served when files are free again. It does not burn a core meanwhile."""
-    # Enough for what a node itself opens, too little for what comes.
-    with start_node({"clients": {"max": 10000}}, nofile=200) as node:
+    with start_node() as node:
+        # Enough for what it has, too little for what comes.
+        resource.prlimit(node.pid, resource.RLIMIT_NOFILE, (200, 200))
         with Bystander(node.port) as bystander:
             held = []
             for _ in range(400):

@@ -76,6 +76,7 @@ def wrong_command_lines():
         expect(out, "", f"{words}: standard output")
         expect_true(err.strip(), f"{words}: no word on what is wrong")
     expect_true("/nosuch/file" in rldbd("--config", "/nosuch/file")[2], "the file is not named")
+    expect_true("needs a FILE" in rldbd("--config")[2], "what --config lacks is not said")
 
 
 def check_of_good_files():
@@ -179,6 +180,7 @@ def ports_that_overlap():
             code, _, err = rldbd("--check", "--config", folder.write(config_text(config)))
             expect_true(code != 0, f"{what} overlap and were taken")
             expect_true("74" in err, f"{what}: no port in {err!r}")
+            expect_true(re.search(r"\.yaml:\d+:\d+: ", err), f"{what}: no line in {err!r}")
 
 
 def beyond_loopback():
@@ -578,6 +580,30 @@ def metrics_and_health():
         expect(node.stop(), 0)
 
 
+def fewer_descriptors_than_clients():
+    """clients.max is then what there is room for: the log and CONFIG say so, and who comes too late
+    is told so."""
+    with Rldbd({"clients": {"max": 10000}}, nofile=100) as node:
+        with node.connect() as client:
+            clients_max = int(client.cmd("CONFIG", "GET", "clients.max")[1])
+            expect_true(30 < clients_max < 100, f"clients.max is {clients_max}")
+            log = node.log()
+            expect_true(f"clients.max is {clients_max}, not 10000" in log, f"the log: {log}")
+            others = [node.connect(timeout=5) for _ in range(clients_max + 20)]
+            replies = []
+            for other in others:
+                try:
+                    replies.append(other.cmd("PING"))
+                except (EOFError, OSError):
+                    replies.append(None)
+            expect(replies.count("PONG"), clients_max - 1)
+            expect_true(None not in replies, "one was hung up on without a word")
+            for other in others:
+                other.close()
+            expect(client.cmd("PING"), "PONG")
+        expect(node.stop(), 0)
+
+
 CASES = [
     ("--version and --help", version_and_help),
     ("wrong command lines", wrong_command_lines),
@@ -595,6 +621,7 @@ CASES = [
     ("a port in use by a stranger", stranger_on_the_port),
     ("addresses that cannot be had", addresses_that_cannot_be_had),
     ("unix sockets", unix_sockets),
+    ("fewer descriptors than clients.max", fewer_descriptors_than_clients),
     ("SIGTERM and SIGINT", ends_when_asked),
     ("SHUTDOWN", shutdown_command),
     ("SIGTERM under load", ends_under_load),

@@ -34,10 +34,9 @@ class Server:
         self.log_path = os.path.join(folder, "log")
         limits = None
         if nofile is not None:
-            hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
             def limits():
-                resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, hard))
+                resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
 
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(

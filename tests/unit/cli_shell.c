@@ -77,6 +77,7 @@ Test(cli_shell, passwords_are_not_remembered)
     cr_assert(split_is_memorable("get auth"));
     cr_assert_not(split_is_memorable("AUTH secret"));
     cr_assert_not(split_is_memorable("hello 2 auth user secret"));
+    cr_assert_not(split_is_memorable("config set maxmemory 1 RequirePass secret"));
     cr_assert_not(split_is_memorable(""));
 }
 

@@ -57,19 +57,19 @@ Test(core_config_check, ports_do_not_overlap)
         {"listen: {peer: 127.0.0.1:7379}",
          "c.yaml:1:10: listen.peer: 127.0.0.1:7379 overlaps 127.0.0.1:7379 of listen.client, "
          "expected ports of its own"},
-        {"listen: {client: 127.0.0.1:17379}",
-         "c.yaml: listen.peer: 127.0.0.1:17379 overlaps 127.0.0.1:17379 of listen.client, expected "
-         "ports of its own"},
+        {"listen: {client: 127.0.0.1:17379}", "c.yaml:1:10: listen.peer: 127.0.0.1:17379 overlaps "
+                                              "127.0.0.1:17379 of listen.client, expected "
+                                              "ports of its own"},
         {"listen: {http: 127.0.0.1:17379}",
          "c.yaml:1:10: listen.http: 127.0.0.1:17379 overlaps 127.0.0.1:17379 of listen.peer, "
          "expected ports of its own"},
         {"listen: {http: 0.0.0.0:7381}",
-         "c.yaml: listen.shard_port_base: 127.0.0.1:7380-7381 overlaps 0.0.0.0:7381 of "
+         "c.yaml:1:10: listen.shard_port_base: 127.0.0.1:7380-7381 overlaps 0.0.0.0:7381 of "
          "listen.http, expected ports of its own"},
         {"listen: {http: 0.0.0.0:7382}", NULL},
-        {"listen: {http: '[::]:7380'}",
-         "c.yaml: listen.shard_port_base: 127.0.0.1:7380-7381 overlaps [::]:7380 of listen.http, "
-         "expected ports of its own"},
+        {"listen: {http: '[::]:7380'}", "c.yaml:1:10: listen.shard_port_base: 127.0.0.1:7380-7381 "
+                                        "overlaps [::]:7380 of listen.http, "
+                                        "expected ports of its own"},
         {"listen: {http: '[::1]:7380'}", NULL},
         {"listen: {http: 127.0.0.1:7380, shard_ports: off}", NULL},
         {"listen: {shard_port_base: 7378}",
@@ -77,15 +77,15 @@ Test(core_config_check, ports_do_not_overlap)
          "listen.client, expected ports of its own"},
         {"listen: {shard_port_base: 7377}", NULL},
         {"node: {shards: 8}\nlisten: {http: 127.0.0.1:7387}",
-         "c.yaml: listen.shard_port_base: 127.0.0.1:7380-7387 overlaps 127.0.0.1:7387 of "
+         "c.yaml:2:10: listen.shard_port_base: 127.0.0.1:7380-7387 overlaps 127.0.0.1:7387 of "
          "listen.http, expected ports of its own"},
         {"node: {shards: 7}\nlisten: {http: 127.0.0.1:7387}", NULL},
-        {"listen: {client: 127.0.0.1:65535}",
-         "c.yaml: listen.shard_port_base: the ports of 2 shards would end beyond 65535, expected a "
-         "lower one"},
-        {"listen: {client: 127.0.0.1:65534}",
-         "c.yaml: listen.shard_port_base: the ports of 2 shards would end beyond 65535, expected a "
-         "lower one"},
+        {"listen: {client: 127.0.0.1:65535}", "c.yaml:1:10: listen.shard_port_base: the ports of 2 "
+                                              "shards would end beyond 65535, expected a "
+                                              "lower one"},
+        {"listen: {client: 127.0.0.1:65534}", "c.yaml:1:10: listen.shard_port_base: the ports of 2 "
+                                              "shards would end beyond 65535, expected a "
+                                              "lower one"},
         {"listen: {client: 127.0.0.1:65533}", NULL},
     };
 
@@ -118,10 +118,12 @@ Test(core_config_check, clients_are_told_a_host_they_can_reach)
 {
     static const struct check table[] = {
         {"listen: {client: 0.0.0.0:7379}\nauth: {insecure: true}",
-         "c.yaml: listen.advertise: clients cannot connect to 0.0.0.0:7379, which listen.client "
+         "c.yaml:1:10: listen.advertise: clients cannot connect to 0.0.0.0:7379, which "
+         "listen.client "
          "says, expected the host that they reach this node by (or listen.shard_ports: off)"},
         {"listen: {client: '[::]:7379'}\nauth: {insecure: true}",
-         "c.yaml: listen.advertise: clients cannot connect to [::]:7379, which listen.client says, "
+         "c.yaml:1:10: listen.advertise: clients cannot connect to [::]:7379, which listen.client "
+         "says, "
          "expected the host that they reach this node by (or listen.shard_ports: off)"},
         {"listen: {client: 0.0.0.0:7379, advertise: db1}\nauth: {insecure: true}", NULL},
         {"listen: {client: 0.0.0.0:7379, shard_ports: off}\nauth: {insecure: true}", NULL},
@@ -143,10 +145,11 @@ Test(core_config_check, numbers_fit_together)
          "c.yaml:1:11: cluster.partitions: 100 is no power of two, expected one such as 256"},
         {"cluster: {partitions: 16384}", NULL},
         {"cluster: {replicas: 7}", NULL}, // LIMIT_RING_REPLICAS: what a ring takes
-        {"cluster: {replicas: 1}", "c.yaml: cluster.read_quorum: 2 is more than the 1 of "
+        {"cluster: {replicas: 1}", "c.yaml:1:11: cluster.read_quorum: 2 is more than the 1 of "
                                    "cluster.replicas, expected at most that"},
         {"cluster: {replicas: 1, read_quorum: 1}",
-         "c.yaml: cluster.write_quorum: 2 is more than the 1 of cluster.replicas, expected at most "
+         "c.yaml:1:11: cluster.write_quorum: 2 is more than the 1 of cluster.replicas, expected at "
+         "most "
          "that"},
         {"cluster: {write_quorum: 4}", "c.yaml:1:11: cluster.write_quorum: 4 is more than the 3 of "
                                        "cluster.replicas, expected at most that"},
@@ -154,9 +157,9 @@ Test(core_config_check, numbers_fit_together)
         {"clients: {request_max: 64MiB}",
          "c.yaml:1:11: clients.request_max: a request with a value of storage.value_max would not "
          "fit, expected more than that"},
-        {"storage: {value_max: 254MiB}",
-         "c.yaml: clients.request_max: a request with a value of storage.value_max would not fit, "
-         "expected more than that"},
+        {"storage: {value_max: 254MiB}", "c.yaml:1:11: clients.request_max: a request with a value "
+                                         "of storage.value_max would not fit, "
+                                         "expected more than that"},
         {"clients: {output_max: 1MiB}",
          "c.yaml:1:11: clients.output_max: a reply with a value of storage.value_max would not "
          "fit, expected more than that"},
