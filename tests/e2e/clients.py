@@ -3,7 +3,6 @@
 import fcntl
 import os
 import pathlib
-import pty
 import re
 import select
 import shutil
@@ -31,6 +30,7 @@ except ImportError:
 from harness.cases import main
 from harness.report import Skip, expect, expect_true
 from harness.resp import encode
+from harness.rldb import fork_on_terminal
 from harness.servers import ROOT, against_redis, start_node
 
 TIMEOUT_S = 120
@@ -100,7 +100,7 @@ def cli_standard_input(node):
 def cli_terminal(node):
     """Typed into a terminal, where redis-cli asks for COMMAND DOCS to help with."""
     empty(node)
-    child, terminal = pty.fork()
+    child, terminal = fork_on_terminal()
     if child == 0:
         os.environ["TERM"] = "xterm"
         os.environ["HOME"] = node.folder

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from .report import expect, expect_true
+from .report import Skip, expect, expect_true
 from .servers import ROOT
 
 SHORT_S = 60
@@ -79,11 +79,19 @@ def fresh(node):
         client.cmd("FLUSHALL")
 
 
+def fork_on_terminal():
+    """pty.fork(); a Skip where the system grants no terminals, as a root without /dev/pts."""
+    try:
+        return pty.fork()
+    except OSError as problem:
+        raise Skip(f"no terminal to be had: {problem}") from None
+
+
 class Terminal:
     """rldb on a terminal of its own."""
 
     def __init__(self, words, env=None):
-        self.pid, self.fd = pty.fork()
+        self.pid, self.fd = fork_on_terminal()
         self.text = ""
         if self.pid == 0:
             os.execve(rldb_path(), ["rldb", *words], env or environment())

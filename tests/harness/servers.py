@@ -156,6 +156,9 @@ class Redis(Server):
             "daemonize no",
             *config,
         ]
+        if "cluster-enabled yes" in config:
+            # By default 10000 above the port, which may be among those that connections get.
+            lines.append(f"cluster-port {PORTS.take()}")
         path = os.path.join(folder, "redis.conf")
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
