@@ -271,6 +271,7 @@ static void memory_close(struct engine *base)
             snapshot_close(base, i);
         }
     }
+    snapshot_forget_kept(engine);
     for (uint32_t i = 0; i < engine->options.vnodes; i++) {
         index_table_close(&engine->index, &engine->vnodes[i].table);
     }

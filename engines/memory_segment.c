@@ -251,10 +251,8 @@ static bool head_open(struct memory_engine *engine, struct head *head, uint64_t 
 uint64_t segment_append(struct memory_engine *engine, struct head *head, uint64_t bytes)
 {
     CHECK(bytes <= LARGE_RECORD_BYTES);
-    struct segment *it =
-        head->segment != SEGMENT_NONE ? &engine->segments[head->segment - 1] : NULL;
-
-    if (it == NULL || SEGMENT_BYTES - it->used < bytes) {
+    if (head->segment == SEGMENT_NONE ||
+        SEGMENT_BYTES - engine->segments[head->segment - 1].used < bytes) {
         const uint64_t reserve = head == &engine->fresh ? SEGMENT_RESERVE : 0;
         struct head next = {.order = head->order};
 
@@ -267,8 +265,8 @@ uint64_t segment_append(struct memory_engine *engine, struct head *head, uint64_
         if (!head_open(engine, head, reserve)) {
             return PLACE_NONE;
         }
-        it = &engine->segments[head->segment - 1];
     }
+    struct segment *const it = &engine->segments[head->segment - 1];
     const uint64_t place = segment_place(engine, head->segment - 1) + it->used;
 
     it->used += (uint32_t)bytes;
