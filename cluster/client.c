@@ -66,8 +66,11 @@ bool client_may_ask(struct client *client)
                   shard->io->now_ns + LIMIT_CLIENT_STUCK_MS * UINT64_C(1000000));
         return false;
     }
-    if (client->pending_count + client->in_batch >= client->window) {
-        if (client->pending_count >= client->window) {
+    // What waits behind replies that are still under way is let go of as these come, whether or not
+    // anybody reads: so a client with nothing under way may always ask.
+    uint32_t window = shard->held_bytes > LIMIT_HELD_BYTES ? 1 : client->window;
+    if (client->pending_count + client->in_batch >= window) {
+        if (client->pending_count >= window) {
             client->flags |= CLIENT_WINDOWED; // else it is looked at again after this batch
         }
         return false;
@@ -282,6 +285,7 @@ static void client_pending_drain(struct client *client)
             client->pending_last = NULL;
         }
         client->pending_count--;
+        shard->held_bytes -= first->out.bytes;
         if ((client->flags & CLIENT_CLOSING) == 0) {
             if (first->kind == PENDING_HOP) {
                 hop_take_reply(shard, first, &client->out);
@@ -303,6 +307,7 @@ void client_pending_done(struct pending *pending)
         outbuf_clear(&pending->out, &client->shard->outbufs);
     }
     client_window_note(client, pending->out.bytes);
+    client->shard->held_bytes += pending->out.bytes;
     client_pending_drain(client);
     if (client->flags & CLIENT_CLOSING) {
         client_finish_close(client);

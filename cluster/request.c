@@ -37,6 +37,7 @@ static const char TEXT_OVERLOADED[] =
 
 struct batch {
     uint32_t count;
+    uint32_t most; // requests of the next: fewer while they carry large values
     uint32_t slice_count;
     uint32_t op_count;
     uint32_t client_count;
@@ -61,6 +62,7 @@ int batch_open(struct batch **ret_batch)
         return -ENOMEM;
     }
     memset(batch, 0, sizeof *batch);
+    batch->most = LIMIT_BATCH;
     resp_args_init(&batch->args, batch->spans, BATCH_SPANS);
     *ret_batch = batch;
     return 0;
@@ -428,6 +430,17 @@ static bool request_run_hop(struct shard *shard, struct request *request)
     return true;
 }
 
+// A batch cannot end early: what one spent beyond a slice the next has fewer requests for.
+static void batch_adapt(struct batch *batch, uint64_t spent)
+{
+    if (spent > LIMIT_SLICE_UNITS) {
+        uint64_t fits = (uint64_t)batch->count * LIMIT_SLICE_UNITS / spent;
+        batch->most = fits == 0 ? 1 : (uint32_t)fits;
+    } else if (batch->most < LIMIT_BATCH && spent < LIMIT_SLICE_UNITS / 2) {
+        batch->most = 2 * batch->most < LIMIT_BATCH ? 2 * batch->most : LIMIT_BATCH;
+    }
+}
+
 // A batch ----------------------------------------------------------------------------------
 
 static void batch_finish(struct shard *shard, struct batch *batch, uint64_t began_ns)
@@ -457,6 +470,7 @@ static void batch_finish(struct shard *shard, struct batch *batch, uint64_t bega
 static void batch_run(struct shard *shard, struct batch *batch)
 {
     uint64_t began_ns = io_clock_ns(shard->io);
+    uint64_t spent = shard->work.spent;
     if (batch->op_count > 1) {
         engine_prepare(shard->engine, batch->ops, batch->op_count);
     }
@@ -479,13 +493,14 @@ static void batch_run(struct shard *shard, struct batch *batch)
             hop_done(shard, hop, &shard->hop_reply);
         }
     }
+    batch_adapt(batch, shard->work.spent - spent);
     batch_finish(shard, batch, began_ns);
 }
 
 // Hops first: other cores' clients wait for them.
 static bool batch_fill_hops(struct shard *shard, struct batch *batch)
 {
-    while (batch->count < LIMIT_BATCH) {
+    while (batch->count < batch->most) {
         struct hop *hop = hop_list_take(&shard->granted);
         hop = hop != NULL ? hop : hop_list_take(&shard->received);
         if (hop == NULL) {
@@ -531,7 +546,7 @@ static void batch_fill_client(struct shard *shard, struct batch *batch, struct c
 {
     uint32_t before = batch->count;
     enum parse_result result = PARSE_REQUEST;
-    while (result == PARSE_REQUEST && batch->count < LIMIT_BATCH && !client_blocked(client) &&
+    while (result == PARSE_REQUEST && batch->count < batch->most && !client_blocked(client) &&
            (client->flags & (CLIENT_CLOSING | CLIENT_CLOSE_AFTER_REPLY)) == 0 &&
            client_may_ask(client)) {
         result = request_parse(shard, client);
@@ -576,7 +591,7 @@ static void batch_settle_client(struct client *client, bool partial)
 static uint32_t batch_fill_clients(struct shard *shard, struct batch *batch)
 {
     batch->client_count = 0;
-    while (batch->count < LIMIT_BATCH && batch->client_count < LIMIT_BATCH &&
+    while (batch->count < batch->most && batch->client_count < LIMIT_BATCH &&
            shard->ready_first != NULL) {
         struct client *client = ready_take(shard);
         if (client->flags & CLIENT_CLOSING) {
@@ -588,16 +603,24 @@ static uint32_t batch_fill_clients(struct shard *shard, struct batch *batch)
     return batch->count;
 }
 
+// Hops of other cores and requests of own clients take turns, batch by batch: as many of either as
+// come cannot keep the others from being served. A turn that has used up its slice (large values,
+// commands on many keys) ends after a batch of each.
 bool request_execute(struct shard *shard)
 {
     struct batch *batch = shard->batch;
     uint32_t done = 0;
-    while (done < LIMIT_REQUESTS_A_TURN) {
-        if (batch_fill_hops(shard, batch)) {
+    uint32_t batches = 0;
+    bool hops_next = true;
+    while (done < LIMIT_REQUESTS_A_TURN && (batches < 2 || !work_over(&shard->work))) {
+        if (hops_next && batch_fill_hops(shard, batch)) {
             done += batch->count;
+            batches++;
             batch_run(shard, batch);
+            hops_next = shard->ready_first == NULL;
             continue;
         }
+        hops_next = true;
         if (shard->parts_granted != NULL) {
             struct multi_part *part = shard->parts_granted;
             shard->parts_granted = part->next_granted;
@@ -605,10 +628,14 @@ bool request_execute(struct shard *shard)
             continue;
         }
         if (shard->ready_first == NULL) {
-            return false;
+            if (shard->received.first == NULL && shard->granted.first == NULL) {
+                return false;
+            }
+            continue;
         }
         uint32_t count = batch_fill_clients(shard, batch);
         done += count != 0 ? count : 1;
+        batches++;
         if (count != 0) {
             batch_run(shard, batch);
         }

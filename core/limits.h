@@ -216,6 +216,10 @@ enum {
     LIMIT_CLIENT_OUTPUT_SHARE = 4,
     LIMIT_CLIENT_LARGE_REPLY_BYTES = 16 * 1024, // below it a reply leaves the window alone
 
+    // Bytes of replies of all connections of a shard that wait behind others which are still under
+    // way. Past it each connection may have one request under way.
+    LIMIT_HELD_BYTES = 128 * 1024 * 1024,
+
     // ms. A connection whose unread replies hold its next requests back, and that takes nothing for
     // so long, is closed.
     LIMIT_CLIENT_STUCK_MS = 60 * 1000,

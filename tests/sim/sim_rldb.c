@@ -107,6 +107,9 @@ static bool shard_left_over(struct sim_rldb *rldb, const struct shard *shard)
     if (shard->hops.taken != 0) {
         return rldb_left(rldb, "core %u: %u hops", at, shard->hops.taken);
     }
+    if (shard->held_bytes != 0) {
+        return rldb_left(rldb, "core %u: %zu bytes of replies held", at, shard->held_bytes);
+    }
     if (gate_any(shard->gates)) {
         return rldb_left(rldb, "core %u: %u gates taken, %u groups", at, shard->gates->taken,
                          shard->gates->groups);
