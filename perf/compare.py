@@ -30,6 +30,8 @@ TARGETS_SMALL = {
 }
 TARGETS_LARGE = {
     ("rldbd", "redis"): {(op, p): t for op in BOTH for p, t in ((1, 0.70), (16, 0.30), (64, 0.25))},
+    ("rldbd", "floor"): {},
+    ("floor", "redis"): {},
 }
 TARGETS_SHARDS = {
     ("two, shard ports", "one"): {

@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -23,6 +24,7 @@ from harness.servers import Rldbd, Server, scratch, wait_answering
 BUILD = pathlib.Path(os.environ.get("RLDB_BUILD", ROOT / "build"))
 CONNECTIONS = 50
 LOAD_CHUNK = 2000
+LISTEN_S = 30
 
 
 def parse_count(text):
@@ -58,13 +60,15 @@ def cpu_ticks(pid):
 
 
 def wait_listening(server, port):
-    for _ in range(1000):
+    deadline = time.monotonic() + LISTEN_S
+    while time.monotonic() < deadline:
         if not server.alive():
             raise RuntimeError(f"{server.argv[0]} ended at start:\n{server.log()[-3000:]}")
         with socket.socket() as probe:
             probe.settimeout(0.1)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
+        time.sleep(0.01)
     raise RuntimeError(f"{server.argv[0]} does not listen on {port}")
 
 

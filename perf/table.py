@@ -90,7 +90,7 @@ def compare(kind, first):
             for name in names_of(columns)
         ),
     )
-    weights = [row for document in documents for row in document.get("memory", [])]
+    weights = {r["server"]: r for document in documents for r in document.get("memory", [])}
     if kind == "large" and weights:
         yield ""
         yield from table(
@@ -101,7 +101,7 @@ def compare(kind, first):
                     f"{row['process_bytes_a_key']:.0f}",
                     f"{row['process_bytes_a_key_after']:.0f}",
                 ]
-                for row in weights
+                for row in weights.values()
             ),
         )
     yield from origin(documents)

@@ -128,9 +128,15 @@ def off_cpu():
 
 
 def helps():
-    for name in ("compare", "profile", "idle", "flame.py"):
+    for name in ("compare", "profile", "idle", "engine", "table", "flame.py"):
         text = tool(name, "--help")[0]
         expect_true(f"perf/{name}" in text, f"{name}: {text}")
+
+
+def tables():
+    """perf/README.md shows what perf/results holds."""
+    tool("table", "--check")
+    expect_true("| rldbd / redis |" in tool("table")[0], "the ratios are there")
 
 
 def refusals():
@@ -140,6 +146,7 @@ def refusals():
         ("profile", "--parts", "everything"),
         ("profile", "--seconds", "0"),
         ("compare", "--shards", "3"),
+        ("engine", "brakes"),
     ):
         expect_true("error: " in tool(*words, code=2)[1], f"{words}")
 
@@ -184,6 +191,7 @@ CASES = [
     ("input that is none", wrong_input),
     ("time off the CPU", off_cpu),
     ("help", helps),
+    ("the tables of the README", tables),
     ("refusals", refusals),
     ("without perf", without_perf),
     ("a profile", a_profile),
