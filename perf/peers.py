@@ -69,6 +69,7 @@ def wait_listening(server, port):
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.01)
+    server.stop()
     raise RuntimeError(f"{server.argv[0]} does not listen on {port}")
 
 
