@@ -452,7 +452,7 @@ static void debug_object(struct exec *x)
     }
     char text[256];
     (void)snprintf(text, sizeof text,
-                   "Value at:slot:%u refcount:1 encoding:%s serializedlength:%zu lru:0 "
+                   "Value at:slot-%u refcount:1 encoding:%s serializedlength:%zu lru:0 "
                    "lru_seconds_idle:0 values:%u hlc:%" PRIu64,
                    x->item->slot, item_encoding(x->item), x->item->op.object.size,
                    x->item->object.values, x->item->object.winner.dot.hlc);

@@ -294,7 +294,9 @@ def largest_client(node):
                 expect_true(time.monotonic() < deadline, f"INFO says {largest}")
             expect_true(largest <= 4000100, f"{largest} bytes of one client")
             expect(client.cmd("SET", "word", "x"), "OK")
-            expect_true("encoding:embstr" in client.cmd("DEBUG", "OBJECT", "word"), "its encoding")
+            words = client.cmd("DEBUG", "OBJECT", "word").split()
+            expect_true("encoding:embstr" in words, f"its encoding in {words}")
+            expect({word.count(":") for word in words[1:]}, {1}, "redis-py's debug_object() reads")
     finally:
         for other in others:
             other.close()
