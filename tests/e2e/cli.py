@@ -84,6 +84,7 @@ def nobody_there():
     expect_true("/nosuch/socket" in err, err)
     # Someone who takes the connection and says nothing.
     with socket.socket() as silent:
+        silent.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         silent.bind(("127.0.0.1", port))
         silent.listen(8)
         code, _, err = run(["-p", str(port), "--timeout", "300ms", "get", "a"])
