@@ -484,7 +484,11 @@ def shell_by_hand(node):
         terminal.type("k 100 hello\n", "OK")
         listed = terminal.type("SE\t", "setrange")
         expect_true("setex" in listed, listed)
+        # A prompt is there a little before libedit waits for keys; what is pressed in between it
+        # may lose, as nobody's fingers would.
+        time.sleep(0.3)
         terminal.type("\x03", prompt)
+        time.sleep(0.3)
         terminal.type("cluster slo\t", "ts ")
         terminal.type("\n", prompt)
         terminal.type(":clus\t", "ter ")
@@ -498,6 +502,7 @@ def shell_by_hand(node):
         terminal.type("nosuch\n", "unknown command")
         # Without the prompt Ctrl-D would be the terminal's, not the shell's.
         terminal.type("top\n", "type :top)\r\n" + prompt)
+        time.sleep(0.3)
         os.write(terminal.fd, b"\x04")
         expect(terminal.end(), DONE, "Ctrl-D ends it")
         history = (path / "rldb" / "history").read_text(encoding="utf-8")
