@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
+#include "core/planted.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -150,7 +151,7 @@ static void client_received(struct io_stream *stream, struct io_buffer *buffer, 
     if (result <= 0) {
         // The peer sends nothing more: what it asked is still answered, as it may read on.
         client->flags |= CLIENT_READ_ENDED;
-        if (result < 0) {
+        if (result < 0 || planted(PLANTED_HANG_UP_HALF)) {
             client_close(client);
         } else {
             client_mark_ready(client);
@@ -287,6 +288,10 @@ static void client_pending_drain(struct client *client)
         client->pending_count--;
         shard->held_bytes -= first->out.bytes;
         if ((client->flags & CLIENT_CLOSING) == 0) {
+            if (planted(PLANTED_OVERTAKE)) { // what was ready stood behind it
+                outbuf_splice(&client->out, &client->late, &shard->outbufs);
+                client->late_claimed = 0;
+            }
             if (first->kind == PENDING_HOP) {
                 hop_take_reply(shard, first, &client->out);
             } else {
@@ -350,7 +355,9 @@ static void client_sent(struct io_op *op, int32_t result)
         client_close(client);
         return;
     }
-    outbuf_consume(&client->out, &shard->outbufs, (size_t)result);
+    if (!planted(PLANTED_REUSE_SEND)) {
+        outbuf_consume(&client->out, &shard->outbufs, (size_t)result);
+    }
     client->output_bytes_total += (uint32_t)result;
     shard->stats.net_output_bytes += (uint32_t)result;
     if (client->flags & CLIENT_HELD) {
@@ -369,8 +376,8 @@ bool client_output_exceeded(struct client *client)
 {
     struct shard *shard = client->shard;
     size_t bytes = client->out.bytes + client->late.bytes;
-    if (bytes <= shard->config.clients.output_max_bytes && !client->out.failed &&
-        !client->late.failed) {
+    if (planted(PLANTED_OVER_OUTPUT) || (bytes <= shard->config.clients.output_max_bytes &&
+                                         !client->out.failed && !client->late.failed)) {
         return false;
     }
     struct log_line line;
@@ -419,6 +426,9 @@ void client_flush(struct client *client)
         }
     }
     io_send(client->shard->io, &client->send_op, client->fd, stable, count);
+    if (planted(PLANTED_REUSE_SEND)) {
+        outbuf_consume(&client->out, &client->shard->outbufs, parts[0].iov_len);
+    }
 }
 
 // Life ---------------------------------------------------------------------------------------
@@ -484,6 +494,9 @@ static void client_finish_close(struct client *client)
 {
     if (client->recv.active || client->send_op.pending || client->close_op.pending) {
         return;
+    }
+    if ((client->flags & CLIENT_UNIX) != 0 && planted(PLANTED_LEAK_SOCKET)) {
+        client->flags |= CLIENT_CLOSED;
     }
     if ((client->flags & CLIENT_CLOSED) == 0) {
         io_close(client->shard->io, &client->close_op, client->fd);

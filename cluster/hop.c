@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
+#include "core/planted.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -116,7 +117,7 @@ bool hop_send(struct exec *x, uint32_t core)
     hop->slot = x->item->slot;
     hop->argument = (uint16_t)x->item->argument;
     hop->reply_bytes = 0;
-    hop->protocol = client->protocol;
+    hop->protocol = planted(PLANTED_FORGET_PROTOCOL) ? 2 : client->protocol;
     hop->no_touch = x->no_touch;
     hop->timed = false;
     hop->gated = false;
@@ -180,7 +181,8 @@ void hop_return(struct shard *shard, struct hop *hop)
                                .argc = hop->argc};
         slowlog_note(shard, &x, hop->took_ns);
     }
-    if (hop->pending.discard) {
+    bool forget = planted(PLANTED_FORGET_REPLY) && hop->hash % 16 == 5;
+    if (hop->pending.discard || forget) {
         hop->reply_bytes = 0;
     }
     client_pending_done(&hop->pending);

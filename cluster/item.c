@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "core/hlc.h"
 #include "core/number.h"
+#include "core/planted.h"
 #include "ring/slot.h"
 
 #include <errno.h>
@@ -17,6 +18,9 @@ void item_place(const struct shard *shard, struct item *item, struct slice key, 
     const struct node *node = shard->node;
     item->slot = slot_of_key(key);
     struct placement_entry entry = placement_of_slot(node->placement, item->slot);
+    if (planted(PLANTED_WRONG_CORE) && shard->index == 1 && item->slot % 16 == 5) {
+        entry = placement_of_slot(node->placement, SLOT_COUNT - 1U - item->slot);
+    }
     item->op.hash = hash_key(node->hash_seed, key);
     item->op.key = key;
     item->op.vnode = entry.vnode;
@@ -41,7 +45,8 @@ void item_load(const struct exec *x, struct item *item)
     bool valid = object_open(op->object, &item->object);
     CHECK(valid);
     item->stored = true;
-    item->exists = object_is_live(&item->object, shard->io->wall_ms);
+    item->exists =
+        object_is_live(&item->object, shard->io->wall_ms) || planted(PLANTED_SERVE_EXPIRED);
 }
 
 void item_count_access(struct shard *shard, const struct item *item)
@@ -211,6 +216,9 @@ bool item_add(struct exec *x, struct item *item, int64_t delta, int64_t *ret_tot
     }
     if (error < 0) {
         return item_failed(x, error);
+    }
+    if (planted(PLANTED_LOSE_UPDATE) && x->client == NULL && *ret_total % 8 == 3) {
+        return true;
     }
     uint64_t expire_ms = item->exists ? item_expire_ms(item) : 0;
     return item_store(x, item, slice_of(head, head_size), slice_of(NULL, 0), expire_ms);

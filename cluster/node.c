@@ -5,6 +5,7 @@
 #include "core/io.h"
 #include "core/limits.h"
 #include "core/memory.h"
+#include "core/planted.h"
 #include "core/sleep.h"
 #include "core/text.h"
 
@@ -137,6 +138,7 @@ static int node_draw(struct node *node, struct io *io, struct node_id *ret_id)
     error = error < 0 ? error : io_entropy(io, run.bytes, sizeof run.bytes);
     error = error < 0 ? error : io_entropy(io, &node->hash_seed, sizeof node->hash_seed);
     error = error < 0 ? error : io_entropy(io, &node->context_secret, sizeof node->context_secret);
+    node->hash_seed ^= planted(PLANTED_DRAW_ADDRESS) ? (uintptr_t)node : 0;
     if (error == 0) {
         node_id_format(ret_id, node->id_text);
         node_id_format(&run, node->run_id);

@@ -3,6 +3,7 @@
 #include "cluster/shard.h"
 #include "core/check.h"
 #include "core/limits.h"
+#include "core/planted.h"
 
 #include <stddef.h>
 
@@ -211,7 +212,8 @@ static void part_release(struct shard *shard, struct multi_part *part)
         if (work_over(&shard->work)) {
             return;
         }
-        if (key->gated) {
+        bool keep = planted(PLANTED_KEEP_GATE) && part->veto;
+        if (key->gated && !keep) {
             gate_release(shard->gates, &key->waiter);
         }
         part->key_at = key->next;
@@ -390,6 +392,10 @@ void multi_part_receive(struct shard *shard, struct multi_part *part)
         part_next_phase(part, PART_ENTER);
         break;
     case PART_FINISH:
+        if (planted(PLANTED_HALF_MULTI) && shard->index == 0) {
+            part_next_phase(part, PART_RELEASE);
+            break;
+        }
         part_next_phase(part, part->multi->apply ? PART_APPLY : PART_RELEASE);
         break;
     case PART_ALL:

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
+#include "core/planted.h"
 
 #include <errno.h>
 #include <string.h>
@@ -156,7 +157,8 @@ static bool request_must_wait(const struct shard *shard, struct client *client,
     if (wide && client->pending_count != 0) {
         client->flags |= CLIENT_BEHIND;
     }
-    return wide && (client->pending_count != 0 || client->in_batch != 0);
+    return wide && (client->pending_count != 0 || client->in_batch != 0) &&
+           !planted(PLANTED_SKIP_BARRIER);
 }
 
 static bool request_paused(const struct shard *shard, const struct command *command)
@@ -337,7 +339,8 @@ static void request_dispatch(struct shard *shard, struct request *request)
     struct exec *x = &request->exec;
     switch ((enum request_kind)request->kind) {
     case REQUEST_LOCAL_KEY:
-        if (gate_any(shard->gates) && gate_taken(shard->gates, x->item->op.hash)) {
+        if (gate_any(shard->gates) && gate_taken(shard->gates, x->item->op.hash) &&
+            !planted(PLANTED_IGNORE_GATE)) {
             request_send(request, shard->index);
             return;
         }
@@ -370,7 +373,7 @@ static void request_dispatch(struct shard *shard, struct request *request)
 
 static void request_credit_back(struct shard *shard, struct request *request)
 {
-    if (request->credit) {
+    if (request->credit && !planted(PLANTED_LEAK_CREDIT)) {
         request->credit = false;
         shard->credits[request->core]++;
     }
@@ -419,7 +422,8 @@ static bool request_run_hop(struct shard *shard, struct request *request)
     struct hop *hop = request->hop;
     x->shard = shard;
     CHECK(x->command != NULL);
-    if (!hop->gated && gate_any(shard->gates) && gate_taken(shard->gates, hop->hash)) {
+    if (!hop->gated && gate_any(shard->gates) && gate_taken(shard->gates, hop->hash) &&
+        !planted(PLANTED_IGNORE_GATE)) {
         shard->stats.gate_waits++;
         hop_wait(shard, hop);
         return false;

@@ -10,6 +10,7 @@
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
+#include "core/planted.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -55,8 +56,11 @@ static void shard_take_message(struct shard *shard, struct message *message)
             hop_return(shard, hop);
             return;
         }
-        hop_list_add(&shard->received, hop);
         shard->stats.hops_received++;
+        if (planted(PLANTED_DROP_HOP) && shard->stats.hops_received % 128 == 100) {
+            return;
+        }
+        hop_list_add(&shard->received, hop);
         return;
     }
     case MESSAGE_PART:
@@ -204,7 +208,8 @@ static bool shard_background(void *context)
     // What ended here lets clients, and others at its gates, go on: that is for the next turn.
     more = more || shard->ready_first != NULL || shard->granted.first != NULL ||
            shard->parts_granted != NULL;
-    return engine_step(shard->engine, LIMIT_BACKGROUND_BYTES) || more;
+    uint32_t slices = planted(PLANTED_LONG_SLICE) ? 64 : 1;
+    return engine_step(shard->engine, slices * LIMIT_BACKGROUND_BYTES) || more;
 }
 
 static void shard_flush_clients(struct shard *shard)
@@ -240,6 +245,9 @@ static void shard_flush(void *context)
             continue;
         }
         struct shard *target = shard->node->shards[to];
+        if (planted(PLANTED_SKIP_WAKE) && shard->stats.commands % 64 == 3) {
+            continue;
+        }
         if (sleep_flag_must_wake(&target->sleep_flag)) {
             shard->stats.wakes_sent++;
             io_wake(shard->io, target->io);
@@ -260,6 +268,8 @@ static void shard_cron(struct timer *timer)
     engine_stats(shard->engine, &engine);
     if (commands != 0 || engine.with_expiry != 0) {
         timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + SHARD_CRON_NS);
+    } else if (planted(PLANTED_NEVER_IDLE)) {
+        timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + SHARD_CRON_NS / 64);
     }
 }
 
@@ -282,6 +292,9 @@ void shard_unpause(struct shard *shard)
         if (client->flags & CLIENT_PAUSED) {
             client->flags &= ~(uint32_t)CLIENT_PAUSED;
             client_mark_ready(client);
+        }
+        if (planted(PLANTED_FORGET_PAUSED)) {
+            break;
         }
     }
 }
@@ -549,7 +562,8 @@ static int shard_open_engine(struct shard *shard)
         .hash_seed = node->hash_seed,
         .random_seed = random_u64(&shard->random),
         .vnodes = shard->vnode_count,
-        .memory_max_bytes = settings_memory_share_bytes(shard),
+        .memory_max_bytes =
+            settings_memory_share_bytes(shard) * (planted(PLANTED_OVER_MEMORY) ? 2 : 1),
         .eviction = settings_eviction(shard),
         .record_max_bytes =
             LIMIT_KEY_BYTES + shard->config.storage.value_max_bytes + SHARD_HEAD_SCRATCH_BYTES,

@@ -10,12 +10,10 @@
 // A core dozes only when it pays and delays nobody who is alone, which it judges by the last window
 // of DOZE_WINDOW_NS:
 //
+//  - at least DOZE_ARRIVALS_MIN arrivals are to be expected while it dozes;
 //  - it waits for a third of the connections that sent something, no more: the others keep it busy
-//    when it wakes, and those that wait for their reply are not all that there are;
-//  - it waits for no more arrivals than are to be expected meanwhile, and if these are fewer than
-//    DOZE_ARRIVALS_MIN it does not doze;
-//  - with fewer than DOZE_SOURCES_MIN connections it does not either: a doze sets a timer, which
-//    costs what a few wakes do, and who is alone is to be answered at once.
+//    when it wakes, and those that wait for their reply are not all that there are. So with up to
+//    five connections it never dozes, and a lone client is answered at once.
 //
 // Who dozes is not asleep by the protocol of core/sleep.h: other cores need not wake it, since it
 // looks at its inboxes in a moment by itself. A doze in which nothing came is followed by sleep.
@@ -28,7 +26,6 @@
 enum {
     DOZE_WINDOW_NS = 2 * 1000 * 1000, // a connection at 500 requests a second is seen in each
     DOZE_ARRIVALS_MIN = 4,
-    DOZE_SOURCES_MIN = 15,
     DOZE_SHARE = 3, // it waits for one in so many connections
 };
 

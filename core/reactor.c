@@ -3,6 +3,7 @@
 #include "core/check.h"
 #include "core/io.h"
 #include "core/limits.h"
+#include "core/planted.h"
 #include "core/sleep.h"
 #include "core/timer.h"
 
@@ -101,7 +102,7 @@ static void reactor_wait(struct reactor *reactor, bool active, bool work_left)
         }
         if (timeout_ns != 0 && reactor->sleep_flag != NULL) {
             sleep_flag_announce(reactor->sleep_flag);
-            if (reactor_inbox_ready(reactor)) {
+            if (!planted(PLANTED_LOSE_WAKE) && reactor_inbox_ready(reactor)) {
                 sleep_flag_retract(reactor->sleep_flag);
                 timeout_ns = 0;
             }

@@ -2,6 +2,7 @@
 
 #include "core/hash.h"
 #include "core/memory.h"
+#include "core/planted.h"
 
 #include <errno.h>
 
@@ -161,7 +162,7 @@ static void get_found(struct memory_engine *engine, struct engine_op *op, uint64
         op->status = ENGINE_MISS;
         return;
     }
-    if (record_expired(engine, record)) {
+    if (record_expired(engine, record) && !planted(PLANTED_SERVE_EXPIRED)) {
         op->status = ENGINE_MISS;
         reap_later(engine, op->hash, record);
         return;

@@ -8,6 +8,8 @@
 //  - Else appended, and the old one is dead then.
 #include "engines/memory.h"
 
+#include "core/planted.h"
+
 static void count_record(struct memory_engine *engine, struct memory_vnode *vnode, uint32_t flags,
                          uint64_t change)
 {
@@ -51,7 +53,9 @@ static void release_record(struct memory_engine *engine, uint64_t hash, const st
 void memory_remove(struct memory_engine *engine, uint64_t hash, uint64_t *slot,
                    const struct record *record, enum engine_removal why)
 {
-    tell_removed(engine, record, why);
+    if (why != ENGINE_REMOVED_EVICTED || !planted(PLANTED_EVICT_UNCOUNTED)) {
+        tell_removed(engine, record, why);
+    }
     index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
     release_record(engine, hash, record);
 }

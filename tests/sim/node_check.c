@@ -49,6 +49,7 @@ struct search {
     uint32_t depth_max;
     uint32_t stuck;    // the operation whose reply ended the longest attempt
     uint32_t required; // with a reply, and not taken out
+    const struct model_rules *rules;
     uint64_t mark[2];
     uint64_t (*seen)[2]; // fingerprints of configurations, open addressing
     uint32_t seen_count;
@@ -241,7 +242,7 @@ static void before_note(struct before *before, const struct search_op *op, uint3
 }
 
 // The operations are sorted by connection and sequence.
-static void order_make(struct search *search, bool in_order)
+static void order_make(struct search *search)
 {
     struct before before;
 
@@ -249,7 +250,7 @@ static void order_make(struct search *search, bool in_order)
         if (i == 0 || search->ops[i - 1].op->connection != search->ops[i].op->connection) {
             memset(&before, 0xff, sizeof before);
         }
-        before_find(&search->ops[i], &before, in_order);
+        before_find(&search->ops[i], &before, search->rules->in_order);
         before_note(&before, &search->ops[i], i);
     }
 }
@@ -259,7 +260,11 @@ static void order_make(struct search *search, bool in_order)
 static bool op_may_be_next(const struct search *search, uint32_t op)
 {
     for (uint32_t i = 0; i < search->ops[op].before_count; i++) {
-        if (!search->ops[search->ops[op].before[i]].taken) {
+        const uint32_t before = search->ops[op].before[i];
+
+        // One that may never have happened is not waited for.
+        if (!search->ops[before].taken &&
+            (op_answered(search, before) || !search->rules->refuses)) {
             return false;
         }
     }
@@ -311,7 +316,7 @@ static bool search_take(struct search *search, uint32_t op, uint32_t choice,
 static enum model_verdict search_run(struct search *search)
 {
     const uint32_t head = 2 * search->count;
-    struct model_state state = {0};
+    struct model_state state = {.evicts = search->rules->evicts};
     uint32_t at = search->entries[head].next;
     uint32_t choice = 0;
 
@@ -369,9 +374,9 @@ static bool op_matters(const struct model_op *op)
 }
 
 enum model_verdict model_check(struct model_values *values, struct model_op *ops, uint32_t count,
-                               bool in_order)
+                               const struct model_rules *rules)
 {
-    struct search search = {.values = values};
+    struct search search = {.values = values, .rules = rules};
     struct random random;
 
     random_seed(&random, count);
@@ -384,7 +389,7 @@ enum model_verdict model_check(struct model_values *values, struct model_op *ops
                 .op = &ops[i], .mark = {random_u64(&random), random_u64(&random)}};
         }
     }
-    order_make(&search, in_order);
+    order_make(&search);
     list_make(&search);
     const enum model_verdict verdict = search_run(&search);
 

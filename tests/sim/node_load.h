@@ -1,6 +1,7 @@
 // A workload against one simulated node: who sends what, and what must come back.
 //
-//     node.c           a run: the node, its sessions, the oracles at the end
+//     node.c           the program: seeds, what to print
+//     node_run.c       a run: the node, its sessions, the oracles at the end
 //     node_session.c   a session: one connection after another, how they send, read and end
 //     node_request.c   requests drawn at random
 //     node_reply.c     what each must be answered
@@ -11,11 +12,12 @@
 #pragma once
 
 #include "core/random.h"
+#include "tests/sim/node_marks.h"
 #include "tests/sim/node_model.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_oracle.h"
+#include "tests/sim/sim_reply.h"
 #include "tests/sim/sim_rldb.h"
-
-#include <hiredis/hiredis.h>
 
 enum {
     LOAD_SESSIONS_MAX = 16,
@@ -44,6 +46,12 @@ struct load_features {
     bool stop_early;   // SIGTERM under load
     bool few_buffers;  // receive buffers run out
     bool wide_groups;  // MSET of many keys
+    bool resp3;        // some connections speak RESP3
+    bool limited;      // little memory: writes are refused, or keys evicted
+    bool evicts;       // the latter
+    bool scarce;       // few credits or hops
+    bool frozen;       // readers that stop for more than a minute
+    bool outages;      // the network goes away for a while
 };
 
 // Keys that commands use together, checked together.
@@ -65,19 +73,22 @@ enum expect {
     EXPECT_OP,      // of the model: ops[op], op_count of them
     EXPECT_TEXT,    // these very bytes, as status or string
     EXPECT_ERROR,   // an error
-    EXPECT_TYPES,   // one of these types, a bit each by REDIS_REPLY_*
+    EXPECT_TYPES,   // one of these types
     EXPECT_SCAN,    // a step of the session's SCAN
     EXPECT_KEYS,    // KEYS s:*
     EXPECT_ID,      // CLIENT ID
+    EXPECT_FILLER,  // OK to a SET of a key that is set once
+    EXPECT_FILLERS, // KEYS f:*
     EXPECT_NOTHING, // no reply
 };
 
 struct request {
     uint64_t end; // of its bytes, in the connection's stream
     uint8_t expect;
+    uint8_t protocol; // in which it is answered
     uint32_t op;
     uint32_t op_count;
-    uint32_t types;
+    uint32_t types; // EXPECT_TYPES: a bit each by enum sim_reply_type
     char text[LOAD_NAME_BYTES];
     char what[48]; // as it begins, for who looks at a failure
 };
@@ -101,7 +112,8 @@ struct session {
     bool done;
     // the connection
     struct sim_client *client;
-    redisReader *reader;
+    struct sim_replies replies;
+    uint8_t protocol;    // of what it asks next
     uint32_t connection; // its number, unique in the run
     uint32_t core;       // on a shard port its core, else UINT32_MAX
     uint64_t client_id;  // as CLIENT ID said; 0: unknown
@@ -109,13 +121,18 @@ struct session {
     uint32_t quota; // requests still to be made
     uint32_t depth; // requests that may be unanswered
     uint64_t pace_ns;
+    uint64_t frozen_until_ns; // reads nothing before
+    uint32_t waits;           // turns in a row that brought nothing
+    uint32_t answered_before; // after the last turn
     enum session_end end;
     bool burst;
     bool reads_slowly;
+    bool pushes;     // large values behind a pause
     bool cuts;       // sends in pieces
     bool inlines;    // now and then
     bool ended;      // nothing more to send
     bool may_end;    // the node may hang up at any time
+    bool was_killed; // somebody asked for that
     bool silent;     // CLIENT REPLY OFF
     bool skip_next;  // CLIENT REPLY SKIP
     bool scanning;   // a SCAN is unanswered
@@ -144,6 +161,11 @@ struct load {
     struct load_features features;
     struct sim_world *world;
     struct sim_rldb *rldb;
+    uint32_t eviction; // of enum engine_eviction
+    uint64_t began_ns;
+    uint64_t outage_until_ns;
+    uint32_t fillers_stored; // acknowledged
+    uint32_t filler_next;
     struct model_values *values;
     struct load_object objects[LOAD_OBJECTS_MAX];
     uint32_t object_count;
@@ -159,11 +181,16 @@ struct load {
     bool stopping; // SIGTERM was sent
     bool failed;
     char failure[512];
-    // what was reached
+    bool marks[MARK_COUNT];
     uint64_t requests;
-    uint64_t refused;
-    uint64_t ended_by_node;
+    uint64_t operations; // checked
+    uint64_t undecided;  // objects whose check grew too long
 };
+
+static inline void load_mark(struct load *load, enum load_mark mark, bool reached)
+{
+    load->marks[mark] = load->marks[mark] || reached;
+}
 
 static inline uint32_t load_draw(struct random *random, uint32_t bound)
 {
@@ -175,8 +202,29 @@ static inline bool load_chance(struct random *random, uint32_t per_mille)
     return load_draw(random, 1000) < per_mille;
 }
 
-// Notes the first failure; the run ends then.
-void load_fail(struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// Notes the first violation; the run ends then.
+void load_fail(struct load *load, enum sim_oracle oracle, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// node_run.c
+struct load_options {
+    uint64_t seed;
+    uint32_t cores; // 0: the seed says
+    bool verbose;
+};
+
+struct load_result {
+    bool fine;
+    uint64_t hash; // of the trace
+    uint64_t requests;
+    uint64_t operations;
+    uint64_t undecided;
+    uint64_t virtual_ns;
+    bool marks[MARK_COUNT];
+};
+
+// Runs a seed. A violation is printed, and a line that replays it.
+void load_run(const struct load_options *options, struct load_result *ret_result);
 
 // node_request.c
 void load_make_objects(struct load *load);
@@ -185,9 +233,13 @@ void load_free_objects(struct load *load);
 // Draws a request, appends it to what the session has to send, and notes what to expect.
 void request_draw(struct session *session);
 void request_burst(struct session *session);
+void request_push(struct session *session);                   // a large value
+void request_large(struct session *session);                  // a reply of tens of KB
 void request_stable(struct session *session, uint32_t index); // SET of a stable key
 void request_tokens(struct session *session);                 // what the model begins with
 void request_read_all(struct session *session);               // every key of the model
+void request_fillers(struct session *session);                // names of keys that were set once
+void request_hello(struct session *session, uint8_t protocol);
 void request_plain(struct session *session, const char *name, enum expect expect, const char *text);
 
 // The core that holds a key.
@@ -197,7 +249,8 @@ uint32_t load_core_of(const struct load *load, const char *key);
 void load_explain(const struct load *load);
 
 // node_reply.c: looks at the reply to a request.
-void request_answered(struct session *session, struct request *request, const redisReply *reply);
+void request_answered(struct session *session, struct request *request,
+                      const struct sim_reply *reply);
 
 // node_session.c
 void session_open(struct load *load, struct session *session, uint32_t index);

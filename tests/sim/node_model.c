@@ -190,8 +190,10 @@ unsigned model_undecided(const struct model_state *state, const struct model_op 
     for (unsigned i = 0; i < op->key_count; i++) {
         const unsigned key = op->keys[i];
 
-        if (key_expires(state, key) && key_may_live(state, key, op) &&
-            key_may_be_gone(state, key, op)) {
+        const bool expires = key_expires(state, key);
+        const bool lives = state->values[key] != 0 && (!expires || key_may_live(state, key, op));
+
+        if (lives && (state->evicts || (expires && key_may_be_gone(state, key, op)))) {
             undecided |= 1U << key;
         }
     }
@@ -207,12 +209,14 @@ static void state_settle(struct model_state *state, const struct model_op *op, u
         const bool lives =
             undecided & (1U << key) ? (alive & (1U << key)) != 0 : key_may_live(state, key, op);
 
-        if (!key_expires(state, key)) {
+        const bool expires = key_expires(state, key);
+
+        if (!(expires || (undecided & (1U << key)))) {
             continue;
         }
         if (!lives) {
             key_remove(state, key);
-        } else if (state->expire_from_ms[key] < op_from_ms(op)) {
+        } else if (expires && state->expire_from_ms[key] < op_from_ms(op)) {
             state->expire_from_ms[key] = op_from_ms(op);
         }
     }

@@ -13,7 +13,8 @@
 //
 // An operation without a reply (the connection ended first) may have happened at any later time, or
 // never. Keys with an expiry may be gone from the earliest moment on at which they may have
-// expired, and must be gone after the latest.
+// expired, and must be gone after the latest. Where the node evicts, any key may be gone at any
+// time, and stays gone until it is set.
 #pragma once
 
 #include "core/slice.h"
@@ -107,12 +108,12 @@ bool model_kind_may_fail(enum model_kind kind);
 // [expire_from_ms, expire_to_ms]; 0, 0: none.
 struct model_state {
     uint32_t values[MODEL_KEYS];
-    uint32_t unused;
+    uint32_t evicts; // bool, the same all the time
     uint64_t expire_from_ms[MODEL_KEYS];
     uint64_t expire_to_ms[MODEL_KEYS];
 };
 
-// Bits of keys of `op` that may be either there or expired.
+// Bits of keys of `op` that may be either there or expired or evicted.
 unsigned model_undecided(const struct model_state *state, const struct model_op *op);
 
 // Takes the operation in `state`; of the undecided keys those in `alive` are there. False, and
@@ -122,10 +123,15 @@ bool model_apply(struct model_values *values, struct model_state *state, const s
 
 enum model_verdict { MODEL_FINE, MODEL_WRONG, MODEL_UNDECIDED };
 
-// Checks the history of one object, which it sorts. `in_order`: requests of a connection take
-// effect in their order whatever their keys are (a node of one core). MODEL_UNDECIDED: the search
-// grew too long.
+struct model_rules {
+    bool in_order; // requests of a connection take effect in their order whatever their keys are (a
+                   // node of one core)
+    bool evicts;   // keys may vanish
+    bool refuses;  // what has no reply may have been refused, and what was asked after it not
+};
+
+// Checks the history of one object, which it sorts. MODEL_UNDECIDED: the search grew too long.
 enum model_verdict model_check(struct model_values *values, struct model_op *ops, uint32_t count,
-                               bool in_order);
+                               const struct model_rules *rules);
 
 void model_print_op(FILE *to, const struct model_values *values, const struct model_op *op);

@@ -11,6 +11,8 @@
 enum {
     ARGUMENTS_MAX = 96,
     VALUE_BYTES_MAX = 400 * 1000,
+    FILLER_BYTES_MAX = 30 * 1000,
+    FILLER_LARGE_BYTES_MAX = 150 * 1000,
 };
 
 // Objects ---------------------------------------------------------------------------------------
@@ -65,7 +67,9 @@ void load_make_objects(struct load *load)
     }
     object_add(load, "counter", 1, 1, mix_counter)->numbers = true;
     for (uint32_t i = 0; i < 2; i++) {
-        if (load->features.flush) { // by a shard port, of some of its names
+        // FLUSHALL by a shard port is of some of its names, eviction takes one, and what finds no
+        // room sets some.
+        if (load->features.flush || load->features.limited) {
             object_add(load, "group", 2 + load_draw(random, 3), 1, mix_group);
         } else {
             object_add(load, "group", 1, 2 + load_draw(random, wide ? 44 : 5), mix_group);
@@ -191,12 +195,25 @@ void request_plain(struct session *session, const char *text, enum expect expect
     }
 }
 
-static void request_typed(struct session *session, const char *text, uint32_t types)
+static void request_typed(struct session *session, const char *text, uint32_t types,
+                          uint32_t types3)
 {
     struct words words = {.session = session};
 
     words_split(&words, text);
-    words_send(&words, EXPECT_TYPES)->types = types;
+    words_send(&words, EXPECT_TYPES)->types = session->protocol == 3 ? types3 : types;
+}
+
+// Answered in the new protocol already.
+void request_hello(struct session *session, uint8_t protocol)
+{
+    session->protocol = protocol;
+    request_typed(session, protocol == 3 ? "HELLO 3" : "HELLO 2", 1 << SIM_ARRAY, 1 << SIM_MAP);
+}
+
+void request_large(struct session *session)
+{
+    request_typed(session, "COMMAND", 1 << SIM_ARRAY, 1 << SIM_ARRAY);
 }
 
 // Requests of the model ---------------------------------------------------------------------------
@@ -469,62 +486,64 @@ static void request_flush(struct session *session)
 // All others --------------------------------------------------------------------------------------
 
 enum {
-    STRING = 1 << REDIS_REPLY_STRING,
-    STATUS = 1 << REDIS_REPLY_STATUS,
-    ARRAY = 1 << REDIS_REPLY_ARRAY,
-    INTEGER = 1 << REDIS_REPLY_INTEGER,
-    NIL = 1 << REDIS_REPLY_NIL,
-    ERROR = 1 << REDIS_REPLY_ERROR,
+    STRING = 1 << SIM_STRING,
+    STATUS = 1 << SIM_STATUS,
+    ARRAY = 1 << SIM_ARRAY,
+    INTEGER = 1 << SIM_INTEGER,
+    NIL = 1 << SIM_NULL,
+    ERROR = 1 << SIM_ERROR,
+    MAP = 1 << SIM_MAP,
+    VERBATIM = 1 << SIM_VERBATIM,
 };
 
-// %u is a number of the session's, %s a key of some object.
 static const struct {
     const char *text;
     uint32_t types;
+    uint32_t types3; // in RESP3
 } others[] = {
-    {"DBSIZE", INTEGER},
-    {"RANDOMKEY", STRING | NIL},
-    {"COMMAND COUNT", INTEGER},
-    {"COMMAND", ARRAY},
-    {"COMMAND DOCS get mset", ARRAY},
-    {"TIME", ARRAY},
-    {"CLUSTER SLOTS", ARRAY | ERROR},
-    {"CLUSTER SHARDS", ARRAY | ERROR},
-    {"CLUSTER KEYSLOT x", INTEGER | ERROR},
-    {"CONFIG GET maxmemory*", ARRAY},
-    {"CLIENT LIST", STRING},
-    {"CLIENT INFO", STRING},
-    {"CLIENT GETNAME", STRING | NIL},
-    {"CLIENT NO-TOUCH ON", STATUS},
-    {"HELLO 2", ARRAY},
-    {"SLOWLOG GET 5", ARRAY},
-    {"SLOWLOG LEN", INTEGER},
-    {"SLOWLOG RESET", STATUS},
-    {"INFO commandstats", STRING},
-    {"KEYS g*", ARRAY},
-    {"NOSUCHCOMMAND a b", ERROR},
-    {"GET", ERROR},
-    {"MSET a", ERROR},
-    {"MSET a b c", ERROR},
-    {"SET never written BADOPTION", ERROR},
-    {"COPY a a", ERROR},
-    {"CLIENT NOSUCH", ERROR},
-    {"SCAN 18446744073709551616", ERROR},
+    {"DBSIZE", INTEGER, INTEGER},
+    {"RANDOMKEY", STRING | NIL, STRING | NIL},
+    {"COMMAND COUNT", INTEGER, INTEGER},
+    {"COMMAND", ARRAY, ARRAY},
+    {"COMMAND DOCS get mset", ARRAY, MAP},
+    {"TIME", ARRAY, ARRAY},
+    {"CLUSTER SLOTS", ARRAY | ERROR, ARRAY | ERROR},
+    {"CLUSTER SHARDS", ARRAY | ERROR, ARRAY | ERROR},
+    {"CLUSTER KEYSLOT x", INTEGER | ERROR, INTEGER | ERROR},
+    {"CONFIG GET maxmemory*", ARRAY, MAP},
+    {"CLIENT LIST", STRING, VERBATIM},
+    {"CLIENT INFO", STRING, VERBATIM},
+    {"CLIENT GETNAME", STRING | NIL, STRING | NIL},
+    {"CLIENT NO-TOUCH ON", STATUS, STATUS},
+    {"SLOWLOG GET 5", ARRAY, ARRAY},
+    {"SLOWLOG LEN", INTEGER, INTEGER},
+    {"SLOWLOG RESET", STATUS, STATUS},
+    {"INFO commandstats", STRING, VERBATIM},
+    {"KEYS g*", ARRAY, ARRAY},
+    {"NOSUCHCOMMAND a b", ERROR, ERROR},
+    {"GET", ERROR, ERROR},
+    {"MSET a", ERROR, ERROR},
+    {"MSET a b c", ERROR, ERROR},
+    {"SET never written BADOPTION", ERROR, ERROR},
+    {"COPY a a", ERROR, ERROR},
+    {"CLIENT NOSUCH", ERROR, ERROR},
+    {"SCAN 18446744073709551616", ERROR, ERROR},
 };
 
 // Of a key of some object.
 static const struct {
     const char *name;
     uint32_t types;
+    uint32_t types3;
 } of_keys[] = {
-    {"TYPE", STATUS},
-    {"TTL", INTEGER},
-    {"RLDB.GET", ARRAY | NIL},
-    {"RLDB.KEY", ARRAY},
-    {"MEMORY USAGE", INTEGER | NIL},
-    {"TOUCH", INTEGER},
-    {"OBJECT ENCODING", STRING | NIL | ERROR},
-    {"GETRANGE", ERROR},
+    {"TYPE", STATUS, STATUS},
+    {"TTL", INTEGER, INTEGER},
+    {"RLDB.GET", ARRAY | NIL, MAP | NIL},
+    {"RLDB.KEY", ARRAY, MAP},
+    {"MEMORY USAGE", INTEGER | NIL, INTEGER | NIL},
+    {"TOUCH", INTEGER, INTEGER},
+    {"OBJECT ENCODING", STRING | NIL | ERROR, STRING | NIL | ERROR},
+    {"GETRANGE", ERROR, ERROR},
 };
 
 static void request_echo(struct session *session)
@@ -554,7 +573,7 @@ static void request_scan(struct session *session)
 
 static void request_kill(struct session *session)
 {
-    const struct load *const load = session->load;
+    struct load *const load = session->load;
     const struct session *const victim =
         &load->sessions[load_draw(&session->random, load->session_count)];
     char text[80];
@@ -564,11 +583,12 @@ static void request_kill(struct session *session)
         return;
     }
     if (load_chance(&session->random, 100)) {
-        request_typed(session, "CLIENT KILL TYPE normal", INTEGER);
+        request_typed(session, "CLIENT KILL TYPE normal", INTEGER, INTEGER);
         return;
     }
     (void)snprintf(text, sizeof text, "CLIENT KILL ID %" PRIu64, victim->client_id);
-    request_typed(session, text, INTEGER);
+    request_typed(session, text, INTEGER, INTEGER);
+    load->sessions[victim->index].was_killed = true;
 }
 
 static void request_pause(struct session *session)
@@ -592,6 +612,7 @@ static void request_silence(struct session *session)
     if (session->silent) {
         if (what == 0) {
             session->silent = false; // RESET answers again, ON too
+            session->protocol = 2;
             request_plain(session, "RESET", EXPECT_TEXT, "RESET");
         } else {
             session->silent = false;
@@ -620,7 +641,7 @@ static void request_of_key(struct session *session)
 
     (void)snprintf(text, sizeof text, "%s %s", of_keys[pick].name,
                    object->names[load_draw(&session->random, object->key_count * object->width)]);
-    request_typed(session, text, of_keys[pick].types);
+    request_typed(session, text, of_keys[pick].types, of_keys[pick].types3);
 }
 
 static void request_other(struct session *session)
@@ -665,7 +686,11 @@ static void request_other(struct session *session)
         }
         break;
     case 8:
-        request_typed(session, others[pick].text, others[pick].types);
+        if (features->resp3 && load_chance(random, 100)) {
+            request_hello(session, session->protocol == 3 ? 2 : 3);
+            return;
+        }
+        request_typed(session, others[pick].text, others[pick].types, others[pick].types3);
         return;
     default:
         break;
@@ -673,12 +698,61 @@ static void request_other(struct session *session)
     request_echo(session);
 }
 
+// A key of its own, set once: with little memory they fill it; those that expire make work.
+static void request_filler(struct session *session)
+{
+    static char bytes[FILLER_LARGE_BYTES_MAX];
+    struct load *const load = session->load;
+    struct random *const random = &session->random;
+    const bool expires =
+        load->features.expiry && load_chance(random, load->features.limited ? 300 : 800);
+    const bool large = load_chance(random, 50) && !expires;
+    struct words words = {.session = session};
+    char name[LOAD_NAME_BYTES];
+
+    (void)snprintf(name, sizeof name, "%c:%u", expires ? 'x' : 'f', load->filler_next++);
+    word_text(&words, "SET");
+    word_text(&words, name);
+    const uint32_t size = 1 + load_draw(random, large ? sizeof bytes : FILLER_BYTES_MAX);
+
+    memset(bytes, 'f', size);
+    word(&words, slice_of(bytes, size));
+    if (expires || load->eviction == EVICTION_TTL) {
+        word_text(&words, "PX");
+        word_number(&words, expires ? 1 + load_draw(random, 60) : 1000 * 1000);
+    }
+    (void)snprintf(words_send(&words, EXPECT_FILLER)->text, LOAD_NAME_BYTES, "%s", name);
+}
+
+void request_push(struct session *session)
+{
+    static char bytes[FILLER_BYTES_MAX];
+    struct words words = {.session = session};
+    char name[LOAD_NAME_BYTES];
+
+    (void)snprintf(name, sizeof name, "p:%u", load_draw(&session->random, 8));
+    memset(bytes, 'p', sizeof bytes);
+    word_text(&words, "SET");
+    word_text(&words, name);
+    word(&words, slice_of(bytes, sizeof bytes));
+    (void)snprintf(words_send(&words, EXPECT_FILLER)->text, LOAD_NAME_BYTES, "%s", name);
+}
+
+void request_fillers(struct session *session)
+{
+    request_plain(session, "KEYS f:*", EXPECT_FILLERS, NULL);
+}
+
 void request_draw(struct session *session)
 {
-    const bool silence = session->load->features.silence;
+    const struct load_features *const features = &session->load->features;
+    const bool silence = features->silence;
 
     if (silence && load_chance(&session->random, session->silent ? 200 : 60)) {
         request_silence(session);
+    } else if (features->limited ? load_chance(&session->random, 400)
+                                 : features->expiry && load_chance(&session->random, 200)) {
+        request_filler(session);
     } else if (load_chance(&session->random, 750)) {
         request_draw_op(session);
     } else {
@@ -693,7 +767,7 @@ void request_burst(struct session *session)
     char text[2 * LOAD_NAME_BYTES];
     char reply[LOAD_NAME_BYTES];
 
-    if (load->features.flush || load_chance(&session->random, 5)) {
+    if (load->features.flush || load->features.evicts || load_chance(&session->random, 5)) {
         request_echo(session);
         return;
     }

@@ -37,7 +37,8 @@ struct request *session_request(struct session *session, enum expect expect)
     }
     struct request *const request = &session->requests[session->request_count++];
 
-    *request = (struct request){.expect = (uint8_t)expect, .end = session->queued};
+    *request = (struct request){
+        .expect = (uint8_t)expect, .protocol = session->protocol, .end = session->queued};
     return request;
 }
 
@@ -82,8 +83,7 @@ static void session_disconnect(struct session *session, bool reset)
 {
     sim_client_close(session->client, reset);
     session->client = NULL;
-    redisReaderFree(session->reader);
-    session->reader = NULL;
+    sim_replies_close(&session->replies);
 }
 
 // The next request that is to be answered, or NULL.
@@ -100,27 +100,27 @@ static struct request *session_next_reply(struct session *session)
     return NULL;
 }
 
-static bool reply_is_refusal(const redisReply *reply)
+static bool reply_is_refusal(const struct sim_reply *reply)
 {
-    return reply->type == REDIS_REPLY_ERROR &&
-           strcmp(reply->str, "ERR max number of clients reached") == 0;
+    return reply->type == SIM_ERROR &&
+           strcmp(reply->text, "ERR max number of clients reached") == 0;
 }
 
-static void session_take_reply(struct session *session, const redisReply *reply)
+static void session_take_reply(struct session *session, const struct sim_reply *reply)
 {
     struct load *const load = session->load;
 
     if (load->features.max_clients && reply_is_refusal(reply)) {
         session->may_end = true;
-        load->refused++;
+        load_mark(load, MARK_CLIENTS_MAX, true);
         return;
     }
     struct request *const request = session_next_reply(session);
 
     if (request == NULL) {
-        load_fail(load, "session %u, connection %u: a reply to nothing, of type %d '%s'",
-                  session->index, session->connection, reply->type,
-                  reply->str != NULL ? reply->str : "");
+        load_fail(load, SIM_ORACLE_REPLIES,
+                  "session %u, connection %u: a reply to nothing, of type %d '%.100s'",
+                  session->index, session->connection, reply->type, reply->text);
         return;
     }
     session->request_answered++;
@@ -142,9 +142,11 @@ static void session_hung_up(struct session *session, bool reset)
     // Who breaks the protocol may have the answer torn away by what it sent behind it.
     const bool torn = session->ended && session->end == END_BREAK && reset;
 
-    load->ended_by_node += !asked;
+    load_mark(load, MARK_KILLED, !asked && load->features.kill && session->was_killed);
+    load_mark(load, MARK_IDLE_CLOSED,
+              !asked && load->features.idle_timeout && session_all_answered(session));
     if (!asked && !torn && !session->may_end && !load->stopping) {
-        load_fail(load,
+        load_fail(load, SIM_ORACLE_HANG_UP,
                   "session %u, connection %u: %s after %u of %u replies, which nobody asked for",
                   session->index, session->connection, reset ? "reset" : "end of stream",
                   session->request_answered, session->request_sent);
@@ -152,22 +154,32 @@ static void session_hung_up(struct session *session, bool reset)
     session_disconnect(session, false);
 }
 
+// The protocol of a reply is that of its request.
+static void session_expect_protocol(struct session *session)
+{
+    const struct request *const request = session_next_reply(session);
+
+    if (request != NULL) {
+        sim_replies_protocol(&session->replies, request->protocol == 3);
+    }
+}
+
 static void session_take_bytes(struct session *session, const char *bytes, size_t size)
 {
-    void *reply = NULL;
+    struct sim_reply *reply = NULL;
 
-    redisReaderFeed(session->reader, bytes, size);
-    while (!session->load->failed) {
-        if (redisReaderGetReply(session->reader, &reply) != REDIS_OK) {
-            load_fail(session->load, "session %u, connection %u: no RESP: %s", session->index,
-                      session->connection, session->reader->errstr);
-            return;
+    sim_replies_feed(&session->replies, bytes, size);
+    do {
+        session_expect_protocol(session);
+        reply = sim_replies_next(&session->replies);
+        if (reply != NULL) {
+            session_take_reply(session, reply);
         }
-        if (reply == NULL) {
-            return;
-        }
-        session_take_reply(session, reply);
-        freeReplyObject(reply);
+        sim_reply_free(reply);
+    } while (reply != NULL && !session->load->failed);
+    if (session->replies.error != NULL) {
+        load_fail(session->load, SIM_ORACLE_REPLIES, "session %u, connection %u: %s",
+                  session->index, session->connection, session->replies.error);
     }
 }
 
@@ -191,12 +203,17 @@ static void session_receive(struct session *session, size_t most)
     }
 }
 
+static bool session_is_frozen(const struct session *session)
+{
+    return sim_world_now_ns(session->load->world) < session->frozen_until_ns;
+}
+
 static void session_ready(struct sim_client *client, void *context)
 {
     struct session *const session = context;
 
     CHECK(session->client == client);
-    if (!session->reads_slowly) {
+    if (!session->reads_slowly && !session_is_frozen(session)) {
         session_receive(session, SIZE_MAX);
     }
 }
@@ -214,11 +231,13 @@ static void session_reset_state(struct session *session)
     session->request_count = session->request_sent = session->request_answered = 0;
     session->ended = session->may_end = session->silent = session->skip_next = false;
     session->scanning = session->burst = session->reads_slowly = false;
-    session->cuts = session->inlines = false;
+    session->cuts = session->inlines = session->pushes = false;
+    session->was_killed = false;
+    session->protocol = 2;
+    session->frozen_until_ns = 0;
     session->cursor[0] = '0';
     session->cursor[1] = '\0';
-    session->reader = redisReaderCreate();
-    CHECK(session->reader != NULL);
+    sim_replies_open(&session->replies);
 }
 
 static void session_dial(struct session *session)
@@ -255,6 +274,31 @@ static enum session_end session_draw_end(struct session *session)
     }
 }
 
+// Asks for much, and reads nothing of it for more than the minute after which the node ends that.
+static void session_freeze(struct session *session)
+{
+    const uint64_t time_ns = (40 + load_draw(&session->random, 50)) * second_ns;
+
+    session->frozen_until_ns = sim_world_now_ns(session->load->world) + time_ns;
+    session->quota = 60;
+    session->depth = UINT32_MAX;
+    session->burst = false;
+    session->reads_slowly = false;
+    session->cuts = false;
+    session->end = END_CLEAN;
+    session->may_end = true;
+}
+
+// More than a connection may leave waiting, behind a pause that it asked for itself.
+static void session_push(struct session *session)
+{
+    session->pushes = true;
+    session->burst = session->reads_slowly = session->cuts = session->inlines = false;
+    session->quota = 80;
+    session->depth = 100;
+    request_plain(session, "CLIENT PAUSE 150", EXPECT_TEXT, "OK");
+}
+
 static void session_connect(struct session *session)
 {
     static const uint32_t depths[] = {1, 1, 2, 4, 8, 16, 32, 100};
@@ -276,7 +320,15 @@ static void session_connect(struct session *session)
     }
     session->may_end =
         features->idle_timeout || features->output_max || features->kill || features->max_clients;
+    if (features->frozen && session->index < 2 && session->connections_left == 0) {
+        session_freeze(session);
+    } else if (features->large && features->pause && load_chance(random, 100)) {
+        session_push(session);
+    }
     session_dial(session);
+    if (features->resp3 && load_chance(random, 500)) {
+        request_hello(session, 3);
+    }
 }
 
 void session_connect_plain(struct session *session)
@@ -326,7 +378,11 @@ static void session_fill(struct session *session)
     while (session->quota != 0 && session->out_size - session->out_at < 64 * 1024 &&
            session->request_count - session->request_answered < session->depth) {
         session->quota--;
-        if (session->burst) {
+        if (session->frozen_until_ns != 0) {
+            request_large(session);
+        } else if (session->pushes) {
+            request_push(session);
+        } else if (session->burst) {
             request_burst(session);
         } else {
             request_draw(session);
@@ -361,8 +417,15 @@ static void session_act(void *context);
 static void session_act_later(struct session *session)
 {
     const bool idles = session->load->features.idle_timeout && load_chance(&session->random, 10);
-    const uint64_t delay_ns =
-        random_below(&session->random, idles ? 3 * second_ns : session->pace_ns);
+    const bool waits = session->out_size == 0 && !session->reads_slowly &&
+                       session->request_answered == session->answered_before;
+
+    // Who waits for long looks less often.
+    session->waits = waits && session->client != NULL ? session->waits + 1 : 0;
+    session->answered_before = session->request_answered;
+    const uint64_t pace_ns =
+        session_is_frozen(session) || session->waits > 1000 ? 50 * 1000 * us : session->pace_ns;
+    const uint64_t delay_ns = random_below(&session->random, idles ? 3 * second_ns : pace_ns);
 
     sim_world_at(session->load->world, sim_world_now_ns(session->load->world) + delay_ns,
                  session_act, session);
@@ -374,19 +437,28 @@ static void session_turn(struct session *session)
 
     if (state != 0 && state != -EINPROGRESS) {
         if (!session->load->stopping && !session->may_end) {
-            load_fail(session->load, "session %u: cannot connect: %s", session->index,
-                      strerror(-state));
+            load_fail(session->load, SIM_ORACLE_HANG_UP, "session %u: cannot connect: %s",
+                      session->index, strerror(-state));
         }
         session_disconnect(session, false);
         return;
     }
     session_fill(session);
+    if (sim_world_now_ns(session->load->world) < session->load->outage_until_ns &&
+        load_chance(&session->random, 20)) {
+        load_mark(session->load, MARK_CUT_OFF, true);
+        session_disconnect(session, true);
+        return;
+    }
     if (session_aborts_now(session)) {
         session_send(session);
         session_disconnect(session, session->end == END_RESET);
         return;
     }
     session_send(session);
+    if (session_is_frozen(session)) {
+        return;
+    }
     if (!session->reads_slowly) {
         session_receive(session, SIZE_MAX);
     } else if (load_chance(&session->random, 100)) {
@@ -457,9 +529,10 @@ bool session_drive(struct session *session)
     const uint64_t until_ns = sim_world_now_ns(load->world) + 10 * second_ns;
 
     session_say_farewell(session);
-    if (!sim_world_run(load->world, until_ns, drive_done, session)) {
-        load_fail(load, "connection %u: %u of %u replies after ten seconds", session->connection,
-                  session->request_answered, session->request_count);
+    // What was not accepted when the node was stopped meanwhile waits for its process to go.
+    if (!sim_world_run(load->world, until_ns, drive_done, session) && !load->stopping) {
+        load_fail(load, SIM_ORACLE_PROGRESS, "connection %u: %u of %u replies after ten seconds",
+                  session->connection, session->request_answered, session->request_count);
     }
     return !load->failed;
 }

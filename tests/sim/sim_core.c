@@ -1,5 +1,7 @@
 // One simulated core: when it steps, what it submits and what is delivered to it; the vtable.
+#include "core/hash.h"
 #include "core/limits.h"
+#include "core/slice.h"
 #include "tests/sim/sim_internal.h"
 
 #include <string.h>
@@ -94,6 +96,20 @@ void sim_complete_at(struct sim_op *op, int32_t result, uint64_t at_ns)
     op->event.run = complete_run;
     op->event.owner = op;
     sim_schedule(op->core->world, &op->event, at_ns);
+}
+
+// What is in flight stays as it was: its bytes, in words.
+static uint64_t op_print(const struct sim_op *op)
+{
+    uint64_t print = 1;
+
+    if (op->verb == SIM_WRITE) {
+        return hash_key(print, slice_of(op->bytes, op->size));
+    }
+    for (unsigned i = 0; op->verb == SIM_SEND && i < op->flags; i++) {
+        print = hash_key(print, slice_of(op->parts[i].iov_base, op->parts[i].iov_len));
+    }
+    return print;
 }
 
 // Submission ------------------------------------------------------------------------------------
@@ -290,6 +306,10 @@ static void core_deliver_op(struct sim_core *core)
     if (op->verb == SIM_SEND && op->socket != NULL) {
         op->socket->sending = false;
     }
+    if (op->verb == SIM_SEND || op->verb == SIM_WRITE) {
+        // The rule of core/io.h: what is given to an op stays as it is until the op completes.
+        CHECK(op_print(op) == op->print);
+    }
     sim_trace(core->world, "done", core->index, (uint64_t)op->verb, (uint64_t)(int64_t)result);
     sim_op_free(op);
     user->pending = false;
@@ -406,12 +426,54 @@ void sim_core_charge(struct io *io, uint64_t ns)
     sim_core_of(io)->charged_ns += ns;
 }
 
+// Cores that run at the same time ---------------------------------------------------------------
+
+// Another core of the node that would step while this one does.
+static struct sim_core *core_beside(const struct sim_core *core)
+{
+    const uint64_t until_ns = core->world->now_ns + core->world->profile.step_ns_max;
+    struct sim_core *chosen = NULL;
+    uint64_t seen = 0;
+
+    for (struct sim_core *at = core->node->cores; at != NULL; at = at->next) {
+        const bool due = at->step != NULL && !at->stepping && at->event.place != 0 &&
+                         at->event.at_ns <= until_ns && at->busy_until_ns <= core->world->now_ns;
+
+        if (due && random_below(&core->world->random, ++seen) == 0) {
+            chosen = at;
+        }
+    }
+    return chosen;
+}
+
+// In the middle of a core's step another one takes its own, as if they ran in parallel: so what the
+// other one publishes arrives between this one's last look at its inbox and its sleep. One level
+// deep.
+static void core_interleave(struct sim_core *core)
+{
+    struct sim_world *const world = core->world;
+    struct sim_core *const other = core_beside(core);
+
+    if (other == NULL) {
+        return;
+    }
+    world->interleaving = true;
+    world->counts.interleaved++;
+    sim_unschedule(world, &other->event);
+    core_resume(other);
+    world->interleaving = false;
+}
+
 // Small verbs -----------------------------------------------------------------------------------
 
 static uint64_t sim_clock_ns(struct io *io)
 {
     struct sim_core *const core = sim_core_of(io);
 
+    if (core->stepping && !core->world->interleaving &&
+        sim_chance(core->world, core->world->profile.interleave_per_mille)) {
+        core_interleave(core);
+    }
     core->charged_ns += CLOCK_READ_NS;
     return core->world->now_ns + core->charged_ns;
 }
@@ -438,6 +500,7 @@ static void sim_send(struct io *io, struct io_op *op, int fd, const struct iovec
     request->part = parts[0];
     request->parts = count == 1 ? &request->part : parts;
     request->flags = count;
+    request->print = op_print(request);
 }
 
 static void sim_cancel(struct io *io, struct io_op *op)
@@ -481,6 +544,7 @@ static void sim_write(struct io *io, struct io_op *op, int fd, const void *bytes
     request->size = size;
     request->offset = offset;
     request->flags = flags;
+    request->print = op_print(request);
 }
 
 static void sim_sync(struct io *io, struct io_op *op, int fd, bool data_only)

@@ -55,6 +55,8 @@ struct sim_world {
     struct sim_node *clients_node;
     uint32_t node_count;
     uint32_t core_count;
+    struct sim_counts counts;
+    bool interleaving;  // a core steps in the middle of another's step
     uint16_t port_next; // of connections that nobody bound
 };
 
@@ -154,6 +156,7 @@ struct sim_op {
     struct sim_stream *stream;     // of a stream's start and stop
     struct sim_socket *socket;     // what it waits for
     struct sim_snapshot *snapshot; // of a durable write or sync: what becomes durable
+    uint64_t print;                // of the bytes of a send or write
     bool started;                  // its effect cannot be cancelled any more
     bool ready;                    // in the ready list
 };

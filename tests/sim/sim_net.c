@@ -118,6 +118,7 @@ static void segment_schedule(struct sim_segment *segment, uint64_t at_ns)
     segment->missed = delay_ns == SIM_NEVER;
     if (segment->missed) {
         segment->lost++;
+        world->counts.segments_lost++;
         delay_ns = LOST_AGAIN_NS;
     }
     sim_schedule(world, &segment->event, at_ns + delay_ns);
@@ -239,6 +240,7 @@ static void send_go_on(struct sim_op *op)
         return;
     }
     socket->send_waiting = NULL;
+    world->counts.sends_short += sent > 0 && (uint64_t)sent < parts_size(op->parts, op->flags);
     sim_complete_at(op, (int32_t)sent, at_ns + sim_between(world, 0, SEND_NS));
 }
 

@@ -2,17 +2,29 @@
 
 #include "cluster/client.h"
 #include "cluster/multi.h"
+#include "cluster/settings.h"
 #include "core/check.h"
+#include "engines/memory.h"
 #include "tests/sim/sim_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+enum {
+    // A batch more than its bound, and the commands over several keys that ended in the turn.
+    TURN_COMMANDS_MAX = LIMIT_REQUESTS_A_TURN + LIMIT_BATCH + LIMIT_MULTIS,
+    // What a turn of background work may let go of.
+    TURN_BYTES_MAX = LIMIT_BACKGROUND_BYTES + 2 * LARGE_RECORD_BYTES,
+};
+
 struct sim_rldb_core {
     struct sim_rldb *rldb;
     struct io *io;
     struct shard *shard;
+    uint64_t commands;   // after the turn before
+    uint64_t live_bytes; //
+    uint64_t evicted;
 };
 
 struct sim_rldb {
@@ -23,6 +35,9 @@ struct sim_rldb {
     int descriptors; // open when it began to listen
     struct sim_rldb_core cores[LIMIT_SHARDS];
     uint32_t flags_seen;
+    uint32_t credits; // towards each core at the start
+    sim_violation_fn *violation;
+    void *context;
     char text[256];
 };
 
@@ -51,6 +66,14 @@ static bool shard_has_mail(const struct shard *shard)
     return false;
 }
 
+static void rldb_violation(const struct sim_rldb *rldb, enum sim_oracle oracle, const char *text)
+{
+    if (rldb->violation == NULL) {
+        rldb_fail(sim_oracle_name(oracle), text);
+    }
+    rldb->violation(rldb->context, oracle, text);
+}
+
 // A flag that is down while its core sleeps was taken by somebody, whose wake is on its way.
 static void rldb_check_sleepers(const struct sim_rldb *rldb)
 {
@@ -61,26 +84,68 @@ static void rldb_check_sleepers(const struct sim_rldb *rldb)
             continue;
         }
         if (shard_holds_work(shard)) {
-            rldb_fail("a core sleeps", "with work in its hands");
+            rldb_violation(rldb, SIM_ORACLE_SLEEP, "a core sleeps with work in its hands");
         }
         if (shard_has_mail(shard) && atomic_load(&shard->sleep_flag.asleep) != 0) {
-            rldb_fail("a core sleeps", "with messages in its inbox and nobody to wake it");
+            rldb_violation(rldb, SIM_ORACLE_SLEEP,
+                           "a core sleeps with messages in its inbox and nobody to wake it");
         }
     }
+}
+
+// After a turn what a client has not read is inside its bound, or the client on its way out.
+static void core_check_clients(const struct sim_rldb_core *core)
+{
+    const uint64_t most = core->shard->config.clients.output_max_bytes;
+
+    for (const struct client *at = core->shard->clients; at != NULL; at = at->next) {
+        core->rldb->flags_seen |= at->flags;
+        if (at->out.bytes > most && (at->flags & CLIENT_CLOSING) == 0) {
+            rldb_violation(core->rldb, SIM_ORACLE_MEMORY,
+                           "a client has more unread replies than clients.output_max");
+        }
+    }
+}
+
+// `quiet`: nothing was there to do for anybody but the engine.
+static void core_check_engine(struct sim_rldb_core *core, bool quiet)
+{
+    const uint64_t commands = core->shard->stats.commands - core->commands;
+    const uint64_t most = settings_memory_share_bytes(core->shard);
+    struct engine_stats stats;
+
+    engine_stats(core->shard->engine, &stats);
+    if (stats.data_bytes + stats.index_bytes > most) {
+        rldb_violation(core->rldb, SIM_ORACLE_MEMORY, "the engine took more than its memory_max");
+    }
+    if (core->shard->stats.commands > core->commands && commands > TURN_COMMANDS_MAX) {
+        rldb_violation(core->rldb, SIM_ORACLE_SLICE, "more commands in a turn than its bound");
+    }
+    // What is evicted goes by whole segments, which is little work for many bytes.
+    if (quiet && commands == 0 && stats.evicted == core->evicted &&
+        core->live_bytes > stats.live_bytes + TURN_BYTES_MAX) {
+        rldb_violation(core->rldb, SIM_ORACLE_SLICE,
+                       "a turn of nothing but background work let go of more than a slice of data");
+    }
+    core->commands = core->shard->stats.commands;
+    core->live_bytes = stats.live_bytes;
+    core->evicted = stats.evicted;
 }
 
 static void core_step(void *context)
 {
     struct sim_rldb_core *const core = context;
+    const struct sim_counts *const counts = sim_world_counts(core->rldb->world);
+    const uint64_t interleaved = counts->interleaved;
+    const bool quiet = !shard_has_mail(core->shard) && !shard_holds_work(core->shard);
 
     reactor_turn(&core->shard->reactor);
     if (core->shard->reactor.stopped) {
         sim_core_run(core->io, NULL, NULL);
     }
     rldb_check_sleepers(core->rldb);
-    for (const struct client *at = core->shard->clients; at != NULL; at = at->next) {
-        core->rldb->flags_seen |= at->flags;
-    }
+    core_check_clients(core);
+    core_check_engine(core, quiet && counts->interleaved == interleaved);
 }
 
 static bool rldb_left(struct sim_rldb *rldb, const char *format, ...)
@@ -121,9 +186,9 @@ static bool shard_left_over(struct sim_rldb *rldb, const struct shard *shard)
         return rldb_left(rldb, "core %u: work in its lists or inbox", at);
     }
     for (uint32_t to = 0; to < shard->node->shard_count; to++) {
-        if (shard->credits[to] != LIMIT_MESSAGES_OUT) {
+        if (shard->credits[to] != rldb->credits) {
             return rldb_left(rldb, "core %u: %u of %u credits towards core %u", at,
-                             shard->credits[to], LIMIT_MESSAGES_OUT, to);
+                             shard->credits[to], rldb->credits, to);
         }
     }
     if (shard->stats.input_gathered_bytes != 0) {
@@ -192,6 +257,7 @@ struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_
     facts->memory_bytes = UINT64_C(1) << 32;
     rldb_configure(config_text, config);
     rldb->world = world;
+    rldb->credits = LIMIT_MESSAGES_OUT;
     rldb->machine = sim_node_add(world, ip);
     rldb->io = sim_core_open(rldb->machine, &main_options);
     if (node_open(config, facts, shards, rldb->io, &rldb->node, error) < 0) {
@@ -220,6 +286,27 @@ struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_
     free(config);
     free(facts);
     return rldb;
+}
+
+void sim_rldb_watch(struct sim_rldb *rldb, sim_violation_fn *violation, void *context)
+{
+    rldb->violation = violation;
+    rldb->context = context;
+}
+
+void sim_rldb_bound(struct sim_rldb *rldb, const struct sim_rldb_bounds *bounds)
+{
+    rldb->credits = bounds->credits != 0 ? bounds->credits : rldb->credits;
+    for (uint32_t i = 0; i < rldb->node->shard_count; i++) {
+        struct shard *const shard = rldb->cores[i].shard;
+
+        for (uint32_t to = 0; to < rldb->node->shard_count; to++) {
+            shard->credits[to] = rldb->credits;
+        }
+        if (bounds->hops != 0) {
+            shard->hops.objects_max = bounds->hops;
+        }
+    }
 }
 
 struct node *sim_rldb_node(struct sim_rldb *rldb)

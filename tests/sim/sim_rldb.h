@@ -3,7 +3,8 @@
 //
 // It does what cli/rldbd.c does, without threads: node_open(), each shard opened, then listening,
 // then one reactor_turn() a step. After each step it looks at all cores: none may sleep with work
-// in its hands or in an inbox while nobody is on the way to wake it.
+// in its hands or in an inbox while nobody is on the way to wake it; data and unread replies lie
+// inside their bounds; the turn did no more than a slice of work.
 //
 // Ownership: the caller closes it with sim_rldb_close() before the world; its machine (sim_node)
 // stays the world's.
@@ -11,6 +12,7 @@
 
 #include "cluster/node.h"
 #include "cluster/shard.h"
+#include "tests/sim/sim_oracle.h"
 #include "tests/sim/sim_world.h"
 
 struct sim_rldb;
@@ -18,6 +20,17 @@ struct sim_rldb;
 // `config` is YAML as rldbd reads it. A configuration that cannot start aborts with its message.
 struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_t shards,
                                 const char *config, const struct io_uring_options *options);
+
+// From now on violations are told to this function, and the run goes on; without it they abort.
+void sim_rldb_watch(struct sim_rldb *rldb, sim_violation_fn *violation, void *context);
+
+// Makes bounds small, so that they are met: requests that a core may have under way at each other
+// one, hops of a core in all. 0: as in core/limits.h. Before the world runs.
+struct sim_rldb_bounds {
+    uint32_t credits;
+    uint32_t hops;
+};
+void sim_rldb_bound(struct sim_rldb *rldb, const struct sim_rldb_bounds *bounds);
 
 struct node *sim_rldb_node(struct sim_rldb *rldb);
 struct shard *sim_rldb_shard(struct sim_rldb *rldb, uint32_t index);

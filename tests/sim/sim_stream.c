@@ -55,6 +55,8 @@ void sim_buffer_return(struct io *io, struct io_buffer *buffer)
     struct sim_buffer *const ours = &core->buffers[buffer->index];
 
     CHECK(&ours->buffer == buffer && buffer->references == 0 && ours->bytes != NULL);
+    // Who still reads them reads nonsense; under ASan, freed memory.
+    memset(ours->bytes, 0xdd, buffer->size);
     free(ours->bytes);
     ours->bytes = NULL;
     buffer->bytes = NULL;
@@ -97,6 +99,7 @@ static void waiting_push(struct sim_stream *stream)
 {
     stream->waiting = true;
     stream->next_waiting = NULL;
+    stream->core->world->counts.buffers_out++;
     *stream->core->streams_waiting_end = stream;
     stream->core->streams_waiting_end = &stream->next_waiting;
 }

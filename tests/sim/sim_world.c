@@ -143,6 +143,7 @@ struct sim_profile sim_profile_default(void)
         .step_ns_min = 200,
         .step_ns_max = 20 * 1000,
         .wake_ns_max = 50 * 1000,
+        .interleave_per_mille = 100,
         .descriptors_max = 65536,
         .disk_bytes_max = UINT64_C(1) << 40,
     };
@@ -167,6 +168,11 @@ struct sim_profile *sim_world_profile(struct sim_world *world)
 uint64_t sim_world_now_ns(const struct sim_world *world)
 {
     return world->now_ns;
+}
+
+const struct sim_counts *sim_world_counts(const struct sim_world *world)
+{
+    return &world->counts;
 }
 
 uint64_t sim_world_hash(const struct sim_world *world)

@@ -13,11 +13,15 @@
 //
 //      world     | event | woken, completions | step: inbox ... flush, io_turn() | cost | sleep ...
 //
+// Real cores run at the same time. Here one may take its step in the middle of another's, where
+// that looks at the clock (as a reactor does before it announces sleep).
+//
 // Outside of a step (in a test's main, at a node's start) io_turn() blocks as the real one does:
 // the world goes on, other cores step, until this core's wait is over.
 //
 // What the world enforces with CHECK are the rules of core/io.h: one send in flight per socket,
-// nothing in flight on what is closed, no op started twice, one io_turn() a step.
+// nothing in flight on what is closed, no op started twice, the bytes of a send or write unchanged
+// until it completes, one io_turn() a step.
 //
 // Ownership: the world owns nodes, cores, clients and all that they hold; sim_world_close() frees
 // them. Buffers, iovecs and paths given to an op must stay until it completes, as in core/io.h.
@@ -56,9 +60,10 @@ struct sim_profile {
     uint64_t disk_ns_max;
     uint64_t step_ns_min; // what a core's turn costs it
     uint64_t step_ns_max;
-    uint64_t wake_ns_max;     // from a completion to the step of a sleeping core
-    uint32_t descriptors_max; // of a node
-    uint64_t disk_bytes_max;  // of a node
+    uint64_t wake_ns_max;          // from a completion to the step of a sleeping core
+    uint32_t interleave_per_mille; // how often another core steps where one looks at the clock
+    uint32_t descriptors_max;      // of a node
+    uint64_t disk_bytes_max;       // of a node
     struct sim_hooks hooks;
 };
 
@@ -75,6 +80,16 @@ uint64_t sim_world_now_ns(const struct sim_world *world);
 
 // Changes with every effect; equal runs have equal hashes.
 uint64_t sim_world_hash(const struct sim_world *world);
+
+// How often what is rare was met.
+struct sim_counts {
+    uint64_t interleaved;   // steps of cores in the middle of others' steps
+    uint64_t buffers_out;   // streams that waited for a receive buffer
+    uint64_t segments_lost; // by hooks
+    uint64_t sends_short;   // that took less than they were given
+};
+
+const struct sim_counts *sim_world_counts(const struct sim_world *world);
 
 // Calls `function` when virtual time is at_ns (at once, where that is past).
 typedef void sim_event_fn(void *context);

@@ -1,0 +1,59 @@
+// Bugs planted on purpose, to prove that the tests see: one at a time, by name, in builds for it.
+//
+//     if (inbox_ready(...) && !planted(PLANTED_LOSE_WAKE)) {
+//
+// Without -Dplanted=true (every build but that of the suite `planted`) planted() is false at
+// compile time and nothing of this is in the program. With it, a program chooses a bug at its start
+// by planted_select(), before anything else runs; what was not chosen does not happen.
+//
+// tests/sim/node_planted.c says by which oracle and within how many seeds each must be found.
+#pragma once
+
+#include <stdbool.h>
+
+// X(NAME, "name", what goes wrong)
+#define PLANTED_BUGS(X)                                                                            \
+    X(OVERTAKE, "overtake", "a reply overtakes that of an earlier request of its connection")      \
+    X(FORGET_REPLY, "forget-reply", "the reply of a hop is dropped now and then")                  \
+    X(FORGET_PROTOCOL, "forget-protocol", "replies from other cores are in RESP2 always")          \
+    X(LOSE_WAKE, "lose-wake", "no second look at the inbox after announcing sleep")                \
+    X(SKIP_WAKE, "skip-wake", "a core that sleeps is not woken now and then")                      \
+    X(REUSE_SEND, "reuse-send", "output goes back to the cache while it is being sent")            \
+    X(REUSE_RECEIVE, "reuse-receive", "a receive buffer is given back while a hop reads from it")  \
+    X(DROP_HOP, "drop-hop", "a request to another core is dropped now and then")                   \
+    X(LEAK_CREDIT, "leak-credit", "a credit is not given back when its request is not sent")       \
+    X(KEEP_GATE, "keep-gate", "a vetoed command leaves a gate taken")                              \
+    X(IGNORE_GATE, "ignore-gate", "a request runs through a gate that is taken")                   \
+    X(HALF_MULTI, "half-multi", "a core leaves out its part of a command over several keys")       \
+    X(SKIP_BARRIER, "skip-barrier", "a command over several cores overtakes those before it")      \
+    X(WRONG_CORE, "wrong-core", "one core sends some slots to the wrong one")                      \
+    X(LOSE_UPDATE, "lose-update", "INCR from another core replies and does not store")             \
+    X(SERVE_EXPIRED, "serve-expired", "an expired value is read until it is reaped")               \
+    X(EVICT_UNCOUNTED, "evict-uncounted", "evicted keys are not counted")                          \
+    X(LOSE_MOVED, "lose-moved", "the cleaner leaves a record behind now and then")                 \
+    X(SCAN_SKIP, "scan-skip", "a scan leaves a record out now and then")                           \
+    X(OVER_MEMORY, "over-memory", "each core takes twice its share of memory_max")                 \
+    X(OVER_OUTPUT, "over-output", "clients.output_max is not kept")                                \
+    X(LONG_SLICE, "long-slice", "background work takes many slices at once")                       \
+    X(NEVER_IDLE, "never-idle", "an idle core wakes up again and again")                           \
+    X(FORGET_PAUSED, "forget-paused", "after CLIENT PAUSE a connection is forgotten")              \
+    X(HANG_UP_HALF, "hang-up-half", "who says that it sends no more is not answered")              \
+    X(LEAK_SOCKET, "leak-socket", "the descriptor of a unix socket stays open")                    \
+    X(DRAW_ADDRESS, "draw-address", "an address in memory decides what happens")
+
+#define PLANTED_ENUM(name, text, what) PLANTED_##name,
+enum planted { PLANTED_NONE, PLANTED_BUGS(PLANTED_ENUM) PLANTED_COUNT };
+#undef PLANTED_ENUM
+
+#ifdef RLDB_PLANTED
+bool planted(enum planted bug);
+
+// Once, at the start of the program.
+void planted_select(enum planted bug);
+#else
+static inline bool planted(enum planted bug)
+{
+    (void)bug;
+    return false;
+}
+#endif
