@@ -146,8 +146,8 @@ static void keyspace_scan(struct exec *x)
     if (walk == NULL || !scan_begin(x, walk, &count)) {
         return;
     }
-    uint64_t cursor;
-    (void)scan_parse_cursor(x, &cursor);
+    uint64_t cursor = 0;
+    (void)scan_parse_cursor(x, &cursor); // scan_begin() has found it to be one
     if (first) {
         part->at = cursor != 0 ? cursor
                                : (uint64_t)scan_first_partition(x, shard->index, x->scoped)

@@ -158,8 +158,9 @@ void config_full_text(struct text *text)
         "#\n"
         "# This version is a single node on the memory engine. What is for the engines log "
         "and lsm or\n"
-        "# for a cluster (cluster, listen.peer, clients.timeout) is checked, and has no effect "
-        "yet.\n");
+        "# for a cluster (listen.peer, clients.timeout, and cluster but for its name and "
+        "partitions)\n"
+        "# is checked, and has no effect yet.\n");
     for (uint32_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
         const char *name = strchr(key->path, '.') + 1;
