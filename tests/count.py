@@ -35,8 +35,8 @@ def count_test(entry):
     if result == "SKIP":
         return 0, 0, 1
     if synthesis:
-        tested, passed, failing, crashing = map(int, synthesis.groups())
-        failed, skipped = failing + crashing, tested - passed - failing - crashing
+        tested, passed, failed, _ = map(int, synthesis.groups())  # what crashed has failed
+        skipped = tested - passed - failed
     elif counts:
         passed, failed, skipped = (int(number or 0) for number in counts[-1])
     else:

@@ -20,7 +20,7 @@ CASES = [
     ("", "", "SKIP", (0, 0, 1)),
     ("5 passed, 0 failed\n", "", "SKIP", (0, 0, 1)),
     ("", SYNTHESIS.format(3, 3, 0, 0), "OK", (3, 0, 0)),
-    ("", SYNTHESIS.format(7, 3, 2, 1), "FAIL", (3, 3, 1)),
+    ("", SYNTHESIS.format(7, 3, 2, 1), "FAIL", (3, 2, 2)),
     # All of its tests passed, and then the program failed: a leak, for example.
     ("", SYNTHESIS.format(3, 3, 0, 0), "FAIL", (3, 1, 0)),
     (
