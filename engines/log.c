@@ -196,11 +196,7 @@ static void prefetch_lines(const struct log_engine *engine, struct engine_op *co
 {
     for (size_t i = 0; i < count; i++) {
         CHECK(ops[i]->vnode < engine->options.vnodes);
-        const uint64_t *const line =
-            index_line(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash);
-
-        __builtin_prefetch(line);
-        __builtin_prefetch((const void *)((uintptr_t)line ^ INDEX_LINE_BYTES));
+        index_prefetch(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash);
     }
 }
 

@@ -84,18 +84,13 @@ uint64_t *memory_find_place(const struct memory_engine *engine, const struct ind
     return NULL;
 }
 
-// The first wave: index lines. Both of a bucket, since a sixth of the look-ups reads the other one
-// too, and would wait for it and then for the record.
+// The first wave: index lines.
 static void prefetch_lines(const struct memory_engine *engine, struct engine_op *const *ops,
                            size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         CHECK(ops[i]->vnode < engine->options.vnodes);
-        const uint64_t *const line =
-            index_line(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash);
-
-        __builtin_prefetch(line);
-        __builtin_prefetch((const void *)((uintptr_t)line ^ INDEX_LINE_BYTES));
+        index_prefetch(&engine->index, &engine->vnodes[ops[i]->vnode].table, ops[i]->hash);
     }
 }
 
