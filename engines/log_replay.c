@@ -379,6 +379,11 @@ static bool apply_record(void *context, const struct log_record *record, uint64_
     struct log_engine *const engine = recovery->engine;
     const uint32_t number = apply->header->segment;
 
+    if (record->bytes > log_class_bytes(LOG_CLASSES - 1)) {
+        complain(recovery, "segment-%05u at %" PRIu64 ": a record of %u bytes, which is too large",
+                 number, offset, record->bytes);
+        return true;
+    }
     note_record(engine, &engine->segments[number], record, stamp);
     if (apply->known) {
         return true;
