@@ -287,4 +287,7 @@ enum {
     // beside the records themselves. Writers at 1M/s fill it in a second, in which a scan passes
     // ten times as many.
     LIMIT_ENGINE_SNAPSHOT_KEPT = 1 << 20,
+
+    // Buffers of frames of one log engine, 2 MiB each: what a disk that hangs may leave waiting.
+    LIMIT_LOG_FRAMES = 128,
 };

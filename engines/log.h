@@ -1,15 +1,17 @@
 // The log engine, for its own files: what they share. Others see engines/engine.h only.
 //
-//     log_format.h, log_format.c   frames and records as bytes
-//     log_manifest.h, .c           the list of segments as bytes
-//     log.c                        open, close; get, put, remove in batches
-//     log_tail.c                   frames: appended to, written, durable in their order
-//     log_segment.c                segments: made, taken, given back; the manifest on disk
-//     log_cache.c                  records in RAM
-//     log_read.c                   records from disk, one read each
-//     log_checkpoint.c             the index on disk, written in slices
-//     log_recover.c                from what a stop left to an engine that serves
-//     log_compact.c                room: segments emptied, and reused
+//     log_format.h, .c            frames and records as bytes
+//     log_manifest.h, .c          the list of segments as bytes
+//     log.c                       get, put, remove in batches
+//     log_open.c                  open, close, steps, figures
+//     log_tail.c                  frames: appended to, written, durable in their order
+//     log_segment.c               segments: made, taken, given back; the manifest on disk
+//     log_cache.h, .c             records in RAM
+//     log_read.c                  records from disk, one read each
+//     log_checkpoint.h, .c        the index on disk, written in slices
+//     log_recover.h, .c           from what a stop left to an engine that serves
+//     log_replay.h, .c            the part of it that reads frames
+//     log_compact.c, log_drop.c   room: segments emptied, and reused; a vnode dropped
 //
 // A write goes three ways at once: the record is appended to the open frame of the hot head, it is
 // put into the cache, and the index leads to it there. The frame goes to disk at the end of the
@@ -25,8 +27,7 @@
 // Invariants:
 //
 //  - Every reachable record has exactly one entry, and exactly one location in the log; a cache
-//  slot
-//    knows the location of what it holds.
+//    slot knows the location of what it holds.
 //  - Frames get their sequence when they are closed, and are closed in the order in which what they
 //    hold took effect, as far as one concerns the other, over both heads. `durable` is the last of
 //    a run without gaps. What is beyond it after a crash is cut off, so nothing that counts depends
@@ -39,7 +40,6 @@
 #include "core/arena.h"
 #include "core/io.h"
 #include "core/limits.h"
-#include "core/random.h"
 #include "engines/engine.h"
 #include "engines/index.h"
 #include "engines/log_cache.h"
@@ -48,11 +48,10 @@
 enum {
     LOG_FRAME_CAPACITY = 2 << 20,     // of a frame's buffer
     LOG_FRAME_FULL_BYTES = 256 << 10, // a frame this large goes to disk beside another one
-    LOG_RECORD_BYTES_MAX = 1 << 20,   // inline; larger objects have files of their own
+    LOG_RECORD_BYTES_MAX = 1 << 20,   // what is larger is refused
     LOG_FRAMES_WRITING = 2,
     LOG_PATH_BYTES = 4096,
-    LOG_BATCH = 16, // ops that are prefetched together
-    LIMIT_LOG_FRAMES = 128,
+    LOG_BATCH = 16,         // ops that are prefetched together
     LOG_VNODES_MAX = 16000, // whose counts are in one block of a checkpoint
     LOG_SEGMENT_BYTES_MIN = 2 << 20,
 };
@@ -197,7 +196,6 @@ struct log_engine {
     struct index index;
     struct log_vnode *vnodes;
     struct cache cache;
-    struct random random;
     int directory_fd;
     uint64_t log_id;
     uint64_t epoch;
@@ -299,6 +297,10 @@ void log_write_one(struct log_engine *engine, struct engine_op *op);
 uint64_t *log_slot_of(const struct log_engine *engine, uint32_t vnode, uint64_t hash,
                       uint64_t location);
 
+// The entry of a dropped table that leads to a cache slot, NULL when there is none.
+uint64_t *log_dropped_slot(const struct log_engine *engine, uint32_t vnode, uint64_t hash,
+                           uint64_t payload);
+
 // All writing ends: what is on the disk is not known any more.
 void log_fail(struct log_engine *engine, int error);
 
@@ -332,10 +334,6 @@ void log_drop(struct engine *base, uint32_t vnode);
 
 // Gives up about `budget` entries of what was dropped. True when there is more.
 bool log_drop_step(struct log_engine *engine, uint32_t budget);
-
-// The entry of a dropped table that leads to a cache slot, NULL when there is none.
-uint64_t *log_dropped_slot(const struct log_engine *engine, uint32_t vnode, uint64_t hash,
-                           uint64_t payload);
 
 // log_tail.c
 

@@ -306,7 +306,6 @@ int log_engine_open(const struct engine_options *options, struct engine **ret_en
     engine->options = *options;
     engine->directory_fd = -1;
     engine->record_max = LOG_RECORD_BYTES_MAX - 64;
-    random_seed(&engine->random, options->random_seed);
     engine->segments_max = LOG_SEGMENTS_MAX;
     if (options->disk_max_bytes != 0 &&
         options->disk_max_bytes / options->segment_bytes < LOG_SEGMENTS_MAX) {
