@@ -428,8 +428,10 @@ static bool load_group(struct load *load, struct codec_reader *reader)
         const uint64_t entry = codec_read_u64(reader);
         const uint64_t hash = low | entry >> INDEX_PAYLOAD_BITS << engine->index.base_bits;
         const uint64_t payload = index_payload(entry);
+        const uint32_t segment = log_location_segment(payload & LOG_PAYLOAD_WHERE);
 
         if (reader->failed || entry >> INDEX_PAYLOAD_BITS == 0 ||
+            engine->segments[segment].state == LOG_SEGMENT_ABSENT ||
             (payload & LOG_PAYLOAD_CACHED) != 0 ||
             !index_insert(&engine->index, &engine->vnodes[vnode].table, hash, payload)) {
             return false;

@@ -192,6 +192,9 @@ static bool move_record(struct log_compaction *task, struct log_record *record, 
     if (record->kind == LOG_REMOVAL || record->kind == LOG_DROP) {
         return log_segment_expendable(engine, task->victim) || move_removal(engine, record);
     }
+    if (record->vnode >= engine->options.vnodes) {
+        return true; // no entry can lead to it
+    }
     const uint64_t hash = log_hash(engine, record->key);
     uint8_t *cached;
     uint64_t *const slot = find_entry(engine, record, hash, location, &cached);

@@ -159,7 +159,8 @@ static int read_verify(const struct log_read *read, struct log_record *ret_recor
     const uint64_t seed = log_record_seed_at(engine, read->location);
 
     if (!log_record_read(slice_of(read->bytes + read->from, read->size - read->from), seed,
-                         ret_record)) {
+                         ret_record) ||
+        ret_record->vnode >= engine->options.vnodes) {
         engine->corrupt_records++;
         return -EBADMSG;
     }
