@@ -72,10 +72,8 @@ static struct exec multi_exec(struct multi *multi)
 static bool multi_merge_array(struct multi *multi, struct exec *x)
 {
     struct work_list *work = &multi->shard->work;
-    if (multi->key_at == 0) {
-        reply_array(&x->reply, multi->key_count);
-    }
     if (multi->part_count == 1) {
+        reply_array(&x->reply, multi->key_count);
         outbuf_splice(x->reply.out, &multi->parts[0].result.out, x->reply.cache);
         return true;
     }
@@ -83,6 +81,9 @@ static bool multi_merge_array(struct multi *multi, struct exec *x)
         const struct part_key *key = &multi->keys[multi->key_at];
         if (work_over(work)) {
             return false;
+        }
+        if (multi->key_at == 0) {
+            reply_array(&x->reply, multi->key_count);
         }
         struct multi_part *part = &multi->parts[multi->cores[key->core].part];
         outbuf_move(x->reply.out, &part->result.out, x->reply.cache, key->reply_bytes);

@@ -178,6 +178,60 @@ Test(slices, nobody_sees_half_of_a_long_mset)
     story_close(&story);
 }
 
+// The head, then so many keys of this client's own, from "<client>-0" on.
+static struct words words_own(const char *head, int client, int keys)
+{
+    struct words words = {.bytes = malloc(64), .capacity = 64};
+
+    words.size = (size_t)snprintf(words.bytes, 64, "%s", head);
+    for (int i = 0; i < keys; i++) {
+        char key[32];
+
+        words_add(&words, key, (size_t)snprintf(key, sizeof key, "%d-%d", client, i));
+    }
+    return words;
+}
+
+// A slice may be over just when the last part is done, and the replies are joined in the next: of
+// many commands of many lengths, whose last part is on their own core, some meet that.
+Test(slices, replies_that_are_joined_when_the_slice_is_over)
+{
+    enum { CLIENTS = 40, KEYS = 100, ROUNDS = 100 };
+    struct story story = story_open(2, "");
+    struct sim_talk *talks[CLIENTS];
+    char line[64];
+
+    for (int i = 0; i < CLIENTS; i++) {
+        talks[i] = story_talk(&story, 1);
+        for (int k = 0; k < KEYS; k++) {
+            (void)snprintf(line, sizeof line, "SET %d-%d %d-%d\r\n", i, k, i, k);
+            sim_talk_say(talks[i], line);
+        }
+        (void)sim_talk_hear(talks[i], 20, NULL);
+    }
+    for (int at = 0; at < ROUNDS * CLIENTS; at += CLIENTS) {
+        for (int i = 0; i < CLIENTS; i++) {
+            const int keys = 1 + (at + i) % KEYS;
+
+            (void)snprintf(line, sizeof line, "*%d\r\n$4\r\nMGET\r\n", 1 + keys);
+            say(talks[i], words_own(line, i, keys));
+        }
+        for (int i = 0; i < CLIENTS; i++) {
+            const int keys = 1 + (at + i) % KEYS;
+            size_t size;
+            const char *heard = sim_talk_hear(talks[i], 30, &size);
+
+            (void)snprintf(line, sizeof line, "*%d\r\n", keys);
+            struct words want = words_own(line, i, keys);
+            cr_assert(size == want.size && memcmp(heard, want.bytes, size) == 0,
+                      "MGET of %d keys: %.40s", keys, heard);
+            free(want.bytes);
+        }
+    }
+    cr_assert_gt(slices(&story), ROUNDS);
+    story_close(&story);
+}
+
 Test(slices, walks_over_all_keys)
 {
     static const struct {
