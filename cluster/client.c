@@ -479,7 +479,7 @@ static void client_free(struct client *client)
 {
     struct shard *shard = client->shard;
     client_unlink(client);
-    node_client_count(shard->node, shard->index, shard->client_count);
+    node_client_gone(shard->node);
     outbuf_clear(&client->out, &shard->outbufs); // what was replied after it was closed
     outbuf_clear(&client->late, &shard->outbufs);
     memory_free(client->name);

@@ -109,16 +109,12 @@ static int node_open_ring(struct node *node, const struct node_id *id)
 static int node_open_queues(struct node *node)
 {
     uint32_t shards = node->shard_count;
-    node->cells = memory_allocate_aligned(shards * sizeof *node->cells, LIMIT_CACHE_LINE_BYTES);
     node->queues = memory_allocate_aligned((size_t)shards * shards * sizeof *node->queues,
                                            LIMIT_CACHE_LINE_BYTES);
-    if (node->cells == NULL || node->queues == NULL) {
+    if (node->queues == NULL) {
         return -ENOMEM;
     }
     memset(node->queues, 0, (size_t)shards * shards * sizeof *node->queues);
-    for (uint32_t i = 0; i < shards; i++) {
-        atomic_init(&node->cells[i].clients, 0);
-    }
     for (uint32_t from = 0; from < shards; from++) {
         for (uint32_t to = 0; to < shards; to++) {
             int error =
@@ -186,7 +182,6 @@ void node_close(struct node *node)
         spsc_destroy(&node->queues[i]);
     }
     memory_free(node->queues);
-    memory_free(node->cells);
     placement_destroy(node->placement);
     ring_destroy(node->ring);
     acl_destroy(node->acl);
@@ -206,20 +201,6 @@ void node_stop(struct node *node, struct io *io)
             io_wake(io, shard->io);
         }
     }
-}
-
-void node_client_count(struct node *node, uint32_t shard, uint32_t count)
-{
-    atomic_store_explicit(&node->cells[shard].clients, count, memory_order_relaxed);
-}
-
-uint32_t node_clients(struct node *node)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < node->shard_count; i++) {
-        count += atomic_load_explicit(&node->cells[i].clients, memory_order_relaxed);
-    }
-    return count;
 }
 
 void node_listen_error(const char *address, const char *key, int error, char *ret_error)

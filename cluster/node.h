@@ -28,11 +28,6 @@ enum {
     NODE_DESCRIPTION_BYTES = LIMIT_CONFIG_LISTENERS * sizeof(struct config_address) + 128,
 };
 
-// Written by one shard, read by others now and then.
-struct node_cell {
-    alignas(LIMIT_CACHE_LINE_BYTES) _Atomic uint32_t clients;
-};
-
 struct node {
     struct config config; // as it was at start; what may change lives in each shard
     struct acl *acl;
@@ -53,7 +48,7 @@ struct node {
     char host[LIMIT_CONFIG_HOST_BYTES];  // the first TCP listener's, without the port
     struct shard *shards[LIMIT_SHARDS];  // set by each shard before any of them serves
     struct spsc *queues;                 // [from * shard_count + to]; the diagonal is unused
-    struct node_cell *cells;             // of each shard
+    _Atomic uint32_t clients;            // connections of all shards
     _Atomic bool stop;                   // node_stop() was called
     _Atomic uint32_t drained;            // shards that have no clients any more
     void (*request_stop)(void *context); // asks the program to call node_stop() (SHUTDOWN)
@@ -81,9 +76,17 @@ static inline struct spsc *node_queue(struct node *node, uint32_t from, uint32_t
     return &node->queues[from * node->shard_count + to];
 }
 
-// What a shard tells of its number of clients, and the sum of all.
-void node_client_count(struct node *node, uint32_t shard, uint32_t count);
-uint32_t node_clients(struct node *node);
+// A connection comes to a shard, or has gone. Shards that accept at the same moment are told
+// different numbers, so that clients.max is kept to the one.
+static inline uint32_t node_client_came(struct node *node) // returns how many there were before
+{
+    return atomic_fetch_add_explicit(&node->clients, 1, memory_order_relaxed);
+}
+
+static inline void node_client_gone(struct node *node)
+{
+    atomic_fetch_sub_explicit(&node->clients, 1, memory_order_relaxed);
+}
 
 // Why nobody can listen on an address, and what to do, into ret_error[NODE_ERROR_BYTES]. `key` of
 // the configuration is where the address comes from.

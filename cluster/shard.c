@@ -331,15 +331,13 @@ static void shard_accept_fd(struct shard *shard, int fd, uint32_t flags)
         shard_close_fd(shard, fd);
         return;
     }
-    bool refused = node_clients(shard->node) >= shard->config.clients.max;
     if (client_open(shard, fd, flags, &client) < 0) {
         shard->stats.connections_refused++;
         shard_close_fd(shard, fd);
         return;
     }
-    node_client_count(shard->node, shard->index, shard->client_count);
     shard_cron_arm(shard);
-    if (refused) {
+    if (node_client_came(shard->node) >= shard->config.clients.max) {
         struct reply reply = {.out = &client->out, .cache = &shard->outbufs, .protocol = 2};
         shard->stats.connections_refused++;
         reply_error_text(&reply, "ERR max number of clients reached");
