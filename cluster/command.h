@@ -125,6 +125,7 @@ struct part {
     uint64_t at;
     uint32_t step;
     bool more;
+    bool waits; // with `more`: not before part_wake()
     struct outbuf out;
     void *data;
     size_t data_size;

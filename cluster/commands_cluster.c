@@ -271,9 +271,12 @@ static void slot_walk(struct exec *x, struct walk *walk)
     uint32_t vnode = placement_of_slot(x->shard->node->placement, walk->slot).vnode;
     walk->has_slot = true;
     do {
-        part->at = walk_go(walk, vnode, part->at, SLOT_BUCKETS_AT_ONCE);
-        part->more = part->at != 0 && walk->matched < walk->most;
-    } while (part->more && !work_over(&x->shard->work));
+        bool moved = walk_go(walk, vnode, &part->at, SLOT_BUCKETS_AT_ONCE);
+        part->more = !moved || (part->at != 0 && walk->matched < walk->most);
+    } while (part->more && !part->waits && !work_over(&x->shard->work));
+    if (!part->more) {
+        walk_unreadable(x, walk);
+    }
 }
 
 static void cluster_countkeysinslot(struct exec *x)

@@ -154,7 +154,7 @@ static void keyspace_scan(struct exec *x)
                                      << SCAN_PARTITION_SHIFT;
     }
     bool more = true;
-    while (more && !work_over(&shard->work) && !walk->failed) {
+    while (more && !part->waits && !work_over(&shard->work) && !walk->failed) {
         uint64_t partition = part->at >> SCAN_PARTITION_SHIFT;
         bool mine = partition < placement->partitions &&
                     placement_core(placement, (uint32_t)partition) == shard->index;
@@ -168,10 +168,8 @@ static void keyspace_scan(struct exec *x)
             break;
         }
         engine_cursor at = part->at & ((UINT64_C(1) << SCAN_PARTITION_SHIFT) - 1);
-        bool late = walk_is_late(walk);
-        at = walk_go(walk, placement_vnode(placement, (uint32_t)partition), at,
-                     SCAN_BUCKETS_AT_ONCE);
-        if (!late) {
+        uint32_t vnode = placement_vnode(placement, (uint32_t)partition);
+        if (walk_go(walk, vnode, &at, SCAN_BUCKETS_AT_ONCE)) {
             part->step += SCAN_BUCKETS_AT_ONCE;
             partition += at == 0;
             part->at = partition << SCAN_PARTITION_SHIFT | at;
@@ -210,17 +208,17 @@ static void keyspace_keys(struct exec *x)
         return;
     }
     // `step` is the vnode, `at` the place in it.
-    while ((part->step < shard->vnode_count || walk_is_late(walk)) && !work_over(&shard->work) &&
-           !walk->failed) {
-        bool late = walk_is_late(walk);
-        engine_cursor at = walk_go(walk, part->step, part->at, KEYS_BUCKETS_AT_ONCE);
-        if (!late) {
-            part->at = at;
-            part->step += at == 0;
+    while ((part->step < shard->vnode_count || walk_is_late(walk)) && !part->waits &&
+           !work_over(&shard->work) && !walk->failed) {
+        if (walk_go(walk, part->step, &part->at, KEYS_BUCKETS_AT_ONCE)) {
+            part->step += part->at == 0;
         }
     }
     bool failed = walk_failed(x, walk);
     part->more = !failed && (part->step < shard->vnode_count || walk_is_late(walk));
+    if (!failed && !part->more) {
+        walk_unreadable(x, walk);
+    }
 }
 
 static void keyspace_keys_finish(struct exec *x)
@@ -248,19 +246,77 @@ static int64_t parts_sum(const struct exec *x)
 
 enum { RANDOM_TRIES = 100 };
 
+// RANDOMKEY's, while its part runs.
+struct random_pick {
+    struct engine_scan scan;
+    struct exec *x; // while run() runs
+    struct shard *shard;
+    struct part *part;
+    uint64_t random;
+    uint32_t tries; // that are left
+    bool found;
+};
+
+static bool random_each(void *context, const struct engine_record *record)
+{
+    struct random_pick *pick = context;
+    if (record_is_live(pick->shard, record)) {
+        reply_bulk(&pick->x->reply, record->key);
+        pick->found = true;
+    }
+    return true;
+}
+
+static void random_read(struct engine_scan *scan)
+{
+    struct random_pick *pick = scan->context;
+    part_wake(pick->shard, pick->part);
+}
+
+static struct random_pick *random_of_part(struct exec *x)
+{
+    struct part *part = x->part;
+    if (part->data != NULL) {
+        return part->data;
+    }
+    struct random_pick *pick = memory_allocate(sizeof *pick);
+    if (pick == NULL) {
+        exec_error(x, "ERR out of memory");
+        return NULL;
+    }
+    *pick = (struct random_pick){
+        .scan = {.each = random_each, .context = pick, .done = random_read},
+        .shard = x->shard,
+        .part = part,
+        .random = random_u64(&x->shard->random),
+        .tries = RANDOM_TRIES,
+    };
+    part->data = pick;
+    part->data_size = sizeof *pick;
+    return pick;
+}
+
 static void keyspace_randomkey(struct exec *x)
 {
     struct shard *shard = x->shard;
-    struct engine_record record;
-    x->sum = (int64_t)engine_count(shard->engine, ENGINE_ALL_VNODES);
-    for (uint32_t i = 0; x->sum != 0 && i < RANDOM_TRIES; i++) {
-        if (engine_sample(shard->engine, random_u64(&shard->random), &record) &&
-            record_is_live(shard, &record)) {
-            reply_bulk(&x->reply, record.key);
+    struct random_pick *pick = random_of_part(x);
+    if (pick == NULL) {
+        return;
+    }
+    int64_t count = (int64_t)engine_count(shard->engine, ENGINE_ALL_VNODES);
+    pick->x = x;
+    while (count != 0 && pick->tries != 0) {
+        if (engine_sample(shard->engine, &pick->scan, pick->random) == ENGINE_PENDING) {
+            x->part->more = x->part->waits = true;
             return;
         }
+        if (pick->found) {
+            x->sum = count;
+            return;
+        }
+        pick->random = random_u64(&shard->random);
+        pick->tries--;
     }
-    x->sum = 0;
 }
 
 // A core is picked by the keys that it has, so that every key of the node is as likely.

@@ -145,6 +145,9 @@ void multi_free(struct shard *shard, struct pending *pending);
 // A part arrived here: does its step, or a slice of it.
 void multi_part_receive(struct shard *shard, struct multi_part *part);
 
+// A part whose run() has left it waiting is worked on again: called by what it waited for.
+void part_wake(struct shard *shard, struct part *part);
+
 // A part whose turn at the gates has come goes on: called by the shard's loop.
 void multi_part_granted(struct shard *shard, struct multi_part *part);
 

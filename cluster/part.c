@@ -261,10 +261,10 @@ static void part_reserve(struct shard *shard, struct multi_part *part)
 static bool part_apply_slices(struct shard *shard, struct multi_part *part, struct exec *x)
 {
     do {
-        part->result.more = false;
+        part->result.more = part->result.waits = false;
         x->command->run(x);
         part->failed = part->failed || x->failed;
-    } while (part->result.more && !x->failed && !work_over(&shard->work));
+    } while (part->result.more && !part->result.waits && !x->failed && !work_over(&shard->work));
     part->result.sum += x->sum;
     return !part->result.more || x->failed;
 }
@@ -352,6 +352,8 @@ static void part_run(struct shard *shard, struct multi_part *part)
         case PART_APPLY:
             if (part_apply(shard, part)) {
                 part_next_phase(part, PART_RELEASE);
+            } else if (part->result.waits) {
+                return; // until part_wake()
             }
             break;
         case PART_RELEASE:
@@ -369,6 +371,15 @@ static void part_run(struct shard *shard, struct multi_part *part)
 static void part_work(struct shard *shard, struct work *work)
 {
     part_run(shard, (struct multi_part *)((uint8_t *)work - offsetof(struct multi_part, work)));
+}
+
+void part_wake(struct shard *shard, struct part *result)
+{
+    struct multi_part *part =
+        (struct multi_part *)((uint8_t *)result - offsetof(struct multi_part, result));
+    CHECK(result->waits && part->phase == PART_APPLY);
+    result->waits = false;
+    work_add(&shard->work, &part->work);
 }
 
 void multi_part_granted(struct shard *shard, struct multi_part *part)

@@ -1,12 +1,14 @@
 #include "cluster/walk.h"
 
 #include "cluster/command.h"
+#include "cluster/multi.h"
 #include "cluster/object.h"
 #include "cluster/shard.h"
 #include "core/glob.h"
 #include "core/memory.h"
 #include "ring/slot.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum {
@@ -22,6 +24,14 @@ struct walk_match {
     uint8_t bytes[];
 };
 
+static bool walk_each(void *context, const struct engine_record *record);
+
+static void walk_read(struct engine_scan *scan)
+{
+    struct walk *walk = scan->context;
+    part_wake(walk->shard, walk->part);
+}
+
 struct walk *walk_of_part(struct exec *x, bool *ret_first)
 {
     struct part *part = x->part;
@@ -32,7 +42,9 @@ struct walk *walk_of_part(struct exec *x, bool *ret_first)
             exec_error(x, "ERR out of memory");
             return NULL;
         }
+        walk->scan = (struct engine_scan){.each = walk_each, .context = walk, .done = walk_read};
         walk->shard = x->shard;
+        walk->part = part;
         walk->reply = x->reply;
         walk->most = UINT64_MAX;
         part->data = walk;
@@ -134,19 +146,38 @@ static void walk_finish_late(struct walk *walk)
     }
 }
 
-engine_cursor walk_go(struct walk *walk, uint32_t vnode, engine_cursor cursor, size_t buckets)
+bool walk_go(struct walk *walk, uint32_t vnode, engine_cursor *cursor, size_t buckets)
 {
-    engine_cursor next = cursor;
+    bool moved = false;
     if (walk->late == NULL) {
-        next = engine_scan(walk->shard->engine, vnode, cursor, buckets, walk_each, walk);
+        walk->scan.vnode = vnode;
+        walk->scan.cursor = *cursor;
+        moved = engine_scan(walk->shard->engine, &walk->scan, buckets) == ENGINE_OK;
+        walk->part->waits = !moved;
+        *cursor = walk->scan.cursor;
         work_spend(&walk->shard->work, buckets); // empty ones cost time too
     }
     walk_finish_late(walk);
-    return next;
+    return moved;
+}
+
+void walk_unreadable(struct exec *x, struct walk *walk)
+{
+    if (walk->scan.unreadable == 0) {
+        return;
+    }
+    outbuf_clear(&x->part->out, x->reply.cache);
+    exec_errorf(x,
+                "CORRUPT %" PRIu64 " keys cannot be read from disk; SCAN tells the others, "
+                "rldb check which",
+                walk->scan.unreadable);
+    walk_drop(walk);
 }
 
 void walk_drop(struct walk *walk)
 {
+    engine_scan_end(walk->shard->engine, &walk->scan);
+    walk->part->waits = false;
     while (walk->late != NULL) {
         struct walk_match *match = walk->late;
         walk->late = match->next;

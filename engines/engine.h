@@ -23,7 +23,10 @@
  *
  * Scans: by cursor in hash order, as Redis' SCAN promises (what is there from start to end is
  * returned at least once; growth and shrinking in between lose nothing). Snapshots: a scan that
- * shows one instant, while writers go on.
+ * shows one instant, while writers go on. Samples: some record. All three call back for what they
+ * show, over a struct engine_scan of the caller. Where records have to be read from disk first, a
+ * call shows nothing, reads those of the next buckets together, and answers ENGINE_PENDING: when
+ * `done` is called the caller calls again. What they read does not fill the cache.
  */
 #pragma once
 
@@ -141,6 +144,25 @@ typedef bool engine_scan_fn(void *context, const struct engine_record *record);
  * Survives growth and shrinking of the table between calls. Below 2^48. */
 typedef uint64_t engine_cursor;
 
+struct engine_scan;
+typedef void engine_scan_done_fn(struct engine_scan *scan);
+
+/* Who scans. Zeroed but for what the caller sets; lives until a call has answered anything but
+ * ENGINE_PENDING, or engine_scan_end(). */
+struct engine_scan {
+    /* set by the caller */
+    engine_scan_fn *each;
+    void *context;
+    engine_scan_done_fn *done; /* for ENGINE_PENDING: call again, now or later */
+    uint32_t vnode;            /* engine_scan() */
+    engine_cursor cursor;      /* engine_scan(): where to go on; moved on by it */
+    /* set by the engine */
+    uint64_t unreadable; /* records that were left out since they could not be read: added to */
+    /* the engine's own */
+    void *held;
+    uint32_t waiting;
+};
+
 struct engine_stats {
     uint64_t records; /* tombstones and expired ones that are not yet reaped included */
     uint64_t tombstones;
@@ -163,15 +185,15 @@ struct engine_vtable {
     void (*get)(struct engine *engine, struct engine_op *const *ops, size_t count);
     void (*put)(struct engine *engine, struct engine_op *const *ops, size_t count);
     void (*remove)(struct engine *engine, struct engine_op *const *ops, size_t count);
-    engine_cursor (*scan)(struct engine *engine, uint32_t vnode, engine_cursor cursor,
-                          size_t buckets_max, engine_scan_fn *each, void *context);
+    enum engine_status (*scan)(struct engine *engine, struct engine_scan *scan, size_t buckets_max);
+    void (*scan_end)(struct engine *engine, struct engine_scan *scan);
     int (*snapshot_open)(struct engine *engine, uint32_t vnode, uint32_t *ret_snapshot);
-    int (*snapshot_scan)(struct engine *engine, uint32_t snapshot, size_t buckets_max,
-                         engine_scan_fn *each, void *context);
+    int (*snapshot_scan)(struct engine *engine, uint32_t snapshot, struct engine_scan *scan,
+                         size_t buckets_max);
     void (*snapshot_close)(struct engine *engine, uint32_t snapshot);
     void (*drop)(struct engine *engine, uint32_t vnode);
     uint64_t (*count)(struct engine *engine, uint32_t vnode);
-    bool (*sample)(struct engine *engine, uint64_t random, struct engine_record *ret_record);
+    enum engine_status (*sample)(struct engine *engine, struct engine_scan *scan, uint64_t random);
     bool (*step)(struct engine *engine, uint32_t budget_bytes);
     bool (*reserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     void (*unreserve)(struct engine *engine, uint64_t bytes, uint64_t records);
@@ -209,12 +231,20 @@ static inline void engine_remove(struct engine *engine, struct engine_op *const 
     engine->vtable->remove(engine, ops, count);
 }
 
-/* Visits whole buckets, at most buckets_max of them, and returns the cursor to go on with: 0 at the
- * end. Shows records as they are, tombstones and expired ones included. */
-static inline engine_cursor engine_scan(struct engine *engine, uint32_t vnode, engine_cursor cursor,
-                                        size_t buckets_max, engine_scan_fn *each, void *context)
+/* Visits whole buckets, at most buckets_max of them. Shows records as they are, tombstones and
+ * expired ones included. OK: scan->cursor is where to go on, 0 at the end. PENDING: nothing was
+ * shown, and the cursor is where it was. */
+static inline enum engine_status engine_scan(struct engine *engine, struct engine_scan *scan,
+                                             size_t buckets_max)
 {
-    return engine->vtable->scan(engine, vnode, cursor, buckets_max, each, context);
+    return engine->vtable->scan(engine, scan, buckets_max);
+}
+
+/* Gives up a scan, a scan of a snapshot or a sample that was answered ENGINE_PENDING, in place of
+ * calling again: `done` is not called any more. Does nothing to any other. */
+static inline void engine_scan_end(struct engine *engine, struct engine_scan *scan)
+{
+    engine->vtable->scan_end(engine, scan);
 }
 
 /* A frozen view of one vnode, for scans only. Writers are never stopped: what they replace stays
@@ -226,14 +256,17 @@ static inline int engine_snapshot_open(struct engine *engine, uint32_t vnode,
 }
 
 /* Goes on with the snapshot, at most buckets_max buckets: 1 when there is more, 0 at its end,
- * -ENOBUFS when more was replaced under it than LIMIT_ENGINE_SNAPSHOT_KEPT (close it and begin
- * anew), -ESTALE when its vnode was dropped. Each record of the instant is shown exactly once. */
-static inline int engine_snapshot_scan(struct engine *engine, uint32_t snapshot, size_t buckets_max,
-                                       engine_scan_fn *each, void *context)
+ * -EINPROGRESS when records have to be read first (ENGINE_PENDING above), -ENOBUFS when more was
+ * replaced under it than LIMIT_ENGINE_SNAPSHOT_KEPT or the engine needs the room (close it and
+ * begin anew), -ESTALE when its vnode was dropped. Each record of the instant is shown exactly
+ * once. */
+static inline int engine_snapshot_scan(struct engine *engine, uint32_t snapshot,
+                                       struct engine_scan *scan, size_t buckets_max)
 {
-    return engine->vtable->snapshot_scan(engine, snapshot, buckets_max, each, context);
+    return engine->vtable->snapshot_scan(engine, snapshot, scan, buckets_max);
 }
 
+/* Not while a scan of it is pending. */
 static inline void engine_snapshot_close(struct engine *engine, uint32_t snapshot)
 {
     engine->vtable->snapshot_close(engine, snapshot);
@@ -253,12 +286,13 @@ static inline uint64_t engine_count(struct engine *engine, uint32_t vnode)
     return engine->vtable->count(engine, vnode);
 }
 
-/* A record picked about evenly by `random`; false when the pick met nothing (try another number; an
- * engine that has any record answers within a few tries on average). */
-static inline bool engine_sample(struct engine *engine, uint64_t random,
-                                 struct engine_record *ret_record)
+/* Shows a record picked about evenly by `random`. MISS when the pick met nothing (try another
+ * number; an engine that has any record answers within a few tries on average), ERROR when it
+ * cannot be read, PENDING: call again with the same number. */
+static inline enum engine_status engine_sample(struct engine *engine, struct engine_scan *scan,
+                                               uint64_t random)
 {
-    return engine->vtable->sample(engine, random, ret_record);
+    return engine->vtable->sample(engine, scan, random);
 }
 
 /* A slice of background work (cleaning, reaping, shrinking, freeing) of about budget_bytes of

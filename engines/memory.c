@@ -291,6 +291,7 @@ static const struct engine_vtable memory_vtable = {
     .put = memory_put,
     .remove = memory_remove_batch,
     .scan = memory_scan,
+    .scan_end = memory_scan_end,
     .snapshot_open = snapshot_open,
     .snapshot_scan = snapshot_scan,
     .snapshot_close = snapshot_close,

@@ -341,18 +341,22 @@ bool reap_some(struct memory_engine *engine, uint64_t budget);
 
 // memory_scan.c
 
-engine_cursor memory_scan(struct engine *base, uint32_t vnode, engine_cursor cursor,
-                          size_t buckets_max, engine_scan_fn *each, void *context);
+enum engine_status memory_scan(struct engine *base, struct engine_scan *scan, size_t buckets_max);
+void memory_scan_end(struct engine *base, struct engine_scan *scan);
 uint64_t memory_count(struct engine *base, uint32_t vnode);
-bool memory_sample(struct engine *base, uint64_t random, struct engine_record *ret_record);
+
+// engine_sample() without the call back.
+bool memory_pick(const struct memory_engine *engine, uint64_t random,
+                 struct engine_record *ret_record);
+enum engine_status memory_sample(struct engine *base, struct engine_scan *scan, uint64_t random);
 void record_show(const struct memory_engine *engine, uint64_t place,
                  struct engine_record *ret_record);
 
 // memory_snapshot.c
 
 int snapshot_open(struct engine *base, uint32_t vnode, uint32_t *ret_snapshot);
-int snapshot_scan(struct engine *base, uint32_t number, size_t buckets_max, engine_scan_fn *each,
-                  void *context);
+int snapshot_scan(struct engine *base, uint32_t number, struct engine_scan *scan,
+                  size_t buckets_max);
 void snapshot_close(struct engine *base, uint32_t number);
 
 // Whether an open snapshot still has to show this reachable record.

@@ -44,7 +44,7 @@ static uint32_t choose_random(struct memory_engine *engine)
     struct engine_record record;
 
     for (uint32_t i = 0; i < RANDOM_TRIES; i++) {
-        if (memory_sample(&engine->engine, random_u64(&engine->random), &record)) {
+        if (memory_pick(engine, random_u64(&engine->random), &record)) {
             const uint64_t place = (uint64_t)(record.key.bytes - engine->arena.base);
             const uint32_t number = segment_number(engine, place);
 

@@ -55,25 +55,32 @@ static void scan_entry(void *context, uint64_t entry)
     }
 }
 
-engine_cursor memory_scan(struct engine *base, uint32_t vnode, engine_cursor cursor,
-                          size_t buckets_max, engine_scan_fn *each, void *context)
+enum engine_status memory_scan(struct engine *base, struct engine_scan *it, size_t buckets_max)
 {
     struct memory_engine *const engine = (struct memory_engine *)base;
-    struct scan scan = {.engine = engine, .each = each, .context = context, .go_on = true};
+    struct scan scan = {.engine = engine, .each = it->each, .context = it->context, .go_on = true};
 
-    CHECK(vnode < engine->options.vnodes);
-    if (cursor >> INDEX_POSITION_BITS != 0) {
-        return 0; // no cursor of ours: clients send them
+    CHECK(it->vnode < engine->options.vnodes);
+    if (it->cursor >> INDEX_POSITION_BITS != 0) {
+        it->cursor = 0; // no cursor of ours: clients send them
+        return ENGINE_OK;
     }
     for (size_t i = 0; i < buckets_max && scan.go_on; i++) {
-        cursor =
-            index_scan(&engine->index, &engine->vnodes[vnode].table, cursor, scan_entry, &scan);
+        it->cursor = index_scan(&engine->index, &engine->vnodes[it->vnode].table, it->cursor,
+                                scan_entry, &scan);
         scan_flush(&scan);
-        if (cursor == 0) {
+        if (it->cursor == 0) {
             break;
         }
     }
-    return cursor;
+    return ENGINE_OK;
+}
+
+// Nothing ever pends.
+void memory_scan_end(struct engine *base, struct engine_scan *scan)
+{
+    (void)base;
+    (void)scan;
 }
 
 uint64_t memory_count(struct engine *base, uint32_t vnode)
@@ -87,10 +94,9 @@ uint64_t memory_count(struct engine *base, uint32_t vnode)
     return engine->vnodes[vnode].table.entries - engine->vnodes[vnode].tombstones;
 }
 
-bool memory_sample(struct engine *base, uint64_t random, struct engine_record *ret_record)
+bool memory_pick(const struct memory_engine *engine, uint64_t random,
+                 struct engine_record *ret_record)
 {
-    const struct memory_engine *const engine = (const struct memory_engine *)base;
-
     if (engine->records == 0) {
         return false;
     }
@@ -111,4 +117,15 @@ bool memory_sample(struct engine *base, uint64_t random, struct engine_record *r
     }
     record_show(engine, payload_place(entry), ret_record);
     return true;
+}
+
+enum engine_status memory_sample(struct engine *base, struct engine_scan *scan, uint64_t random)
+{
+    struct engine_record record;
+
+    if (!memory_pick((const struct memory_engine *)base, random, &record)) {
+        return ENGINE_MISS;
+    }
+    (void)scan->each(scan->context, &record);
+    return ENGINE_OK;
 }

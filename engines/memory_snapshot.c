@@ -337,15 +337,15 @@ static void view_kept(struct view *view, struct snapshot *snapshot, size_t count
     kept_trim(engine);
 }
 
-int snapshot_scan(struct engine *base, uint32_t number, size_t buckets_max, engine_scan_fn *each,
-                  void *context)
+int snapshot_scan(struct engine *base, uint32_t number, struct engine_scan *scan,
+                  size_t buckets_max)
 {
     struct memory_engine *const engine = (struct memory_engine *)base;
 
     CHECK(number < LIMIT_ENGINE_SNAPSHOTS && engine->snapshots[number].open);
     struct snapshot *const it = &engine->snapshots[number];
     const struct index_table *const table = &engine->vnodes[it->vnode].table;
-    struct view view = {engine, it, each, context, true};
+    struct view view = {engine, it, scan->each, scan->context, true};
 
     if (it->error != 0) {
         return it->error;

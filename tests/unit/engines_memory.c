@@ -400,11 +400,11 @@ Test(engines_memory, scans_show_all_that_stays)
     }
     seen.counts = calloc(model.keys, sizeof seen.counts[0]);
     for (uint32_t vnode = 0; vnode < 3; vnode++) {
-        engine_cursor cursor = 0;
+        struct engine_scan scan = {.each = see_record, .context = &seen, .vnode = vnode};
         uint32_t calls = 0;
 
         do {
-            cursor = engine_scan(model.engine, vnode, cursor, 10, see_record, &seen);
+            cr_assert_eq(engine_scan(model.engine, &scan, 10), ENGINE_OK);
             for (uint32_t i = 0; i < 200; i++) {
                 const uint32_t number =
                     steady + (uint32_t)random_below(&model.random, model.keys - steady);
@@ -416,26 +416,44 @@ Test(engines_memory, scans_show_all_that_stays)
                 }
             }
             calls++;
-        } while (cursor != 0);
+        } while (scan.cursor != 0);
         cr_assert_gt(calls, 50);
     }
     for (uint32_t number = 0; number < steady; number++) {
         cr_assert_eq(seen.counts[number], 1);
     }
-    cr_assert_eq(engine_scan(model.engine, 0, UINT64_MAX, 1, see_record, &seen), 0);
+    struct engine_scan scan = {.each = see_record, .context = &seen, .cursor = UINT64_MAX};
+
+    cr_assert_eq(engine_scan(model.engine, &scan, 1), ENGINE_OK);
+    cr_assert_eq(scan.cursor, 0);
     free(seen.counts);
     model_close(&model);
+}
+
+struct sampling {
+    struct model *model;
+    uint64_t samples[200];
+};
+
+static bool see_sample(void *context, const struct engine_record *record)
+{
+    struct sampling *const sampling = context;
+
+    model_compare(sampling->model, model_number(record->key), record->object, record->flags,
+                  record->expire_ms);
+    sampling->samples[record->vnode]++;
+    return true;
 }
 
 Test(engines_memory, counts_and_samples_by_vnode)
 {
     struct model model;
-    struct engine_record record;
     uint64_t counts[200] = {0};
-    uint64_t samples[200] = {0};
+    struct sampling sampling = {.model = &model};
+    struct engine_scan scan = {.each = see_sample, .context = &sampling};
 
     model_open(&model, 15, 3000, (struct engine_options){.vnodes = 200});
-    cr_assert_not(engine_sample(model.engine, 1, &record));
+    cr_assert_eq(engine_sample(model.engine, &scan, 1), ENGINE_MISS);
     for (uint32_t number = 0; number < model.keys; number += number < 2000 ? 1 : 20) {
         const uint32_t flags = number % 10 == 0 ? ENGINE_TOMBSTONE : 0;
 
@@ -446,13 +464,10 @@ Test(engines_memory, counts_and_samples_by_vnode)
         cr_assert_eq(engine_count(model.engine, vnode), counts[vnode]);
     }
     for (uint32_t i = 0; i < 100000; i++) {
-        cr_assert(engine_sample(model.engine, random_u64(&model.random), &record));
-        model_compare(&model, model_number(record.key), record.object, record.flags,
-                      record.expire_ms);
-        samples[record.vnode]++;
+        cr_assert_eq(engine_sample(model.engine, &scan, random_u64(&model.random)), ENGINE_OK);
     }
     for (uint32_t vnode = 0; vnode < 200; vnode++) {
-        cr_assert(counts[vnode] == 0 || samples[vnode] > 0);
+        cr_assert(counts[vnode] == 0 || sampling.samples[vnode] > 0);
     }
     model_close(&model);
 }

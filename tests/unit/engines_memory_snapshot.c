@@ -62,10 +62,16 @@ static void view_close(struct model *model, struct open_view *view)
 }
 
 // True when it is complete; then all of the instant was shown.
+static int scan(struct model *model, uint32_t snapshot, size_t buckets, struct view *view)
+{
+    struct engine_scan scan = {.each = show, .context = view};
+
+    return engine_snapshot_scan(model->engine, snapshot, &scan, buckets);
+}
+
 static bool view_on(struct model *model, struct open_view *view, size_t buckets)
 {
-    const int result =
-        engine_snapshot_scan(model->engine, view->snapshot, buckets, show, &view->view);
+    const int result = scan(model, view->snapshot, buckets, &view->view);
 
     cr_assert(result == 0 || result == 1, "scan: %d", result);
     if (result == 1) {
@@ -205,16 +211,14 @@ Test(engines_memory_snapshot, ends_when_its_vnode_is_dropped)
             model.records[number] = (struct model_record){0};
         }
     }
-    cr_assert_eq(engine_snapshot_scan(model.engine, views[1].snapshot, 1, show, &views[1].view),
-                 -ESTALE);
+    cr_assert_eq(scan(&model, views[1].snapshot, 1, &views[1].view), -ESTALE);
     write_some(&model, 3000, 70);
     while (!view_on(&model, &views[0], 2)) {
         write_some(&model, 10, 50);
     }
     engine_drop(model.engine, ENGINE_ALL_VNODES);
     memset(model.records, 0, model.keys * sizeof model.records[0]);
-    cr_assert_eq(engine_snapshot_scan(model.engine, views[2].snapshot, 1, show, &views[2].view),
-                 -ESTALE);
+    cr_assert_eq(scan(&model, views[2].snapshot, 1, &views[2].view), -ESTALE);
     write_some(&model, 3000, 70);
     for (uint32_t vnode = 0; vnode < 3; vnode++) {
         view_close(&model, &views[vnode]);
@@ -269,7 +273,7 @@ Test(engines_memory_snapshot, breaks_when_too_much_is_replaced)
             cr_assert_eq(engine_snapshot_open(model.engine, 0, &snapshot), 0);
         }
     }
-    cr_assert_eq(engine_snapshot_scan(model.engine, snapshot, 1, show, &view), -ENOBUFS);
+    cr_assert_eq(scan(&model, snapshot, 1, &view), -ENOBUFS);
     while (engine_step(model.engine, 1 << 20)) {
     }
     cr_assert_eq(model_memory(&model)->kept_now, 0);
