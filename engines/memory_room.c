@@ -58,8 +58,9 @@ static bool live_fits(const struct memory_engine *engine, uint64_t bytes, uint64
     if (engine->options.memory_max_bytes == 0 || evicts_segments(engine) || bytes <= replaced) {
         return true;
     }
-    if ((flags & ENGINE_RESERVED) == 0 && engine->options.eviction == EVICTION_REFUSE) {
+    if ((flags & ENGINE_RESERVED) == 0 && engine->reserved_bytes != 0) {
         small += engine->reserved_bytes;
+        fixed += replaced == 0 ? index_table_bytes_min(&engine->index) : 0; // its entry's
     }
     if (replaced > LARGE_RECORD_BYTES) {
         fixed -= large_bytes(replaced);
@@ -72,6 +73,37 @@ static bool live_fits(const struct memory_engine *engine, uint64_t bytes, uint64
         small += bytes;
     }
     return small <= live_max(engine, fixed, (flags & ENGINE_SPARED) != 0);
+}
+
+// What is set aside, in whole segments that are filled to seven eighths at least, and in tables.
+static uint64_t reserved_room(const struct memory_engine *engine)
+{
+    const uint64_t filled = SEGMENT_BYTES - LARGE_RECORD_BYTES;
+
+    return engine->reserved_bytes == 0
+               ? 0
+               : (engine->reserved_bytes / filled + 1) * (uint64_t)SEGMENT_BYTES;
+}
+
+// Whether `bytes` more can be allocated, and the cleaner's segments and what is set aside be left.
+static bool room_is_left(const struct memory_engine *engine, uint64_t bytes)
+{
+    const uint64_t max = engine->options.memory_max_bytes;
+
+    return max == 0 || memory_allocated(engine) + (SEGMENT_RESERVE + 1) * (uint64_t)SEGMENT_BYTES +
+                               reserved_room(engine) + bytes <=
+                           max;
+}
+
+// Whether a put takes nothing that is set aside for others.
+static bool leaves_reserved(const struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
+                            uint32_t flags)
+{
+    const uint64_t table = replaced == 0 ? index_table_bytes_min(&engine->index) : 0;
+    const uint64_t taken = bytes > LARGE_RECORD_BYTES ? large_bytes(bytes) : SEGMENT_BYTES;
+
+    return (flags & ENGINE_RESERVED) != 0 || engine->reserved_bytes == 0 ||
+           evicts_segments(engine) || bytes <= replaced || room_is_left(engine, taken + table);
 }
 
 bool memory_fits_instead(const struct memory_engine *engine, uint64_t bytes,
@@ -92,34 +124,9 @@ bool memory_fits_instead(const struct memory_engine *engine, uint64_t bytes,
         return false;
     }
     return max == 0 || (live_fits(engine, bytes, old->bytes, flags) &&
+                        leaves_reserved(engine, bytes, old->bytes, flags) &&
                         memory_allocated(engine) + needed + (SEGMENT_RESERVE + 1) * SEGMENT_BYTES <=
                             max + freed);
-}
-
-// Of a record beside its key and object (its header, an expiry), and of the index.
-enum { RECORD_OVERHEAD_BYTES = 48 };
-
-bool memory_reserve(struct engine *base, uint64_t bytes, uint64_t records)
-{
-    struct memory_engine *const engine = (struct memory_engine *)base;
-    const uint64_t all = bytes + records * RECORD_OVERHEAD_BYTES;
-
-    // As if all of it were there already, would one more record of no size fit?
-    engine->reserved_bytes += all;
-    if (engine->options.eviction == EVICTION_REFUSE && !live_fits(engine, 1, 0, 0)) {
-        engine->reserved_bytes -= all;
-        return false;
-    }
-    return true;
-}
-
-void memory_unreserve(struct engine *base, uint64_t bytes, uint64_t records)
-{
-    struct memory_engine *const engine = (struct memory_engine *)base;
-    const uint64_t all = bytes + records * RECORD_OVERHEAD_BYTES;
-
-    CHECK(engine->reserved_bytes >= all);
-    engine->reserved_bytes -= all;
 }
 
 // Whether it would fit if there were nothing else.
@@ -176,6 +183,50 @@ static uint64_t free_some(struct memory_engine *engine, bool live_full, bool cho
     return evicted;
 }
 
+// Of a record beside its key and object (its header, an expiry), and of its entry.
+enum { RECORD_OVERHEAD_BYTES = 48 };
+
+// The most that so many records can take: each may be the first of its vnode, whose table begins
+// then, and large ones take whole pages.
+static uint64_t reserve_bytes(const struct memory_engine *engine, uint64_t bytes, uint64_t records)
+{
+    const uint64_t tables = records < engine->options.vnodes ? records : engine->options.vnodes;
+
+    return bytes + bytes / LARGE_RECORD_BYTES * large_bytes(0) + records * RECORD_OVERHEAD_BYTES +
+           tables * index_table_bytes_min(&engine->index);
+}
+
+bool memory_reserve(struct engine *base, uint64_t bytes, uint64_t records)
+{
+    struct memory_engine *const engine = (struct memory_engine *)base;
+    const uint64_t all = reserve_bytes(engine, bytes, records);
+    uint64_t looked = 0;
+    uint64_t part = fits_alone(engine, bytes) ? 1 : 0;
+
+    engine->reserved_bytes += all;
+    while (part != 0 && looked <= 8 * engine->options.memory_max_bytes) {
+        // As if all of it were there already, would one more record of no size fit?
+        const bool fits = live_fits(engine, 1, 0, 0);
+
+        if (fits && (evicts_segments(engine) || room_is_left(engine, 0))) {
+            return true;
+        }
+        part = free_some(engine, !fits, false);
+        looked += part;
+    }
+    engine->reserved_bytes -= all;
+    return false;
+}
+
+void memory_unreserve(struct engine *base, uint64_t bytes, uint64_t records)
+{
+    struct memory_engine *const engine = (struct memory_engine *)base;
+    const uint64_t all = reserve_bytes(engine, bytes, records);
+
+    CHECK(engine->reserved_bytes >= all);
+    engine->reserved_bytes -= all;
+}
+
 static void note_appended(struct memory_engine *engine, uint64_t bytes)
 {
     const uint64_t most = engine->options.memory_max_bytes / 8;
@@ -198,7 +249,7 @@ uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t
     for (;;) {
         const bool fits = live_fits(engine, bytes, replaced, flags);
 
-        if (fits) {
+        if (fits && leaves_reserved(engine, bytes, replaced, flags)) {
             const uint64_t place = bytes > LARGE_RECORD_BYTES
                                        ? segment_append_large(engine, bytes)
                                        : segment_append(engine, &engine->fresh, bytes);

@@ -15,6 +15,7 @@ enum {
     RUN_S_MAX = 40,         // virtual
     FROZEN_RUN_S_MAX = 150, // a frozen reader stays for up to 90 s
     LIMITED_MIB = 3,        // of memory for a core, where there is little
+    ALONE_MIB = 4,          // for the only one, which has twice as many vnodes as each of two
 };
 
 static const uint64_t ms = 1000 * 1000;
@@ -106,6 +107,7 @@ static void load_start_node(struct load *load)
     const struct load_features *const features = &load->features;
     static const uint32_t sizes[] = {64, 300, 1024, 4096, 16384};
     struct io_uring_options options = {64, 256, sizes[load_draw(&load->random, 5)]};
+    const uint32_t limited_mib = load->cores == 1 ? ALONE_MIB : LIMITED_MIB * load->cores;
     char config[512];
 
     if (features->few_buffers) {
@@ -116,9 +118,9 @@ static void load_start_node(struct load *load)
                    "auth: { insecure: true }\n"
                    "storage: { engine: memory, memory_max: %uMiB, eviction: %s }\n"
                    "clients: { max: %d, output_max: %s, idle_timeout: %s }\n",
-                   LOAD_PORT, features->limited ? LIMITED_MIB * load->cores : 1024,
-                   evictions[load->eviction], features->max_clients ? 3 : 1000,
-                   features->output_max ? "64KiB" : "128MiB", features->idle_timeout ? "1s" : "0");
+                   LOAD_PORT, features->limited ? limited_mib : 1024, evictions[load->eviction],
+                   features->max_clients ? 3 : 1000, features->output_max ? "64KiB" : "128MiB",
+                   features->idle_timeout ? "1s" : "0");
     load->rldb = sim_rldb_start(load->world, "10.0.0.1", load->cores, config, &options);
     sim_rldb_watch(load->rldb, load_violation, load);
     for (uint32_t i = 0; i < LOAD_STABLE_KEYS; i++) {
@@ -290,41 +292,13 @@ static void load_finish_node(struct load *load)
 
 // Checking ----------------------------------------------------------------------------------------
 
-// With little memory a command that sets several keys may find no room in the middle of it, and is
-// refused with some of them set: engine_reserve() counts bytes, and segments are what runs out.
-static bool op_may_be_half(const struct load *load, const struct model_op *op)
-{
-    return load->features.limited && op->reply.kind == MODEL_REFUSED &&
-           (op->kind == MODEL_MSET || op->kind == MODEL_MSETNX);
-}
-
-static uint32_t history_add(const struct load *load, const struct model_op *op,
-                            struct model_op *ret_ops)
-{
-    if (!op_may_be_half(load, op)) {
-        *ret_ops = *op;
-        return 1;
-    }
-    for (uint32_t i = 0; i < op->key_count; i++) {
-        ret_ops[i] = (struct model_op){.invoked_ns = op->invoked_ns,
-                                       .answered_ns = MODEL_NEVER,
-                                       .connection = op->connection,
-                                       .sequence = op->sequence,
-                                       .kind = MODEL_SET,
-                                       .key_count = 1,
-                                       .keys = {op->keys[i]},
-                                       .values = {op->values[i]}};
-    }
-    return op->key_count;
-}
-
 static uint32_t load_history(const struct load *load, uint32_t object, struct model_op *ret_ops)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < load->op_count; i++) {
         if (load->ops[i].object == object && load->ops[i].op.invoked_ns != MODEL_NEVER) {
-            count += history_add(load, &load->ops[i].op, ret_ops + count);
+            ret_ops[count++] = load->ops[i].op;
         }
     }
     return count;
@@ -351,7 +325,7 @@ static void load_check_histories(struct load *load)
     const struct model_rules rules = {.in_order = load->cores == 1,
                                       .evicts = load->features.evicts,
                                       .refuses = load->features.scarce || load->features.limited};
-    struct model_op *const ops = sim_allocate((load->op_count * MODEL_KEYS + 1) * sizeof *ops);
+    struct model_op *const ops = sim_allocate((load->op_count + 1) * sizeof *ops);
 
     for (uint32_t object = 0; object < load->object_count && !load->failed; object++) {
         const uint32_t count = load_history(load, object, ops);
