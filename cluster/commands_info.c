@@ -96,6 +96,7 @@ static void info_add(struct info_part *total, const struct info_part *part)
     for (size_t i = 0; i < offsetof(struct stats, batch) / sizeof *sum; i++) {
         sum[i] += add[i];
     }
+    error_counts_add(&total->stats.error_counts, &part->stats.error_counts);
     for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
         total->stats.of[i].calls += part->stats.of[i].calls;
         total->stats.of[i].time_ns += part->stats.of[i].time_ns;
@@ -335,8 +336,13 @@ static void info_latencystats(struct info *info)
 
 static void info_errorstats(struct info *info)
 {
-    if (info->total->stats.errors != 0) {
-        text_printf(&info->text, "errorstat_all:count=%" PRIu64 "\r\n", info->total->stats.errors);
+    struct error_counts *counts = &info->total->stats.error_counts;
+    error_counts_sort(counts);
+    for (uint64_t i = 0; i < counts->used; i++) {
+        if (counts->rows[i].count != 0) {
+            text_printf(&info->text, "errorstat_%s:count=%" PRIu64 "\r\n", counts->rows[i].code,
+                        counts->rows[i].count);
+        }
     }
 }
 

@@ -13,7 +13,9 @@
 void exec_error(struct exec *x, const char *text)
 {
     x->failed = true;
-    x->shard->stats.errors++;
+    if (x->part == NULL) {
+        stats_note_error(&x->shard->stats, slice_from_text(text));
+    } // else several cores may say it, and the one that is replied is counted (multi.c)
     reply_error_text(&x->reply, text);
 }
 

@@ -158,6 +158,16 @@ static void multi_reply_transfer(struct multi *multi, struct exec *x)
     }
 }
 
+// The error that a part replied instead of what it was asked for.
+static void multi_note_error(struct shard *shard, const struct outbuf *out)
+{
+    const struct outbuf_chunk *head = out->head;
+    if (head != NULL && head->end > head->begin && head->bytes[head->begin] == '-') {
+        stats_note_error(&shard->stats,
+                         slice_of(head->bytes + head->begin + 1, head->end - head->begin - 1));
+    }
+}
+
 // Everything is back: the one reply is made of the parts'. May take several slices.
 static void multi_reply(struct multi *multi)
 {
@@ -168,6 +178,7 @@ static void multi_reply(struct multi *multi)
         struct multi_part *part = &multi->parts[p];
         if (part->failed) {
             // Only the error: what its keys replied before it is dropped.
+            multi_note_error(shard, &part->result.out);
             outbuf_splice(x.reply.out, &part->result.out, &shard->outbufs);
             x.failed = true;
         }

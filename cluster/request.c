@@ -393,6 +393,7 @@ static void request_run(struct shard *shard, struct request *request)
     if (x->argc == 0) {
         char text[RESP_ERROR_TEXT_MAX];
         resp_error_text(&client->parser, text);
+        stats_note_error(&shard->stats, slice_from_text(text));
         reply_error_text(&x->reply, text);
         client_close_after_reply(client);
     } else if (request_admit(x)) {

@@ -134,6 +134,12 @@ void stats_close(struct stats *stats)
     stats->latency_buckets = NULL;
 }
 
+void stats_note_error(struct stats *stats, struct slice text)
+{
+    stats->errors++;
+    error_counts_note(&stats->error_counts, text);
+}
+
 void stats_reset(struct stats *stats)
 {
     uint64_t gathered = stats->input_gathered_bytes;
@@ -147,6 +153,7 @@ void stats_reset(struct stats *stats)
     }
     histogram_clear(&stats->batch.histogram);
     memset(stats, 0, offsetof(struct stats, batch));
+    stats->error_counts = (struct error_counts){0};
     stats->input_gathered_bytes = gathered;
     stats->latency_buckets = buckets;
 }

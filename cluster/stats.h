@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cluster/command.h"
+#include "cluster/error_counts.h"
 #include "core/histogram.h"
 #include "core/metrics.h"
 
@@ -38,14 +39,18 @@ struct stats {
     uint64_t wakes_sent;
     uint64_t auth_failures;
     uint64_t accept_errors;
-    uint64_t commands_a_second;     // gauge: over the last tenth of a second
-    struct histogram_latency batch; // ns, one batch from parse to the last reply
+    uint64_t commands_a_second;       // gauge: over the last tenth of a second
+    struct histogram_latency batch;   // ns, one batch from parse to the last reply
+    struct error_counts error_counts; // `errors` by code
     struct command_stats of[COMMAND_INDEX_MAX];
     uint64_t *latency_buckets; // HISTOGRAM_LATENCY_BUCKETS for each command
 };
 
 int stats_open(struct stats *stats);
 void stats_close(struct stats *stats);
+
+// An error was replied: `text` without its '-'.
+void stats_note_error(struct stats *stats, struct slice text);
 
 // CONFIG RESETSTAT: everything that counts from start.
 void stats_reset(struct stats *stats);

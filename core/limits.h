@@ -264,6 +264,8 @@ enum {
     LIMIT_BACKGROUND_BYTES = 64 * 1024,
 
     LIMIT_SLOWLOG_ENTRIES = 1024, // of a shard; slowlog-max-len cannot ask for more
+
+    LIMIT_ERROR_CODES = 32, // first words of error replies that are counted each; there are some 20
 };
 
 static_assert(2 * (LIMIT_MESSAGES_OUT + LIMIT_MULTIS + LIMIT_HTTP_CONNECTIONS) +

@@ -270,6 +270,44 @@ def _kills(server):
     return facts
 
 
+WRONG_REQUESTS = [
+    ["SET", "k", "v", "NX", "XX"],
+    ["INCRBY", "k", "x"],
+    ["NOSUCH", "k"],
+    ["GET"],
+    ["CLIENT", "NOSUCH"],
+    ["CLIENT", "LIST", "TYPE", "nosuch"],
+    ["CLIENT", "KILL", "ID", "0"],
+    ["MSET", "k"],
+    ["MSET", "a", "1", "b"],
+    ["RENAME", "nosuch", "k"],
+    ["AUTH", "nosuch", "x"],
+    ["HELLO", "9"],
+    ["HELLO", "3", "AUTH", "nosuch", "x"],
+    ["CONFIG", "SET", "maxmemory", "x"],
+]
+
+
+def _counted_errors(server):
+    """How many errors of each code INFO tells of after some, and after CONFIG RESETSTAT."""
+    with Connection(server.port) as client:
+        client.cmd("CONFIG", "RESETSTAT")
+        facts = []
+        for request in WRONG_REQUESTS:
+            client.cmd(*request)
+            info = client.cmd("INFO", "errorstats")
+            facts.append((request, sorted(info.split()), len(info.split())))
+        with Connection(server.port) as other:
+            other.send(b"*1\r\n*1\r\n")
+            other.read()
+        stats = client.cmd("INFO", "stats").split()
+        total = [line for line in stats if line.startswith(b"total_error")]
+        facts.append((client.cmd("INFO", "errorstats"), total))
+        client.cmd("CONFIG", "RESETSTAT")
+        facts.append(client.cmd("INFO", "errorstats"))
+    return facts
+
+
 def _of_both(facts):
     """A case that compares what a function finds out about each server."""
 
@@ -291,6 +329,7 @@ def run(report, targets):
             ("times to live that move", _expiry_moves),
             ("CLIENT PAUSE and UNPAUSE", _of_both(_paused)),
             ("CLIENT KILL", _of_both(_kills)),
+            ("INFO errorstats", _of_both(_counted_errors)),
         ],
         targets,
     )
