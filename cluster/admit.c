@@ -223,6 +223,22 @@ static bool admit_word(const struct exec *x)
     return false;
 }
 
+bool request_is_refused(const struct exec *x)
+{
+    const struct command *command = x->command;
+    const struct client *client = x->client;
+    if (command == NULL || !command_arity_ok(command, x->argc) ||
+        (command->subcommand_count != 0 && x->argc > 1)) {
+        return true;
+    }
+    if ((command->flags & COMMAND_NO_AUTH) != 0) {
+        return false;
+    }
+    return (client->flags & CLIENT_AUTHENTICATED) == 0 ||
+           (!acl_user_is_unlimited(client->user) &&
+            !acl_check_command(client->user, command->index));
+}
+
 bool request_admit(struct exec *x)
 {
     if (!admit_word(x)) {

@@ -161,15 +161,20 @@ static bool request_must_wait(const struct shard *shard, struct client *client,
            !planted(PLANTED_SKIP_BARRIER);
 }
 
-static bool request_paused(const struct shard *shard, const struct command *command)
+// What is refused anyway is not held, as in Redis.
+static bool request_paused(const struct shard *shard, const struct exec *x)
 {
+    const struct command *command = x->command;
+    if (request_is_refused(x)) {
+        return false;
+    }
     switch (shard->pause) {
     case SHARD_PAUSE_NONE:
         return false;
     case SHARD_PAUSE_WRITES:
-        return command != NULL && (command->flags & COMMAND_WRITE) != 0;
+        return (command->flags & COMMAND_WRITE) != 0;
     case SHARD_PAUSE_ALL:
-        return command == NULL || (command->flags & COMMAND_UNPAUSES) == 0;
+        return (command->flags & COMMAND_UNPAUSES) == 0;
     }
     return false;
 }
@@ -179,7 +184,7 @@ static bool request_paused(const struct shard *shard, const struct command *comm
 static bool request_may_go(struct shard *shard, struct client *client, struct request *request)
 {
     const struct command *command = request->exec.command;
-    if (shard->pause != SHARD_PAUSE_NONE && request_paused(shard, command)) {
+    if (shard->pause != SHARD_PAUSE_NONE && request_paused(shard, &request->exec)) {
         client->flags |= CLIENT_PAUSED;
         return false;
     }

@@ -31,6 +31,10 @@ bool request_execute(struct shard *shard);
 // The checks before every command (admit.c): false when it may not run; the error is replied then.
 bool request_admit(struct exec *x);
 
+// Whether they refuse the request for what it is, its keys and values aside: it is unknown, its
+// arity is wrong, the user may not run it. x->client and x->command are set; replies nothing.
+bool request_is_refused(const struct exec *x);
+
 // The part of them that is about one key of a command that may have many, at argv[argument]:
 // multi.c asks; true at once where request_admit() has looked at all keys.
 bool request_admit_key(struct exec *x, uint32_t argument);

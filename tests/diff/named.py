@@ -235,6 +235,22 @@ def _paused(server):
             facts.append((pause, request, reply, answer, "held" if held else "at once"))
             # A client that pauses all is paused too: this waits for the end of it.
             boss.cmd("CLIENT", "UNPAUSE")
+        # What is refused anyway is not held.
+        for request in (
+            ["GET"],
+            ["NOSUCH", "k"],
+            ["CLIENT", "NOSUCH", "x"],
+            ["SET", "k", "v", "NOSUCH"],
+            ["PING"],
+            ["QUIT"],
+        ):
+            boss.cmd("CLIENT", "PAUSE", "600")
+            with Connection(server.port) as third:
+                start = time.monotonic()
+                answer = third.cmd(*request)
+                held = time.monotonic() - start > 0.3
+                facts.append((request, answer, "held" if held else "at once"))
+            boss.cmd("CLIENT", "UNPAUSE")
         # An UNPAUSE that was sent with the PAUSE ends it early only for WRITE.
         boss.cmd("CLIENT", "PAUSE", "30000", "WRITE")
         other.send(encode("SET", "k", "x"))
