@@ -366,6 +366,26 @@ static void command_list(struct exec *x)
     command_each(x, command_list_one, &filter);
 }
 
+// The words of the key at argv[at] of the command that begins at argv[first]: those that its
+// specification has, and where it says that they vary (SET), those that they are here.
+static struct slice command_key_words(const struct exec *x, const struct command *command,
+                                      uint32_t first, uint32_t at)
+{
+    struct slice words = slice_from_text(command->key_flags);
+    const char *comma = strstr(command->key_flags, ", ");
+    if (comma != NULL) {
+        size_t size = (size_t)(comma - command->key_flags);
+        words = at == first ? slice_of(words.bytes, size) : slice_from_text(comma + 2);
+    }
+    if (strstr(command->key_flags, "variable_flags") != NULL) {
+        words = slice_from_text("OW update");
+        for (uint32_t i = 2 + first + 2; i < x->argc; i++) {
+            words = exec_word(x, i, "get") ? slice_from_text("RW access update") : words;
+        }
+    }
+    return words;
+}
+
 static void command_getkeys(struct exec *x)
 {
     uint32_t first, end, step;
@@ -386,13 +406,10 @@ static void command_getkeys(struct exec *x)
         reply_array(&x->reply, (end - first + step - 1) / step);
         for (uint32_t i = first; i < end; i += step) {
             if (with_flags) {
-                const char *flags = command->key_flags;
-                const char *comma = strstr(flags, ", ");
-                const char *own = comma != NULL && i != first ? comma + 2 : flags;
-                size_t size = comma != NULL && i == first ? (size_t)(comma - flags) : strlen(own);
+                struct slice words = command_key_words(x, command, first, i);
                 reply_array(&x->reply, 2);
                 reply_bulk(&x->reply, x->argv[i + 2]);
-                reply_words(&x->reply, own, size);
+                reply_words(&x->reply, (const char *)words.bytes, words.size);
             } else {
                 reply_bulk(&x->reply, x->argv[i + 2]);
             }

@@ -54,8 +54,7 @@ void session_reset(struct client *client)
     client->protocol = 2;
     (void)session_set_name(client, slice_of(NULL, 0));
     client->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT |
-                                 CLIENT_READONLY_MODE | CLIENT_NO_EVICT | CLIENT_NO_TOUCH |
-                                 CLIENT_AUTHENTICATED);
+                                 CLIENT_READONLY_MODE | CLIENT_NO_TOUCH | CLIENT_AUTHENTICATED);
     client->user = acl_initial_user(client->shard->node->acl);
     if (client->user != NULL) {
         client->flags |= CLIENT_AUTHENTICATED;

@@ -24,5 +24,5 @@ bool session_set_name(struct client *client, struct slice name);
 // One of the texts of CLIENT SETINFO, by the same rules.
 bool session_set_text(char **text, struct slice value);
 
-// RESET: RESP2, no name, the user of new connections, replies on.
+// RESET: RESP2, no name, the user of new connections, replies on. NO-EVICT stays, as in Redis.
 void session_reset(struct client *client);

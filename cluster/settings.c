@@ -180,6 +180,29 @@ static const char *set_policy(const struct shard *shard, struct slice value,
     return NULL;
 }
 
+static const char *const syncs[] = {
+    [CONFIG_SYNC_ALWAYS] = "always",
+    [CONFIG_SYNC_INTERVAL] = "everysec",
+    [CONFIG_SYNC_NEVER] = "no",
+};
+
+static void get_sync(const struct shard *shard, struct text *text)
+{
+    text_string(text, syncs[shard->config.storage.sync]);
+}
+
+static const char *set_sync(const struct shard *shard, struct slice value,
+                            struct settings *settings)
+{
+    (void)shard;
+    int sync = choice_parse(syncs, sizeof syncs / sizeof syncs[0], value);
+    if (sync < 0) {
+        return "argument(s) must be one of the following: always, everysec, no";
+    }
+    settings->config.storage.sync = (enum config_sync)sync;
+    return NULL;
+}
+
 static void get_timeout(const struct shard *shard, struct text *text)
 {
     text_u64(text, shard->config.clients.idle_timeout_ns / NS_PER_S);
@@ -366,7 +389,7 @@ static void get_output_limit(const struct shard *shard, struct text *text)
 const struct settings_name settings_names[] = {
     {.name = "aclfile", .path = "auth.users_file", .get = get_aclfile},
     {.name = "activedefrag", .fixed = "no"},
-    {.name = "appendfsync", .fixed = "everysec"},
+    {"appendfsync", "storage.sync", NULL, get_sync, set_sync},
     {.name = "appendonly", .fixed = "no"},
     {.name = "bind", .get = get_bind},
     {.name = "client-output-buffer-limit", .path = "clients.output_max", .get = get_output_limit},

@@ -220,6 +220,23 @@ def _command_infos():
     yield [b"COMMAND", b"INFO", b"get", b"nosuch", b"del", b"client|nosuch", b"nosuch|get", b""]
 
 
+KEY_CALLS = """
+GET k|SET k v|SET k v GET|SET k v EX 10|SET k v NX get|SET GET GET|SET GET get k|MGET a b c
+MSET a 1 b 2|MSET a 1 b|MSETNX a 1|DEL a b|UNLINK a|EXISTS a b|TOUCH a|TTL a|EXPIRE a 1 NX
+PERSIST a|RENAME a b|RENAMENX a b|COPY a b|COPY a b REPLACE|SETEX a 1 v|SETNX a v|GETSET a v
+GETDEL a|GETEX a EX 1|STRLEN a|APPEND a v|GETRANGE a 0 1|SETRANGE a 0 v|INCR a
+INCRBYFLOAT a 1|OBJECT ENCODING a|OBJECT HELP|MEMORY USAGE a|DBSIZE|GET|SET k|NOSUCH a
+CLIENT LIST|CLIENT NOSUCH a|TYPE a|PEXPIREAT a 1""".replace(
+    "\n", "|"
+).strip("|").split("|")
+
+
+def _keys_of_calls():
+    for call in KEY_CALLS:
+        for sub in (b"GETKEYS", b"GETKEYSANDFLAGS"):
+            yield [b"COMMAND", sub, *call.encode().split()]
+
+
 def _calls():
     for call in names.CLIENT_CALLS:
         yield [b"CLIENT"] + call
@@ -328,6 +345,7 @@ def cases():
     yield "unknown subcommands", _subcommands()
     yield "CLIENT, HELLO, server calls", _calls()
     yield "COMMAND INFO", _command_infos()
+    yield "COMMAND GETKEYS", _keys_of_calls()
     yield "KEYS: patterns", _globs()
     yield "RENAME, RENAMENX, COPY: pairs of keys", _key_pairs()
     yield "several keys over all cores", _multi_keys()
