@@ -47,15 +47,31 @@ static uint64_t client_output_share(const struct client *client)
     return client->shard->config.clients.output_max_bytes / LIMIT_CLIENT_OUTPUT_SHARE;
 }
 
+// Whether it sends faster than its requests are run, so that receiving has to stop.
+static bool client_is_ahead(const struct client *client)
+{
+    return client_backlog_bytes(client) > LIMIT_CLIENT_BACKLOG_BYTES;
+}
+
 // Bytes of replies that may be unread when the next request begins. Who sends his whole pipeline
 // before he reads would wait for us to receive as we wait for him to read: what he has sent past
-// what is taken in for later runs, as long as its replies fit.
+// what is taken in for later runs. Whom that does not help, since he has sent even more, is seen to
+// take nothing: he is held no longer, and has output_max or is closed.
 static uint64_t client_output_hold(const struct client *client)
 {
     uint64_t share = client_output_share(client);
-    return client_backlog_bytes(client) > LIMIT_CLIENT_BACKLOG_BYTES
-               ? share * (LIMIT_CLIENT_OUTPUT_SHARE - 1)
-               : share;
+    if (client->flags & CLIENT_UNHELD) {
+        return client->shard->config.clients.output_max_bytes;
+    }
+    return client_is_ahead(client) ? share * (LIMIT_CLIENT_OUTPUT_SHARE - 1) : share;
+}
+
+// Begins anew to wait for a client that is held to take something.
+static void client_stuck_arm(struct client *client)
+{
+    uint64_t ms = client_is_ahead(client) ? LIMIT_CLIENT_STALLED_MS : LIMIT_CLIENT_STUCK_MS;
+    timer_arm(&client->shard->timers, &client->stuck_timer,
+              client->shard->io->now_ns + ms * UINT64_C(1000000));
 }
 
 bool client_may_ask(struct client *client)
@@ -63,8 +79,7 @@ bool client_may_ask(struct client *client)
     struct shard *shard = client->shard;
     if (client->out.bytes > client_output_hold(client)) {
         client->flags |= CLIENT_HELD;
-        timer_arm(&shard->timers, &client->stuck_timer,
-                  shard->io->now_ns + LIMIT_CLIENT_STUCK_MS * UINT64_C(1000000));
+        client_stuck_arm(client);
         return false;
     }
     // What waits behind replies that are still under way is let go of as these come, whether or not
@@ -108,8 +123,11 @@ static void client_hold_end(struct client *client)
 // What held the client back may be over.
 static void client_ask_again(struct client *client)
 {
-    if ((client->flags & CLIENT_HELD) && client->out.bytes <= client_output_share(client) / 2) {
-        client_hold_end(client);
+    if (client->out.bytes <= client_output_share(client) / 2) {
+        client->flags &= ~(uint32_t)CLIENT_UNHELD;
+        if (client->flags & CLIENT_HELD) {
+            client_hold_end(client);
+        }
     }
     if ((client->flags & CLIENT_WINDOWED) && client->pending_count <= client->window / 2U) {
         client->flags &= ~(uint32_t)CLIENT_WINDOWED;
@@ -121,11 +139,13 @@ static void client_ask_again(struct client *client)
 // be one large request, whose rest has to come.
 static void client_backlog_bound(struct client *client)
 {
-    if (client_backlog_bytes(client) <= LIMIT_CLIENT_BACKLOG_BYTES) {
+    if (!client_is_ahead(client)) {
         return;
     }
     if ((client->flags & CLIENT_HELD) && client->out.bytes <= client_output_hold(client)) {
         client_hold_end(client);
+    } else if ((client->flags & (CLIENT_HELD | CLIENT_READ_PAUSED)) == CLIENT_HELD) {
+        client_stuck_arm(client);
     }
     bool waits = client_blocked(client) || (client->flags & CLIENT_DRY) == 0;
     if (waits && !(client->flags & CLIENT_READ_PAUSED)) {
@@ -361,8 +381,9 @@ static void client_sent(struct io_op *op, int32_t result)
     client->output_bytes_total += (uint32_t)result;
     shard->stats.net_output_bytes += (uint32_t)result;
     if (client->flags & CLIENT_HELD) {
-        timer_arm(&shard->timers, &client->stuck_timer,
-                  shard->io->now_ns + LIMIT_CLIENT_STUCK_MS * UINT64_C(1000000));
+        client_stuck_arm(client);
+    }
+    if (client->flags & (CLIENT_HELD | CLIENT_UNHELD)) {
         client_ask_again(client);
     }
     if (client->out.bytes != 0) {
@@ -370,6 +391,29 @@ static void client_sent(struct io_op *op, int32_t result)
     } else if (client->flags & CLIENT_CLOSE_AFTER_REPLY && client->pending_first == NULL) {
         client_close(client);
     }
+}
+
+// A client that is closed for what it does: told, but not for each of a thousand of them.
+static void client_log_closed(const struct client *client, struct log_limit *limit,
+                              const char *message, const char *bytes_name, uint64_t bytes)
+{
+    struct shard *shard = client->shard;
+    struct log_line line;
+    uint32_t suppressed;
+    char address[IO_ADDRESS_TEXT_MAX];
+    if (!log_limit_pass(limit, shard->io->now_ns, LIMIT_CLOSED_LOG_MS * UINT64_C(1000000),
+                        LIMIT_CLOSED_LOG_LINES, &suppressed)) {
+        return;
+    }
+    client_address(client, true, address, sizeof address);
+    log_begin(&line, &shard->log, LOG_LEVEL_WARNING, message);
+    log_u64(&line, "client", client->id);
+    log_text(&line, "address", address);
+    log_u64(&line, bytes_name, bytes);
+    if (suppressed != 0) {
+        log_u64(&line, "lines_left_out", suppressed);
+    }
+    log_end(&line);
 }
 
 bool client_output_exceeded(struct client *client)
@@ -380,12 +424,9 @@ bool client_output_exceeded(struct client *client)
                                          !client->out.failed && !client->late.failed)) {
         return false;
     }
-    struct log_line line;
-    log_begin(&line, &shard->log, LOG_LEVEL_WARNING,
-              "closed a client that does not read its replies (clients.output_max)");
-    log_u64(&line, "client", client->id);
-    log_u64(&line, "pending_bytes", bytes);
-    log_end(&line);
+    client_log_closed(client, &shard->output_closed,
+                      "closed a client that does not read its replies (clients.output_max)",
+                      "unread_bytes", bytes);
     shard->stats.output_limit_disconnections++;
     client_close(client);
     return true;
@@ -571,8 +612,8 @@ static void client_stuck(struct timer *timer)
 {
     struct client *client =
         (struct client *)((uint8_t *)timer - offsetof(struct client, stuck_timer));
-    client->shard->stats.output_limit_disconnections++;
-    client_close(client);
+    client->flags |= CLIENT_UNHELD;
+    client_hold_end(client);
 }
 
 static void client_idle(struct timer *timer)

@@ -88,6 +88,7 @@ enum client_flags {
     CLIENT_PAUSED = 1 << 18,      // CLIENT PAUSE holds its next request
     CLIENT_BEHIND = 1 << 22,      // its next request begins when all before it is replied
     CLIENT_DRY = 1 << 23,         // when last looked at, its input held no whole request
+    CLIENT_UNHELD = 1 << 24,      // it took nothing while it was held: up to output_max is unread
 };
 
 enum { CLIENT_PARTIAL_SPANS = 64 };

@@ -55,6 +55,7 @@ struct shard {
     struct client *clients_last;
     struct client_walk *client_walks;
     size_t held_bytes; // replies that wait behind others of their client that are under way
+    struct log_limit output_closed; // the log's lines about clients past clients.output_max
     uint32_t client_count;
     uint64_t client_id_next;
     struct client *ready_first, *ready_last;

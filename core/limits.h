@@ -221,8 +221,16 @@ enum {
     LIMIT_HELD_BYTES = 128 * 1024 * 1024,
 
     // ms. A connection whose unread replies hold its next requests back, and that takes nothing for
-    // so long, is closed.
+    // so long, is asked on until clients.output_max is reached, which closes it. The first is for
+    // one that sends more than is taken in: it seems to read when all is sent, which will not be
+    // before its requests go on.
+    LIMIT_CLIENT_STALLED_MS = 1000,
     LIMIT_CLIENT_STUCK_MS = 60 * 1000,
+
+    // Lines of log about connections that were closed for what they do, of a shard and kind, in so
+    // many ms: a thousand of them come at a time.
+    LIMIT_CLOSED_LOG_LINES = 5,
+    LIMIT_CLOSED_LOG_MS = 10 * 1000,
 
     // Connections beyond clients.max that can be told so at a time.
     LIMIT_CLIENTS_REFUSED = 64,

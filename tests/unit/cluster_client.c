@@ -298,6 +298,76 @@ Test(client, is_closed_when_it_reads_nothing_for_long)
     story_close(&story);
 }
 
+// "GET big" so often, and then more than is taken in while these wait: a client that sends all this
+// before it reads.
+static void send_and_do_not_read(struct sim_talk *talk, int gets)
+{
+    enum { VALUE = 900 * 1000, SETS = 4 };
+    char *const bytes = calloc(1, VALUE + 3);
+
+    memset(bytes, 'x', VALUE);
+    memcpy(bytes + VALUE, "\r\n", 2);
+    sim_talk_deaf(talk, true);
+    for (int i = 0; i < gets; i++) {
+        sim_talk_say(talk, "GET big\r\n");
+    }
+    for (int i = 0; i < SETS; i++) {
+        sim_talk_say(talk, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$900000\r\n");
+        sim_talk_send(talk, bytes, VALUE + 2);
+    }
+    free(bytes);
+}
+
+Test(client, is_answered_within_output_max_what_it_sent_before_it_read)
+{
+    enum { GETS = 30, EACH = 500001 };
+    static const char ends[] = "+OK\r\n+OK\r\n+OK\r\n+OK\r\n";
+    struct story story =
+        story_open(2, "clients: { output_max: 16MiB }\nstorage: { value_max: 1MiB }\n");
+    struct sim_talk *const other = story_talk(&story, 0);
+    const struct shard *const shard = sim_rldb_shard(story.rldb, 0);
+    size_t heard = 0;
+
+    story_expect(other, "SETRANGE big 500000 x\r\n", ":500001\r\n");
+    struct sim_talk *const talk = story_talk(&story, 0);
+
+    send_and_do_not_read(talk, GETS);
+    story_run(&story, 5000);
+    cr_assert_eq(shard->client_count, 2, "it is within its bound");
+    cr_assert_eq(shard->clients->commands, GETS + 4, "%zu", (size_t)shard->clients->commands);
+    cr_assert_gt(shard->clients->out.bytes, 16 * 1024 * 1024 * 3 / 4);
+    sim_talk_deaf(talk, false);
+    for (int i = 0; i < 100; i++) {
+        size_t size;
+
+        (void)sim_talk_hear(talk, 200, &size);
+        heard += size;
+    }
+    cr_assert_eq(heard, GETS * (strlen("$500001\r\n\r\n") + EACH) + strlen(ends));
+    cr_assert_eq(shard->clients->flags & CLIENT_UNHELD, 0, "and is held again next time");
+    story_close(&story);
+}
+
+Test(client, is_closed_at_once_past_output_max)
+{
+    enum { TALKS = 20 };
+    struct story story =
+        story_open(2, "clients: { output_max: 2MiB }\nstorage: { value_max: 1MiB }\n");
+    struct sim_talk *const other = story_talk(&story, 0);
+    const struct shard *const shard = sim_rldb_shard(story.rldb, 0);
+
+    story_expect(other, "SETRANGE big 500000 x\r\n", ":500001\r\n");
+    for (int i = 0; i < TALKS; i++) {
+        send_and_do_not_read(story_talk(&story, 0), 30);
+    }
+    story_run(&story, 5000);
+    cr_assert_eq(shard->client_count, 1, "%u", shard->client_count);
+    cr_assert_eq(shard->stats.output_limit_disconnections, TALKS);
+    cr_assert_eq(shard->output_closed.lines, LIMIT_CLOSED_LOG_LINES, "and not a line for each");
+    cr_assert_eq(shard->output_closed.suppressed, TALKS - LIMIT_CLOSED_LOG_LINES);
+    story_close(&story);
+}
+
 Test(client, says_nothing_while_replies_are_off)
 {
     struct story story = story_open(2, "");
