@@ -564,6 +564,8 @@ void client_close(struct client *client)
         return;
     }
     struct shard *shard = client->shard;
+    shard->paused_count -= (client->flags & CLIENT_PAUSED) != 0;
+    client->flags &= ~(uint32_t)CLIENT_PAUSED;
     client->flags |= CLIENT_CLOSING;
     timer_cancel(&shard->timers, &client->idle_timer);
     timer_cancel(&shard->timers, &client->stuck_timer);

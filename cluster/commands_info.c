@@ -22,6 +22,7 @@ enum { INFO_BYTES_MAX = 4 * 1024 * 1024, INFO_SHARD_BYTES = 2048 };
 // What one core tells. Figures that add up, and in the end the sum of all.
 struct info_part {
     uint64_t clients;
+    uint64_t paused; // of them, held back by CLIENT PAUSE
     uint64_t gathered_bytes;
     uint64_t output_bytes;
     uint64_t input_bytes_max, output_bytes_max; // of one client
@@ -55,6 +56,7 @@ static void info_run(struct exec *x)
         return;
     }
     part->clients = shard->client_count;
+    part->paused = shard->paused_count;
     part->gathered_bytes = shard->stats.input_gathered_bytes;
     part->reactor = shard->reactor.metrics;
     part->slices = shard->work.slices;
@@ -84,6 +86,7 @@ static void info_add(struct info_part *total, const struct info_part *part)
     uint64_t *sum = (uint64_t *)&total->engine;
     const uint64_t *add = (const uint64_t *)&part->engine;
     total->clients += part->clients;
+    total->paused += part->paused;
     total->gathered_bytes += part->gathered_bytes;
     total->output_bytes += part->output_bytes;
     total->input_bytes_max = larger(total->input_bytes_max, part->input_bytes_max);
@@ -149,9 +152,10 @@ static void info_clients(struct info *info)
                 "connected_clients:%" PRIu64 "\r\ncluster_connections:0\r\nmaxclients:%u\r\n"
                 "client_recent_max_input_buffer:%" PRIu64
                 "\r\nclient_recent_max_output_buffer:%" PRIu64
-                "\r\nblocked_clients:0\r\ntracking_clients:0\r\nclients_in_timeout_table:0\r\n",
+                "\r\nblocked_clients:%" PRIu64
+                "\r\ntracking_clients:0\r\nclients_in_timeout_table:0\r\n",
                 info->total->clients, info->x->shard->config.clients.max,
-                info->total->input_bytes_max, info->total->output_bytes_max);
+                info->total->input_bytes_max, info->total->output_bytes_max, info->total->paused);
 }
 
 static void human_bytes(uint64_t bytes, char *text, size_t size)

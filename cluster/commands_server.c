@@ -259,10 +259,13 @@ static void latency_histogram(struct exec *x)
     x->part->data_size = COMMAND_INDEX_MAX * sizeof *parts;
 }
 
+// By its own name, or by that of its container ("client" for "client|list").
 static bool latency_asked(const struct exec *x, const char *name)
 {
+    char container[32];
+    (void)snprintf(container, sizeof container, "%.*s", (int)strcspn(name, "|"), name);
     for (uint32_t i = 2; i < x->argc; i++) {
-        if (exec_word(x, i, name)) {
+        if (exec_word(x, i, name) || exec_word(x, i, container)) {
             return true;
         }
     }
@@ -440,8 +443,11 @@ static void debug_sleep(struct exec *x)
     later->timer.fire = debug_sleep_over;
     client_pending_add(x->client, &later->pending, PENDING_LATER);
     x->client->flags |= CLIENT_BARRIER;
-    timer_arm(&x->shard->timers, &later->timer,
-              x->shard->io->now_ns + (uint64_t)(seconds * 1000000000));
+    uint64_t takes_ns = (uint64_t)(seconds * 1000000000);
+    timer_arm(&x->shard->timers, &later->timer, x->shard->io->now_ns + takes_ns);
+    // Now, while its arguments are here: it will have taken as long as it was told.
+    slowlog_note(x->shard, x, takes_ns);
+    x->later = true;
 }
 
 static void debug_object(struct exec *x)

@@ -186,6 +186,7 @@ static bool request_may_go(struct shard *shard, struct client *client, struct re
     const struct command *command = request->exec.command;
     if (shard->pause != SHARD_PAUSE_NONE && request_paused(shard, &request->exec)) {
         client->flags |= CLIENT_PAUSED;
+        shard->paused_count++;
         return false;
     }
     request->credit = false;

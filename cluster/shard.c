@@ -291,6 +291,7 @@ void shard_unpause(struct shard *shard)
     for (struct client *client = shard->clients; client != NULL; client = client->next) {
         if (client->flags & CLIENT_PAUSED) {
             client->flags &= ~(uint32_t)CLIENT_PAUSED;
+            shard->paused_count--;
             client_mark_ready(client);
         }
         if (planted(PLANTED_FORGET_PAUSED)) {

@@ -57,6 +57,7 @@ struct shard {
     size_t held_bytes; // replies that wait behind others of their client that are under way
     struct log_limit output_closed; // the log's lines about clients past clients.output_max
     uint32_t client_count;
+    uint32_t paused_count; // of them, held back by CLIENT PAUSE
     uint64_t client_id_next;
     struct client *ready_first, *ready_last;
     struct client *flush_first;

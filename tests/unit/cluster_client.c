@@ -497,6 +497,15 @@ Test(client, waits_for_credit)
     story_close(&story);
 }
 
+static void story_expect_blocked(struct sim_talk *talk, int count)
+{
+    char line[40];
+
+    (void)snprintf(line, sizeof line, "\nblocked_clients:%d\r\n", count);
+    sim_talk_say(talk, "INFO clients\r\n");
+    cr_assert_not_null(strstr(sim_talk_hear(talk, 20, NULL), line), "not %s", line + 1);
+}
+
 Test(client, stays_paused_as_long_as_was_said)
 {
     struct story story = story_open(2, "");
@@ -508,11 +517,54 @@ Test(client, stays_paused_as_long_as_was_said)
     cr_assert_str_eq(sim_talk_hear(talk, 50, NULL), "$-1\r\n$-1\r\n",
                      "reads go on, in their order");
     cr_assert_str_eq(sim_talk_hear(talk, 50, NULL), "+OK\r\n$1\r\nv\r\n");
-    story_expect(other, "CLIENT PAUSE 100 ALL\r\n", "+OK\r\n");
-    sim_talk_say(talk, "PING\r\n");
+    story_expect(other, "CLIENT PAUSE 1000 WRITE\r\n", "+OK\r\n");
+    story_expect_blocked(other, 0);
+    sim_talk_say(talk, "SET k0 v\r\n");
+    cr_assert_str_eq(sim_talk_hear(talk, 40, NULL), "");
+    story_expect_blocked(other, 1);
+    story_expect(other, "CLIENT PAUSE 1000 ALL\r\n", "+OK\r\n");
     cr_assert_str_eq(sim_talk_hear(talk, 40, NULL), "");
     story_expect(other, "CLIENT UNPAUSE\r\n", "+OK\r\n");
-    cr_assert_str_eq(sim_talk_hear(talk, 5, NULL), "+PONG\r\n");
+    cr_assert_str_eq(sim_talk_hear(talk, 5, NULL), "+OK\r\n");
+    story_expect_blocked(other, 0);
+    story_close(&story);
+}
+
+Test(client, that_hangs_up_while_it_is_paused_is_not_counted_as_blocked)
+{
+    struct story story = story_open(2, "");
+    struct sim_talk *const talk = story_talk(&story, 1);
+    struct sim_talk *const other = story_talk(&story, 0);
+
+    story_expect(other, "CLIENT PAUSE 100000 WRITE\r\n", "+OK\r\n");
+    sim_talk_say(talk, "SET k0 v\r\n");
+    cr_assert_str_eq(sim_talk_hear(talk, 40, NULL), "");
+    story_expect_blocked(other, 1);
+    story_hang_up(&story, talk, true);
+    story_run(&story, 40);
+    story_expect_blocked(other, 0);
+    story_expect(other, "CLIENT UNPAUSE\r\n", "+OK\r\n");
+    story_expect_blocked(other, 0);
+    story_close(&story);
+}
+
+// What is slept by one is in the log of slow commands, and a container's name asks for all of it.
+Test(client, finds_its_commands_in_the_figures)
+{
+    struct story story = story_open(1, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+
+    story_expect(talk, "DEBUG SLEEP 0.02\r\n", "");
+    cr_assert_str_eq(sim_talk_hear(talk, 100, NULL), "+OK\r\n");
+    story_expect(talk, "SLOWLOG LEN\r\n", ":1\r\n");
+    story_expect(talk, "CLIENT ID\r\n", ":1\r\n");
+    story_expect(talk, "CLIENT NO-EVICT off\r\n", "+OK\r\n");
+    sim_talk_say(talk, "LATENCY HISTOGRAM client\r\n");
+    const char *heard = sim_talk_hear(talk, 20, NULL);
+
+    cr_assert_eq(strncmp(heard, "*4\r\n", 4), 0, "%s", heard);
+    cr_assert(strstr(heard, "client|id") != NULL && strstr(heard, "client|no-evict") != NULL, "%s",
+              heard);
     story_close(&story);
 }
 
