@@ -151,8 +151,7 @@ static void info_clients(struct info *info)
     text_printf(&info->text,
                 "connected_clients:%" PRIu64 "\r\ncluster_connections:0\r\nmaxclients:%u\r\n"
                 "client_recent_max_input_buffer:%" PRIu64
-                "\r\nclient_recent_max_output_buffer:%" PRIu64
-                "\r\nblocked_clients:%" PRIu64
+                "\r\nclient_recent_max_output_buffer:%" PRIu64 "\r\nblocked_clients:%" PRIu64
                 "\r\ntracking_clients:0\r\nclients_in_timeout_table:0\r\n",
                 info->total->clients, info->x->shard->config.clients.max,
                 info->total->input_bytes_max, info->total->output_bytes_max, info->total->paused);
