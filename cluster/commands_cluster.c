@@ -273,8 +273,10 @@ static void slot_walk(struct exec *x, struct walk *walk)
     do {
         bool moved = walk_go(walk, vnode, &part->at, SLOT_BUCKETS_AT_ONCE);
         part->more = !moved || (part->at != 0 && walk->matched < walk->most);
-    } while (part->more && !part->waits && !work_over(&x->shard->work));
-    if (!part->more) {
+    } while (part->more && !part->waits && !work_over(&x->shard->work) && !walk->failed);
+    if (walk_failed(x, walk)) {
+        part->more = false;
+    } else if (!part->more) {
         walk_unreadable(x, walk);
     }
 }

@@ -123,18 +123,6 @@ static bool scan_begin(struct exec *x, struct walk *walk, int64_t *ret_count)
     return true;
 }
 
-static bool walk_failed(struct exec *x, struct walk *walk)
-{
-    if (!walk->failed && x->part->out.bytes <= x->shard->config.clients.output_max_bytes) {
-        return false;
-    }
-    outbuf_clear(&x->part->out, x->reply.cache);
-    exec_error(x, walk->failed ? "ERR out of memory"
-                               : "ERR the reply would be larger than clients.output_max; use SCAN");
-    walk_drop(walk);
-    return true;
-}
-
 static void keyspace_scan(struct exec *x)
 {
     struct shard *shard = x->shard;

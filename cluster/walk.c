@@ -152,13 +152,27 @@ bool walk_go(struct walk *walk, uint32_t vnode, engine_cursor *cursor, size_t bu
     if (walk->late == NULL) {
         walk->scan.vnode = vnode;
         walk->scan.cursor = *cursor;
-        moved = engine_scan(walk->shard->engine, &walk->scan, buckets) == ENGINE_OK;
-        walk->part->waits = !moved;
+        enum engine_status status = engine_scan(walk->shard->engine, &walk->scan, buckets);
+        moved = status == ENGINE_OK;
+        walk->part->waits = status == ENGINE_PENDING;
+        walk->failed = walk->failed || status == ENGINE_ERROR;
         *cursor = walk->scan.cursor;
         work_spend(&walk->shard->work, buckets); // empty ones cost time too
     }
     walk_finish_late(walk);
     return moved;
+}
+
+bool walk_failed(struct exec *x, struct walk *walk)
+{
+    if (!walk->failed && x->part->out.bytes <= x->shard->config.clients.output_max_bytes) {
+        return false;
+    }
+    outbuf_clear(&x->part->out, x->reply.cache);
+    exec_error(x, walk->failed ? "ERR out of memory"
+                               : "ERR the reply would be larger than clients.output_max; use SCAN");
+    walk_drop(walk);
+    return true;
 }
 
 void walk_unreadable(struct exec *x, struct walk *walk)

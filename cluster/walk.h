@@ -48,6 +48,10 @@ bool walk_set_pattern(struct exec *x, struct walk *walk, struct slice pattern);
 // and finishes what is late. False: the cursor stays, since a match is late or the part waits.
 bool walk_go(struct walk *walk, uint32_t vnode, engine_cursor *cursor, size_t buckets);
 
+// Ends a walk that has no memory, or has found more than a connection may have unread, with an
+// error: true then.
+bool walk_failed(struct exec *x, struct walk *walk);
+
 // Ends a walk that has met records which cannot be read, with an error, for commands that promise
 // all keys.
 void walk_unreadable(struct exec *x, struct walk *walk);

@@ -233,7 +233,7 @@ static inline void engine_remove(struct engine *engine, struct engine_op *const 
 
 /* Visits whole buckets, at most buckets_max of them. Shows records as they are, tombstones and
  * expired ones included. OK: scan->cursor is where to go on, 0 at the end. PENDING: nothing was
- * shown, and the cursor is where it was. */
+ * shown, and the cursor is where it was; likewise ERROR, when memory is short. */
 static inline enum engine_status engine_scan(struct engine *engine, struct engine_scan *scan,
                                              size_t buckets_max)
 {
@@ -256,9 +256,9 @@ static inline int engine_snapshot_open(struct engine *engine, uint32_t vnode,
 }
 
 /* Goes on with the snapshot, at most buckets_max buckets: 1 when there is more, 0 at its end,
- * -EINPROGRESS when records have to be read first (ENGINE_PENDING above), -ENOBUFS when more was
- * replaced under it than LIMIT_ENGINE_SNAPSHOT_KEPT or the engine needs the room (close it and
- * begin anew), -ESTALE when its vnode was dropped. Each record of the instant is shown exactly
+ * -EINPROGRESS when records have to be read first (ENGINE_PENDING above), -ENOMEM, -ENOBUFS when
+ * more was replaced under it than LIMIT_ENGINE_SNAPSHOT_KEPT or the engine needs the room (close it
+ * and begin anew), -ESTALE when its vnode was dropped. Each record of the instant is shown exactly
  * once. */
 static inline int engine_snapshot_scan(struct engine *engine, uint32_t snapshot,
                                        struct engine_scan *scan, size_t buckets_max)

@@ -18,14 +18,11 @@ static bool key_is(struct slice key, struct slice other)
            (key.size == 0 || memcmp(key.bytes, other.bytes, key.size) == 0);
 }
 
-// The record at a location that is in RAM though not in the cache: in a frame on its way, or in the
-// buffer of a read that has just ended.
-static const uint8_t *in_ram(const struct log_engine *engine, uint64_t location)
+const uint8_t *log_in_ram(const struct log_engine *engine, uint64_t location)
 {
-    if (engine->read_at_hand != NULL && engine->read_at_hand->location == location) {
-        return engine->read_at_hand->bytes + engine->read_at_hand->from;
-    }
-    return log_in_frame(engine, location);
+    const struct log_read *const read = log_read_at_hand(engine, location);
+
+    return read != NULL ? read->bytes + read->from : log_in_frame(engine, location);
 }
 
 static bool match_cached(const struct log_engine *engine, uint64_t payload,
@@ -123,7 +120,7 @@ enum log_find_result log_find(struct log_engine *engine, struct engine_op *op,
 
         if ((payload & LOG_PAYLOAD_CACHED) != 0) {
             matches = match_cached(engine, payload, op, ret_found);
-        } else if ((at = in_ram(engine, where)) != NULL) {
+        } else if ((at = log_in_ram(engine, where)) != NULL) {
             matches = match_record(at, payload, op, ret_found);
         } else if (resolved) {
             matches = match_remembered(op, payload, ret_found);

@@ -8,6 +8,7 @@
 //     log_segment.c               segments: made, taken, given back; the manifest on disk
 //     log_cache.h, .c             records in RAM
 //     log_read.c                  records from disk, one read each
+//     log_scan.c                  scans and samples
 //     log_checkpoint.h, .c        the index on disk, written in slices
 //     log_recover.h, .c           from what a stop left to an engine that serves
 //     log_replay.h, .c            the part of it that reads frames
@@ -54,6 +55,7 @@ enum {
     LOG_BATCH = 16,         // ops that are prefetched together
     LOG_VNODES_MAX = 16000, // whose counts are in one block of a checkpoint
     LOG_SEGMENT_BYTES_MIN = 2 << 20,
+    LOG_BUCKET_ENTRIES_MAX = 1024, // far beyond what chance puts into one bucket of the index
 };
 
 // Entry payloads: bit 41 cached, bits 36..40 length class of the record in the log, bits 0..35 its
@@ -133,11 +135,14 @@ struct log_segment {
     bool stuck;    // compaction could not empty it
 };
 
+// A record read from disk. When it has arrived it stays at hand, in the table and with its segment
+// pinned, until the turn ends and no scan holds it: so what a get was told stays valid, and a put
+// after it finds the old record.
 struct log_read {
     struct io_op op; // first
     struct log_engine *engine;
-    struct log_read *next; // in the table, by location; of the free ones
-    struct log_read *next_queued;
+    struct log_read *next;        // in the table, by location; of the free ones
+    struct log_read *next_listed; // of those that wait for their turn; of those that have arrived
     struct engine_op *waiting;
     uint64_t location;
     uint8_t *bytes;
@@ -145,7 +150,20 @@ struct log_read {
     uint64_t offset;   // in the segment, of bytes[0]
     uint32_t size;     // to be read
     uint32_t got;
-    uint32_t from; // place of the record in `bytes`
+    uint32_t from;  // place of the record in `bytes`
+    uint32_t holds; // once it has arrived: by scans, and one until the turn ends
+    bool arrived;
+    bool cacheable; // somebody asked for it who is no scan
+};
+
+// A record that a scan waits for, or holds, or could not read.
+struct log_hold {
+    struct engine_op op;      // first
+    struct engine_scan *scan; // NULL: it was given up
+    struct log_hold *next;
+    struct log_read *read; // NULL while it waits, and when it cannot be read
+    uint64_t location;
+    bool waits;
 };
 
 enum { LOG_READ_BUCKETS = 256 };
@@ -174,7 +192,12 @@ struct log_found {
 enum log_find_result { LOG_FOUND, LOG_ABSENT, LOG_ON_DISK };
 
 enum engine_memory { ENGINE_MEMORY_NONE, ENGINE_MEMORY_SEARCHING, ENGINE_MEMORY_RESOLVED };
-enum engine_intent { ENGINE_INTENT_GET, ENGINE_INTENT_PUT, ENGINE_INTENT_REMOVE };
+enum engine_intent {
+    ENGINE_INTENT_GET,
+    ENGINE_INTENT_PUT,
+    ENGINE_INTENT_REMOVE,
+    ENGINE_INTENT_SCAN,
+};
 
 // The table of a vnode that was dropped, and is being given up.
 struct log_dropped {
@@ -240,7 +263,7 @@ struct log_engine {
     struct log_read *reads_free;
     struct log_read *reads_queued_first;
     struct log_read *reads_queued_last;
-    struct log_read *read_at_hand; // that has just ended
+    struct log_read *reads_arrived; // in this turn
     uint32_t reads_kept;
     uint32_t reads_flying;
 
@@ -275,6 +298,13 @@ struct log_engine {
     uint64_t commits;
 };
 
+// The entries of a bucket.
+struct log_bucket {
+    const struct log_engine *engine;
+    uint32_t count;
+    uint64_t entries[LOG_BUCKET_ENTRIES_MAX];
+};
+
 static inline struct log_engine *log_engine_of(struct engine *engine)
 {
     return (struct log_engine *)(void *)engine;
@@ -288,6 +318,10 @@ uint64_t log_hash(const struct log_engine *engine, struct slice key);
 // to be read first.
 enum log_find_result log_find(struct log_engine *engine, struct engine_op *op,
                               struct log_found *ret_found);
+
+// The record at a location that is in RAM though not in the cache: in a frame on its way, or read
+// and at hand. NULL when it is not.
+const uint8_t *log_in_ram(const struct log_engine *engine, uint64_t location);
 
 // One op, as far as RAM leads; it may be pending then. The op's intent is set.
 void log_get_one(struct log_engine *engine, struct engine_op *op);
@@ -428,7 +462,27 @@ static inline uint64_t log_record_seed_at(const struct log_engine *engine, uint6
 // Reads the record at a location, and goes on with the op then.
 void log_read_for(struct log_engine *engine, struct engine_op *op, uint64_t location,
                   uint32_t class);
+
+// The read of the record at a location if that is at hand, else NULL.
+struct log_read *log_read_at_hand(const struct log_engine *engine, uint64_t location);
+
+// The turn ends: what has arrived in it goes into the cache.
+void log_reads_settle(struct log_engine *engine);
+
+void log_read_hold(struct log_read *read);
+void log_read_release(struct log_read *read);
 void log_reads_close(struct log_engine *engine);
+
+// log_scan.c
+enum engine_status log_scan(struct engine *base, struct engine_scan *scan, size_t buckets_max);
+void log_scan_end(struct engine *base, struct engine_scan *scan);
+enum engine_status log_sample(struct engine *base, struct engine_scan *scan, uint64_t random);
+
+// Adds an entry to a struct log_bucket, for index_scan(), and asks for its cache slot.
+void log_bucket_entry(void *context, uint64_t entry);
+
+// A read for a hold has ended; `read` is NULL when the record cannot be read.
+void log_scan_arrived(struct engine_op *op, struct log_read *read);
 
 // log_compact.c
 

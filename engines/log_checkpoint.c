@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 enum {
-    BUCKET_ENTRIES_MAX = 1024, // far beyond what chance puts into one
     GROUP_BYTES = 8,
     // Of log for each byte of index before the next checkpoint, and at least so much.
     APPENDED_A_INDEX_BYTE = 16,
@@ -293,24 +292,6 @@ bool log_checkpoint_due(const struct log_engine *engine)
 
 // Collecting -------------------------------------------------------------------------------------
 
-struct bucket {
-    const struct log_engine *engine;
-    uint32_t count;
-    uint64_t entries[BUCKET_ENTRIES_MAX];
-};
-
-static void bucket_entry(void *context, uint64_t entry)
-{
-    struct bucket *const bucket = context;
-
-    CHECK(bucket->count < BUCKET_ENTRIES_MAX);
-    bucket->entries[bucket->count++] = entry;
-    if ((entry & LOG_PAYLOAD_CACHED) != 0) {
-        __builtin_prefetch(
-            cache_at(&bucket->engine->cache, log_payload_place(index_payload(entry))));
-    }
-}
-
 // An entry as it is on disk: its location, also where the cache has the record.
 static uint64_t entry_on_disk(const struct log_engine *engine, uint64_t entry)
 {
@@ -324,7 +305,8 @@ static uint64_t entry_on_disk(const struct log_engine *engine, uint64_t entry)
                        log_payload(cached.location, cached.class));
 }
 
-static void block_add(struct log_checkpoint *task, uint64_t position, const struct bucket *bucket)
+static void block_add(struct log_checkpoint *task, uint64_t position,
+                      const struct log_bucket *bucket)
 {
     const uint16_t vnode = (uint16_t)task->vnode;
     const uint16_t count = (uint16_t)bucket->count;
@@ -372,7 +354,7 @@ static void last_block(struct log_checkpoint *task)
 bool log_checkpoint_collect(struct log_engine *engine, uint32_t entries)
 {
     struct log_checkpoint *const task = engine->checkpoint;
-    struct bucket bucket = {.engine = engine};
+    struct log_bucket bucket = {.engine = engine};
     uint32_t seen = 0;
 
     while (task->step == COLLECT && seen < entries) {
@@ -386,7 +368,7 @@ bool log_checkpoint_collect(struct log_engine *engine, uint32_t entries)
         }
         const uint64_t position = task->position;
         const uint64_t next = index_scan(&engine->index, &engine->vnodes[task->vnode].table,
-                                         position, bucket_entry, &bucket);
+                                         position, log_bucket_entry, &bucket);
         const uint32_t bytes = GROUP_BYTES + bucket.count * 8;
 
         if (CHECKPOINT_BLOCK_BYTES - task->bytes < bytes) {

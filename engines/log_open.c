@@ -114,6 +114,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
     const uint64_t now_ms = engine->options.io->wall_ms;
     bool more = false;
 
+    log_reads_settle(engine);
     if (engine->failed != 0) {
         return false;
     }
@@ -131,9 +132,10 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
     return log_compact(engine, budget_bytes) || more;
 }
 
-// The end of a turn: what was put in it goes to disk.
+// The end of a turn: what was put in it goes to disk, what was read in it into the cache.
 static void log_commit(struct engine *base)
 {
+    log_reads_settle(log_engine_of(base));
     log_submit(log_engine_of(base));
 }
 
@@ -260,6 +262,9 @@ static const struct engine_vtable log_vtable = {
     .get = log_get,
     .put = log_put,
     .remove = log_remove,
+    .scan = log_scan,
+    .scan_end = log_scan_end,
+    .sample = log_sample,
     .drop = log_drop,
     .count = log_count_of,
     .step = log_step,

@@ -12,9 +12,9 @@ enum {
 
 static void read_done(struct io_op *op, int32_t result);
 
-static struct log_read **bucket_of(struct log_engine *engine, uint64_t location)
+static uint32_t bucket_of(uint64_t location)
 {
-    return &engine->reads[(location * UINT64_C(0x9e3779b97f4a7c15)) >> 56];
+    return (uint32_t)((location * UINT64_C(0x9e3779b97f4a7c15)) >> 56);
 }
 
 static_assert(LOG_READ_BUCKETS == 256, "bucket_of() takes 8 bits");
@@ -83,9 +83,9 @@ static void read_start(struct log_engine *engine, struct log_read *read)
         read_submit(read);
         return;
     }
-    read->next_queued = NULL;
+    read->next_listed = NULL;
     if (engine->reads_queued_last != NULL) {
-        engine->reads_queued_last->next_queued = read;
+        engine->reads_queued_last->next_listed = read;
     } else {
         engine->reads_queued_first = read;
     }
@@ -95,7 +95,7 @@ static void read_start(struct log_engine *engine, struct log_read *read)
 void log_read_for(struct log_engine *engine, struct engine_op *op, uint64_t location,
                   uint32_t class)
 {
-    struct log_read **const bucket = bucket_of(engine, location);
+    struct log_read **const bucket = &engine->reads[bucket_of(location)];
     const uint64_t offset = log_location_offset(location);
     const uint64_t start = offset & ~(uint64_t)(LOG_BLOCK_BYTES - 1);
     uint64_t end = (offset + log_class_bytes(class) + (LOG_BLOCK_BYTES - 1)) &
@@ -104,8 +104,10 @@ void log_read_for(struct log_engine *engine, struct engine_op *op, uint64_t loca
     op->memory_moves = engine->moves;
     for (struct log_read *read = *bucket; read != NULL; read = read->next) {
         if (read->location == location) {
+            CHECK(!read->arrived); // it would have been found in RAM
             op->next = read->waiting;
             read->waiting = op;
+            read->cacheable = read->cacheable || op->intent != ENGINE_INTENT_SCAN;
             engine->coalesced_reads++;
             return;
         }
@@ -124,6 +126,9 @@ void log_read_for(struct log_engine *engine, struct engine_op *op, uint64_t loca
     read->from = (uint32_t)(offset - start);
     read->got = 0;
     read->waiting = op;
+    read->holds = 0;
+    read->arrived = false;
+    read->cacheable = op->intent != ENGINE_INTENT_SCAN;
     op->next = NULL;
     read->next = *bucket;
     *bucket = read;
@@ -131,20 +136,14 @@ void log_read_for(struct log_engine *engine, struct engine_op *op, uint64_t loca
     read_start(engine, read);
 }
 
-static void read_remove(struct log_engine *engine, struct log_read *read)
+// It is not under way any more: the next one is.
+static void read_landed(struct log_engine *engine)
 {
-    struct log_read **at = bucket_of(engine, read->location);
+    struct log_read *const next = engine->reads_queued_first;
 
-    while (*at != read) {
-        at = &(*at)->next;
-    }
-    *at = read->next;
-    engine->segments[log_location_segment(read->location)].pins--;
     engine->reads_flying--;
-    if (engine->reads_queued_first != NULL) {
-        struct log_read *const next = engine->reads_queued_first;
-
-        engine->reads_queued_first = next->next_queued;
+    if (next != NULL) {
+        engine->reads_queued_first = next->next_listed;
         if (engine->reads_queued_first == NULL) {
             engine->reads_queued_last = NULL;
         }
@@ -152,15 +151,51 @@ static void read_remove(struct log_engine *engine, struct log_read *read)
     }
 }
 
-// Whether what was read is the record that belongs there.
-static int read_verify(const struct log_read *read, struct log_record *ret_record)
+static void read_remove(struct log_engine *engine, struct log_read *read)
 {
+    struct log_read **at = &engine->reads[bucket_of(read->location)];
+
+    while (*at != read) {
+        at = &(*at)->next;
+    }
+    *at = read->next;
+    engine->segments[log_location_segment(read->location)].pins--;
+}
+
+struct log_read *log_read_at_hand(const struct log_engine *engine, uint64_t location)
+{
+    struct log_read *read = engine->reads[bucket_of(location)];
+
+    while (read != NULL && read->location != location) {
+        read = read->next;
+    }
+    return read != NULL && read->arrived ? read : NULL;
+}
+
+void log_read_hold(struct log_read *read)
+{
+    read->holds++;
+}
+
+void log_read_release(struct log_read *read)
+{
+    CHECK(read->arrived && read->holds > 0);
+    if (--read->holds == 0) {
+        read_remove(read->engine, read);
+        read_give(read->engine, read);
+    }
+}
+
+// Whether what was read is the record that belongs there.
+static int read_verify(const struct log_read *read)
+{
+    struct log_record record;
     struct log_engine *const engine = read->engine;
     const uint64_t seed = log_record_seed_at(engine, read->location);
 
     if (!log_record_read(slice_of(read->bytes + read->from, read->size - read->from), seed,
-                         ret_record) ||
-        ret_record->vnode >= engine->options.vnodes) {
+                         &record) ||
+        record.vnode >= engine->options.vnodes) {
         engine->corrupt_records++;
         return -EBADMSG;
     }
@@ -198,12 +233,36 @@ static void read_cache(struct log_engine *engine, uint64_t location,
                         log_payload_cached(place, cached.class));
 }
 
-// The op goes on where it was: it finds what was read in RAM, or another record to read.
-static void resume(struct log_engine *engine, struct engine_op *op, uint64_t location)
+void log_reads_settle(struct log_engine *engine)
 {
+    struct log_read *read = engine->reads_arrived;
+
+    engine->reads_arrived = NULL;
+    for (struct log_read *next; read != NULL; read = next) {
+        struct log_record record;
+
+        next = read->next_listed;
+        if (read->cacheable) {
+            const bool whole = log_record_parse(
+                slice_of(read->bytes + read->from, read->size - read->from), &record);
+
+            CHECK(whole); // it was verified when it arrived
+            read_cache(engine, read->location, &record);
+        }
+        log_read_release(read);
+    }
+}
+
+// The op goes on where it was: it finds what was read in RAM, or another record to read.
+static void resume(struct log_engine *engine, struct engine_op *op, struct log_read *read)
+{
+    if (op->intent == ENGINE_INTENT_SCAN) {
+        log_scan_arrived(op, read);
+        return;
+    }
     // Where something was moved since the read began, the search begins anew.
     op->memory = op->memory_moves == engine->moves ? ENGINE_MEMORY_SEARCHING : ENGINE_MEMORY_NONE;
-    op->memory_location = location;
+    op->memory_location = read->location;
     if (op->intent == ENGINE_INTENT_GET) {
         log_get_one(engine, op);
     } else {
@@ -216,16 +275,46 @@ static void resume(struct log_engine *engine, struct engine_op *op, uint64_t loc
 
 static void fail(struct engine_op *op, int error)
 {
+    if (op->intent == ENGINE_INTENT_SCAN) {
+        log_scan_arrived(op, NULL);
+        return;
+    }
     op->status = ENGINE_ERROR;
     op->error = error;
     op->done(op);
+}
+
+static void read_arrived(struct log_engine *engine, struct log_read *read)
+{
+    struct engine_op *waiting = read->waiting;
+
+    read->arrived = true;
+    read->holds = 1;
+    read->next_listed = engine->reads_arrived;
+    engine->reads_arrived = read;
+    log_read_hold(read); // `done` may end the turn as far as we are concerned
+    for (struct engine_op *next; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        resume(engine, waiting, read);
+    }
+    log_read_release(read);
+}
+
+// Whoever asks for it from now on starts a read of its own.
+static void read_failed(struct log_engine *engine, struct log_read *read, int error)
+{
+    read_remove(engine, read);
+    for (struct engine_op *next, *waiting = read->waiting; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        fail(waiting, error);
+    }
+    read_give(engine, read);
 }
 
 static void read_done(struct io_op *op, int32_t result)
 {
     struct log_read *const read = (struct log_read *)(void *)op;
     struct log_engine *const engine = read->engine;
-    struct log_record record;
     int error = result < 0 ? result : result == 0 ? -EIO : 0;
 
     if (error == 0) {
@@ -236,24 +325,14 @@ static void read_done(struct io_op *op, int32_t result)
             read_submit(read);
             return;
         }
-        error = read_verify(read, &record);
+        error = read_verify(read);
     }
-    read_remove(engine, read);
+    read_landed(engine);
     if (error == 0) {
-        read_cache(engine, read->location, &record);
-        engine->read_at_hand = read;
+        read_arrived(engine, read);
+    } else {
+        read_failed(engine, read, error);
     }
-    // Whoever asks for the same record from now on starts a read of its own, or finds it in RAM.
-    for (struct engine_op *next, *waiting = read->waiting; waiting != NULL; waiting = next) {
-        next = waiting->next;
-        if (error == 0) {
-            resume(engine, waiting, read->location);
-        } else {
-            fail(waiting, error);
-        }
-    }
-    engine->read_at_hand = NULL;
-    read_give(engine, read);
 }
 
 void log_reads_close(struct log_engine *engine)
