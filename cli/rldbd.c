@@ -27,6 +27,8 @@ enum { EXIT_USAGE = 2, EXIT_FAILED = 3 };
 // shard's ring and listeners.
 enum { DESCRIPTORS_OF_NODE = 16, DESCRIPTORS_OF_SHARD = 8 };
 
+enum { PORT_TRIES = 50, PORT_PAUSE_NS = 20 * 1000 * 1000 }; // a second in all
+
 static const char USAGE[] =
     "usage: rldbd --config FILE [--check]\n"
     "       rldbd --version | --help\n"
@@ -233,8 +235,9 @@ static void daemon_closed(struct io_op *op, int32_t result)
 }
 
 // The cores share their port, and so could two programs of one user: who listens alone for a moment
-// finds out.
-static bool daemon_port_is_free(struct daemon *daemon, const char *text)
+// finds out. A process that was killed gives its sockets back some tens of ms after it is gone,
+// when the kernel has torn its rings down: what is in use is looked at again for a while.
+static bool daemon_port_is_free(struct daemon *daemon, const char *text, const char *key)
 {
     struct io_address address;
     int fd = -1;
@@ -242,9 +245,13 @@ static bool daemon_port_is_free(struct daemon *daemon, const char *text)
     if (error == 0) {
         error = io_listen(daemon->io, &address, 0, &fd);
     }
+    for (int i = 0; error == -EADDRINUSE && i < PORT_TRIES; i++) {
+        io_turn(daemon->io, PORT_PAUSE_NS);
+        error = io_listen(daemon->io, &address, 0, &fd);
+    }
     if (error < 0) {
         char problem[NODE_ERROR_BYTES];
-        node_listen_error(text, "listen.client", error, problem);
+        node_listen_error(text, key, error, problem);
         (void)fprintf(stderr, "rldbd: %s\n", problem);
         return false;
     }
@@ -258,13 +265,22 @@ static bool daemon_port_is_free(struct daemon *daemon, const char *text)
 
 static bool daemon_ports_are_free(struct daemon *daemon)
 {
-    const struct config_listeners *client = &daemon->config.listen.client;
-    for (uint32_t i = 0; i < client->count; i++) {
-        if (client->at[i].port != 0 && !daemon_port_is_free(daemon, client->at[i].text)) {
+    const struct config_listen *listen = &daemon->config.listen;
+    const struct node *node = daemon->node;
+    for (uint32_t i = 0; i < listen->client.count; i++) {
+        if (!daemon_port_is_free(daemon, listen->client.at[i].text, "listen.client")) {
             return false;
         }
     }
-    return true;
+    for (uint32_t i = 0; node->shard_port_base != 0 && i < daemon->shards; i++) {
+        char text[sizeof node->host + 16];
+        (void)snprintf(text, sizeof text, "%s:%u", node->host, node->shard_port_base + i);
+        if (!daemon_port_is_free(daemon, text, "listen.shard_port_base")) {
+            return false;
+        }
+    }
+    return listen->http.text[0] == '\0' ||
+           daemon_port_is_free(daemon, listen->http.text, "listen.http");
 }
 
 // Their listeners are closed, and nobody else can be at them: a node that finds one in use refuses

@@ -209,6 +209,11 @@ void node_listen_error(const char *address, const char *key, int error, char *re
         (void)snprintf(ret_error, NODE_ERROR_BYTES,
                        "cannot listen on %s: %s; is another program (or another rldbd) using it?",
                        address, strerror(-error));
+    } else if (error == -ENOTSOCK) {
+        (void)snprintf(ret_error, NODE_ERROR_BYTES,
+                       "cannot listen on %s: a file that is no socket is there; move it away, or "
+                       "choose another path for %s",
+                       address, key);
     } else {
         (void)snprintf(ret_error, NODE_ERROR_BYTES,
                        "cannot listen on %s: %s; check %s in the configuration", address,

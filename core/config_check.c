@@ -322,6 +322,12 @@ static int config_check_files(const struct config *config, struct config_error *
     if (error != 0) {
         return error;
     }
+    error = strcmp(config->log.file, "-") == 0 ? 0 : file_appendable(config->log.file);
+    if (error != 0) {
+        return config_refuse(config, "log.file", NULL, ret_error,
+                             "%s: %s, expected a file that can be written, or made in its folder",
+                             config->log.file, strerrordesc_np(-error));
+    }
     error = file_directory_usable(config->node.data_dir);
     if (error != 0) {
         return config_refuse(config, "node.data_dir", NULL, ret_error,

@@ -13,9 +13,9 @@
 
 enum { FILE_CHUNK_BYTES = 4096 }; // what the buffer begins with; /proc says nothing about sizes
 
-// Opens for reading what is a regular file. O_NONBLOCK, so that a FIFO does not hold us at the
-// door.
-static int file_open_regular(const char *path, int *ret_fd)
+// Opens for reading what is a regular file, or a device such as /dev/null. O_NONBLOCK, so that a
+// FIFO does not hold us at the door, nor a terminal.
+static int file_open_readable(const char *path, int *ret_fd)
 {
     struct stat stat;
     int fd = -1;
@@ -31,7 +31,7 @@ static int file_open_regular(const char *path, int *ret_fd)
         error = -errno;
     } else if (S_ISDIR(stat.st_mode)) {
         error = -EISDIR;
-    } else if (!S_ISREG(stat.st_mode)) {
+    } else if (!S_ISREG(stat.st_mode) && !S_ISCHR(stat.st_mode)) {
         error = -EINVAL;
     }
     if (error != 0) {
@@ -80,7 +80,7 @@ int file_read(const char *path, size_t bound_bytes, char **ret_bytes, size_t *re
     int fd = -1;
 
     CHECK(path != NULL);
-    int error = file_open_regular(path, &fd);
+    int error = file_open_readable(path, &fd);
     if (error != 0) {
         return error;
     }
@@ -99,7 +99,7 @@ int file_readable(const char *path)
 {
     int fd = -1;
 
-    const int error = file_open_regular(path, &fd);
+    const int error = file_open_readable(path, &fd);
     if (error != 0) {
         return error;
     }
@@ -107,25 +107,16 @@ int file_readable(const char *path)
     return 0;
 }
 
-int file_directory_usable(const char *path)
+// Whether a file could be made in the folder that the path names as its last but one.
+static int file_parent_usable(const char *path)
 {
     struct stat stat_of;
     char parent[4096]; // PATH_MAX
+    size_t size = strlen(path);
 
-    if (strlen(path) >= sizeof(parent)) {
+    if (size >= sizeof(parent)) {
         return -ENAMETOOLONG;
     }
-    if (stat(path, &stat_of) == 0) {
-        if (!S_ISDIR(stat_of.st_mode)) {
-            return -ENOTDIR;
-        }
-        return access(path, W_OK | X_OK) == 0 ? 0 : -errno;
-    }
-    if (errno != ENOENT) {
-        return -errno;
-    }
-    // It is made at start, its parent is not: a path with a typing error should not grow a tree.
-    size_t size = strlen(path);
     while (size > 1 && path[size - 1] == '/') {
         size--;
     }
@@ -140,4 +131,31 @@ int file_directory_usable(const char *path)
         return -ENOTDIR;
     }
     return access(parent, W_OK | X_OK) == 0 ? 0 : -errno;
+}
+
+int file_directory_usable(const char *path)
+{
+    struct stat stat_of;
+
+    if (stat(path, &stat_of) == 0) {
+        if (!S_ISDIR(stat_of.st_mode)) {
+            return -ENOTDIR;
+        }
+        return access(path, W_OK | X_OK) == 0 ? 0 : -errno;
+    }
+    // It is made at start, its parent is not: a path with a typing error should not grow a tree.
+    return errno == ENOENT ? file_parent_usable(path) : -errno;
+}
+
+int file_appendable(const char *path)
+{
+    struct stat stat_of;
+
+    if (stat(path, &stat_of) == 0) {
+        if (S_ISDIR(stat_of.st_mode)) {
+            return -EISDIR;
+        }
+        return access(path, W_OK) == 0 ? 0 : -errno;
+    }
+    return errno == ENOENT ? file_parent_usable(path) : -errno;
 }

@@ -7,11 +7,15 @@
 
 // Reads the file into memory of its own, terminated (the size does not count the terminator), to be
 // freed with memory_free(). -EFBIG when it has more than bound_bytes, -EISDIR, -EINVAL for what is
-// no regular file (a FIFO would block), -errno.
+// neither a regular file nor a device such as /dev/null (a FIFO would block), -errno.
 int file_read(const char *path, size_t bound_bytes, char **ret_bytes, size_t *ret_size);
 
-// Whether the path names a regular file that this process can read: 0 or -errno.
+// Whether file_read() could open the path: 0 or -errno.
 int file_readable(const char *path);
+
+// Whether the path is a file that this process can write to, or could be made, its parent being a
+// directory: 0 or -errno. Makes nothing.
+int file_appendable(const char *path);
 
 // Whether `path` is a directory in which this process can make files, or could be made, its parent
 // being one: 0 or -errno. Makes nothing.

@@ -205,7 +205,8 @@ static inline int io_entropy(struct io *io, void *bytes, size_t size)
 }
 
 // Binds and listens. TCP listeners get SO_REUSEADDR; a unix socket whose path is stale (nobody
-// answers there) is replaced, one that is alive is -EADDRINUSE. 0 or -errno.
+// answers there) is replaced, one that is alive is -EADDRINUSE, and what is no socket at all
+// -ENOTSOCK. 0 or -errno.
 static inline int io_listen(struct io *io, const struct io_address *address, unsigned flags,
                             int *ret_fd)
 {

@@ -25,24 +25,26 @@ static bool address_is_unix(const struct io_address *address)
     return address->u.any.sa_family == AF_UNIX;
 }
 
-// Whether the path is a socket at which nobody listens.
-static bool unix_is_stale(const struct io_address *address)
+// 0 if the path is a socket at which nobody listens, else why it is not ours to remove.
+static int unix_check_stale(const struct io_address *address)
 {
     struct stat status;
-    bool stale = false;
 
-    if (lstat(address->u.un.sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
-        return false; // connect would be refused by a plain file too, and that is not ours to
-                      // remove
+    if (lstat(address->u.un.sun_path, &status) != 0) {
+        return -errno;
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        return -ENOTSOCK; // somebody's file; connect would be refused by it too
     }
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0) {
-        return false;
+        return -errno;
     }
-    stale = connect(fd, &address->u.any, address->size) != 0 && errno == ECONNREFUSED;
+    const bool stale = connect(fd, &address->u.any, address->size) != 0 && errno == ECONNREFUSED;
+
     close(fd);
-    return stale;
+    return stale ? 0 : -EADDRINUSE;
 }
 
 static int bind_address(int fd, const struct io_address *address)
@@ -53,8 +55,10 @@ static int bind_address(int fd, const struct io_address *address)
     if (errno != EADDRINUSE || !address_is_unix(address)) {
         return -errno;
     }
-    if (!unix_is_stale(address)) {
-        return -EADDRINUSE;
+    const int result = unix_check_stale(address);
+
+    if (result != 0) {
+        return result;
     }
     if (unlink(address->u.un.sun_path) != 0) {
         return -errno;

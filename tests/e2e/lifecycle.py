@@ -356,7 +356,29 @@ def unix_sockets():
         plain = folder.write("not a socket", "file")
         with Rldbd({"listen": {"client": [f"unix:{plain}"]}}, ready=False) as node:
             expect_true(node.wait(SHORT_S) != 0, "a file that is no socket was taken")
+            refused = f"unix:{plain}: a file that is no socket is there"
+            expect_true(refused in node.log(), node.log())
         expect(pathlib.Path(plain).read_text(encoding="utf-8"), "not a socket")
+
+
+def killed_and_started_again():
+    """The kernel frees the sockets of a process that was killed a moment after it is gone; whoever
+    starts it again need not wait for that."""
+    port = PORTS.take(4)
+    with Folder() as folder:
+        path = os.path.join(folder.path, "s.sock")
+        config = {
+            "client": [f"127.0.0.1:{port}", f"unix:{path}"],
+            "shard_port_base": port + 1,
+            "http": f"127.0.0.1:{port + 3}",
+        }
+        for _ in range(8):
+            with Rldbd({"listen": config}) as node:
+                clients = [Connection(at) for at in [port, port + 1, port + 2, path] * 5]
+                for client in clients:
+                    expect(client.cmd("PING"), "PONG")
+                node.kill()
+                expect(node.wait(SHORT_S), -signal.SIGKILL)
 
 
 # Ending.
@@ -618,6 +640,7 @@ CASES = [
     ("a log that is moved away", a_log_that_moves),
     ("one shard, three shards", numbers_of_shards),
     ("a port in use by another node", ports_in_use),
+    ("killed, and started again at once", killed_and_started_again),
     ("a port in use by a stranger", stranger_on_the_port),
     ("addresses that cannot be had", addresses_that_cannot_be_had),
     ("unix sockets", unix_sockets),

@@ -127,7 +127,7 @@ static int listen_check(struct sim_node *node, const struct io_address *address,
 
         sim_inode_put(inode);
         if (!stale) {
-            return -EADDRINUSE;
+            return -ENOTSOCK;
         }
         CHECK(sim_disk_unlink(node->disk, address->u.un.sun_path, false) == 0);
     }

@@ -196,6 +196,9 @@ Test(settings, what_cannot_be_listened_on_says_what_to_do)
     node_listen_error("127.0.0.1:7379", "listen.client", -EADDRINUSE, error);
     cr_expect_str_eq(error, "cannot listen on 127.0.0.1:7379: Address already in use; is another "
                             "program (or another rldbd) using it?");
+    node_listen_error("unix:/tmp/a", "listen.client", -ENOTSOCK, error);
+    cr_expect_str_eq(error, "cannot listen on unix:/tmp/a: a file that is no socket is there; move "
+                            "it away, or choose another path for listen.client");
     node_listen_error("192.0.2.1:7379", "listen.http", -EADDRNOTAVAIL, error);
     cr_expect_str_eq(error,
                      "cannot listen on 192.0.2.1:7379: Cannot assign requested address; check "

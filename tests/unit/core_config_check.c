@@ -191,6 +191,12 @@ Test(core_config_check, what_is_named_is_there)
         {"storage: {memory_max: 4194303}", "c.yaml:1:11: storage.memory_max: 4194303 bytes are too "
                                            "few for 2 shards to keep anything, "
                                            "expected 4MiB or more"},
+        {"log: {file: /tmp/rldb-that-is-not-there}", NULL},
+        {"log: {file: /nonexistent/log}",
+         "c.yaml:1:7: log.file: /nonexistent/log: No such file or directory, expected a file that "
+         "can be written, or made in its folder"},
+        {"log: {file: /tmp}", "c.yaml:1:7: log.file: /tmp: Is a directory, expected a file that "
+                              "can be written, or made in its folder"},
         {"node: {data_dir: /tmp}", NULL},
         {"node: {data_dir: /tmp/rldb-that-is-not-there/}", NULL},
         {"node: {data_dir: /nonexistent/a/b}",

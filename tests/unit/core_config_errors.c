@@ -366,7 +366,7 @@ Test(core_config_errors, a_file_that_cannot_be_read)
     cr_expect_str_eq(error.text, "/nonexistent/c.yaml: No such file or directory, expected a file "
                                  "of at most 65536 bytes that can be read");
     cr_expect_eq(config_load("/", &config, &error), -EISDIR);
-    cr_expect_eq(config_load("/dev/zero", &config, &error), -EINVAL);
+    cr_expect_eq(config_load("/dev/zero", &config, &error), -EFBIG);
 }
 
 Test(core_config_errors, config_set_changes_what_may_change_and_nothing_else)

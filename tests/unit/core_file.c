@@ -79,7 +79,10 @@ Test(core_file, what_is_no_file_is_refused, .timeout = 5)
     cr_assert_eq(mkfifo(place.path, 0600), 0);
     cr_expect_eq(file_read(place.path, 10, &bytes, &size), -EINVAL);
     cr_expect_eq(file_read(place.folder, 10, &bytes, &size), -EISDIR);
-    cr_expect_eq(file_read("/dev/null", 10, &bytes, &size), -EINVAL);
+    cr_expect_eq(file_read("/dev/zero", 10, &bytes, &size), -EFBIG);
+    cr_assert_eq(file_read("/dev/null", 10, &bytes, &size), 0); // as good as an empty file
+    cr_expect_eq(size, 0);
+    memory_free(bytes);
     cr_expect_eq(file_readable("/etc/passwd"), 0);
     place_remove(&place);
 }
@@ -99,6 +102,25 @@ Test(core_file, directories_to_be)
     write_file(place.path, "x", 1);
     cr_expect_eq(file_directory_usable(place.path), -ENOTDIR);
     cr_expect_eq(file_directory_usable(path), -ENOTDIR);
+    place_remove(&place);
+}
+
+Test(core_file, files_to_be_written)
+{
+    const struct place place = place_make();
+    struct stat stat_of;
+    char path[256];
+
+    cr_expect_eq(file_appendable(place.path), 0, "its parent is there");
+    cr_expect_eq(stat(place.path, &stat_of), -1, "it was made");
+    cr_expect_eq(file_appendable(place.folder), -EISDIR);
+    cr_expect_eq(file_appendable("a-name-alone"), 0);
+    cr_expect_eq(file_appendable("/dev/null"), 0);
+    snprintf(path, sizeof(path), "%s/deeper", place.path);
+    cr_expect_eq(file_appendable(path), -ENOENT);
+    write_file(place.path, "x", 1);
+    cr_expect_eq(file_appendable(place.path), 0);
+    cr_expect_eq(file_appendable(path), -ENOTDIR);
     place_remove(&place);
 }
 

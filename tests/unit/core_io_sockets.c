@@ -698,7 +698,7 @@ CASE(core_io_sockets, a_stale_unix_socket_is_replaced_and_nothing_else)
     close_fd(driver, fd);
     unix_text(driver, "file", text, sizeof text);
     EXPECT(io_address_parse(text, &address) == 0);
-    EXPECT(io_listen(driver->io, &address, 0, &fd) == -EADDRINUSE); // somebody's file
+    EXPECT(io_listen(driver->io, &address, 0, &fd) == -ENOTSOCK); // somebody's file
     EXPECT(io_stat(driver->io, path, &status) == 0);
 
     unix_text(driver, "no/s", text, sizeof text);
