@@ -202,22 +202,35 @@ int client_append(struct client *client, int count, const char *const *words, co
     return 0;
 }
 
-// Sends what is appended, then waits until something can be read or Ctrl-C is pressed. 0 or -errno.
+// Sends what is appended. A server that refuses what it is being sent closes while we still send,
+// and what it said before is there to be read: that it takes no more is no failure yet.
+static int client_send(struct client *client)
+{
+    int sent = client->unheard;
+
+    while (sent == 0) {
+        if (redisBufferWrite(client->context, &sent) == REDIS_OK) {
+            continue;
+        }
+        if (errno != EPIPE && errno != ECONNRESET) {
+            return client_fail(client, "cannot send to", "");
+        }
+        client->unheard = true;
+        client->context->err = 0;
+        sent = 1;
+    }
+    return 0;
+}
+
+// Waits until something can be read or Ctrl-C is pressed. 0 or -errno.
 static int client_wait(struct client *client)
 {
     const double seconds = client->target.timeout_seconds;
     const struct timespec time = {.tv_sec = (time_t)seconds,
                                   .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
     struct pollfd descriptor = {.fd = client->context->fd, .events = POLLIN};
-    int sent = 0;
-    int ready = 0;
+    const int ready = interrupt_wait(&descriptor, 1, seconds > 0 ? &time : NULL);
 
-    while (sent == 0) {
-        if (redisBufferWrite(client->context, &sent) != REDIS_OK) {
-            return client_fail(client, "cannot send to", "");
-        }
-    }
-    ready = interrupt_wait(&descriptor, 1, seconds > 0 ? &time : NULL);
     if (ready > 0) {
         return 0;
     }
@@ -233,11 +246,12 @@ static int client_wait(struct client *client)
     return ready == 0 ? -ETIMEDOUT : ready;
 }
 
-// client_receive for an interruptible client: hiredis by itself would go on after a signal.
-static int client_receive_interruptibly(struct client *client, void **ret_reply)
+int client_receive(struct client *client, redisReply **ret_reply)
 {
     void *reply = NULL;
 
+    CHECK(client->context != NULL);
+    errno = 0;
     for (;;) {
         if (redisGetReplyFromReader(client->context, &reply) != REDIS_OK) {
             return client_fail(client, "lost", "");
@@ -246,8 +260,10 @@ static int client_receive_interruptibly(struct client *client, void **ret_reply)
             *ret_reply = reply;
             return 0;
         }
-        const int error = client_wait(client);
+        int error = client_send(client);
 
+        // hiredis by itself would go on waiting after a signal.
+        error = error == 0 && client->interruptible ? client_wait(client) : error;
         if (error != 0) {
             return error;
         }
@@ -255,25 +271,6 @@ static int client_receive_interruptibly(struct client *client, void **ret_reply)
             return client_fail(client, "lost", "");
         }
     }
-}
-
-int client_receive(struct client *client, redisReply **ret_reply)
-{
-    void *reply = NULL;
-
-    CHECK(client->context != NULL);
-    if (client->interruptible) {
-        const int error = client_receive_interruptibly(client, &reply);
-
-        *ret_reply = error == 0 ? reply : *ret_reply;
-        return error;
-    }
-    errno = 0;
-    if (redisGetReply(client->context, &reply) != REDIS_OK) {
-        return client_fail(client, "lost", "");
-    }
-    *ret_reply = reply;
-    return 0;
 }
 
 int client_call(struct client *client, int count, const char *const *words, const size_t *sizes,
@@ -289,5 +286,6 @@ void client_close(struct client *client)
     if (client->context != NULL) {
         redisFree(client->context);
         client->context = NULL;
+        client->unheard = false;
     }
 }

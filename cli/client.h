@@ -27,6 +27,7 @@ struct client {
     struct target target;
     redisContext *context;         // NULL while not connected
     char error[CLIENT_ERROR_SIZE]; // why the last call failed
+    bool unheard;                  // the server takes no more; what it said is still read
     bool interruptible;            // Ctrl-C ends a wait for a reply: see interrupt.h
 
     // What client_password found, so that a person is asked only once. Wiped by client_forget.

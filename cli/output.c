@@ -155,6 +155,23 @@ void output_printable(struct text *text, const void *bytes, size_t size)
     }
 }
 
+void output_lines(struct text *text, const void *bytes, size_t size)
+{
+    const char *const from = bytes;
+    size_t at = 0;
+
+    for (size_t i = 0; i < size; i++) {
+        if (from[i] == '\n' || from[i] == '\t') {
+            output_printable(text, from + at, i - at);
+            output_char(text, from[i]);
+            at = i + 1;
+        }
+    }
+    if (at < size) {
+        output_printable(text, from + at, size - at);
+    }
+}
+
 // Three significant digits, without a point where they are all before it.
 static void output_significant(struct text *text, double number, const char *unit)
 {

@@ -42,6 +42,9 @@ void output_quoted(struct text *text, const void *bytes, size_t size);
 // move the cursor.
 void output_printable(struct text *text, const void *bytes, size_t size);
 
+// The same for a text of several lines: \n and \t stay as well.
+void output_lines(struct text *text, const void *bytes, size_t size);
+
 // Appends a size in the unit that keeps it short: "17 B", "1.5 KiB", "64 MiB".
 void output_bytes(struct text *text, double bytes);
 

@@ -50,6 +50,22 @@ static int get_json(struct cli *cli, const char *key, const redisReply *context,
     return cli_print_json(cli, document);
 }
 
+// On a terminal. False when it is more than can be shown.
+static bool get_show(const redisReply *value)
+{
+    struct text shown = output_text();
+
+    output_lines(&shown, value->str, value->len);
+    const struct slice bytes = text_slice(&shown);
+    const bool whole = text_error(&shown) == 0;
+
+    if (whole) {
+        fwrite(bytes.bytes, 1, bytes.size, stdout);
+    }
+    text_free(&shown);
+    return whole;
+}
+
 static int get_plain(struct cli *cli, const struct verb_input *input, const redisReply *context,
                      const redisReply *values)
 {
@@ -59,7 +75,11 @@ static int get_plain(struct cli *cli, const struct verb_input *input, const redi
     if (value == NULL || value->type != REDIS_REPLY_STRING) {
         return cli_strange_reply(cli, "RLDB.GET", values);
     }
-    fwrite(value->str, 1, value->len, stdout);
+    if (!cli->terminal) {
+        fwrite(value->str, 1, value->len, stdout);
+    } else if (!get_show(value)) {
+        return cli_fail(cli, "the value is too large to be shown; write it to a file");
+    }
     if (cli->terminal || with_context) {
         fputc('\n', stdout);
     }
@@ -112,7 +132,8 @@ const struct verb verb_get = {
     .arguments = "KEY",
     .summary = "print the value of a key",
     .details =
-        "On a terminal a newline follows the value; elsewhere its bytes are all that is printed. "
+        "On a terminal what could control it is shown as \\xHH, and a newline follows the value; "
+        "elsewhere the value's bytes are all that is printed. "
         "When concurrent writes left siblings, the newest is printed, and a line on standard "
         "error tells how many there are. --json prints all, each with its stamp, and the "
         "context that `put` and `del` take. Exit status 1: there is no such key.",

@@ -445,10 +445,15 @@ def colours(node):
     expect(terminal.end(), DONE, "cluster status")
     expect_true("\x1b" not in terminal.text and "members" in terminal.text, "NO_COLOR")
     with node.connect() as client:
-        client.cmd("SET", "\x1b[2J", "v")
+        client.cmd("SET", "\x1b[2J", "v\x1b[2J\nw\t\x07")
     terminal = Terminal(["-p", str(node.port), "scan", "--match", "\x1b*"])
     expect(terminal.end(), DONE, "scan")
     expect(terminal.text, "\\x1b[2J\r\n", "a key cannot clear the screen")
+    terminal = Terminal(["-p", str(node.port), "get", "\x1b[2J"])
+    expect(terminal.end(), DONE, "get")
+    shown = terminal.text.expandtabs(8).replace("\r\n", "|")
+    expect(shown, "v\\x1b[2J|w       \\x07|", "nor can a value")
+    expect(on(node, "get", "\x1b[2J"), b"v\x1b[2J\nw\t\x07", "into a pipe it goes as it is")
 
 
 # The shell.
@@ -543,6 +548,25 @@ def passwords():
             expect(terminal.end(), DONE, "the prompt")
 
 
+def refused_while_sending():
+    """A server that refuses a request hangs up before it has all of it; what it said is told, and
+    not that the pipe broke."""
+    small = {
+        "storage": {"value_max": "1MiB"},
+        "clients": {"request_max": "2MiB", "output_max": "4MiB"},
+    }
+    with Rldbd(small) as node, folder() as path:
+        file = path / "records"
+        big = json.dumps({"key": "big", "value": "x" * (40 << 20)})
+        file.write_text(f'{{"key":"a","value":"1"}}\n{big}\n', encoding="utf-8")
+        err = error_of(node, "import", str(file))
+        expect_true(f"{file}:2: the server refused it: TOOLARGE " in err, err)
+        expect_true("stored 1 records" in err and "--from 2 " in err, err)
+        expect(on(node, "get", "a"), b"1", "what came before it")
+        err = error_of(node, "put", "k", "-", data=b"x" * (40 << 20))
+        expect_true(err.startswith("rldb: TOOLARGE "), err)
+
+
 ALONE = [
     ("help, version, words", help_and_version),
     ("wrong usage", wrong_usage),
@@ -551,6 +575,7 @@ ALONE = [
     ("completion for bash", completion),
     ("man pages", man_pages),
     ("passwords", passwords),
+    ("refused while it sends", refused_while_sending),
 ]
 
 CASES = [

@@ -33,6 +33,19 @@ Test(cli_output, printable_keeps_utf8_and_hides_control_characters)
     text_free(&text);
 }
 
+Test(cli_output, lines_stay_lines)
+{
+    struct text text = output_text();
+
+    output_lines(&text, "a\tb\r\n\n\x1b[2J\x07", 11);
+    ASSERT_TEXT(text, "a\tb\\x0d\n\n\\x1b[2J\\x07");
+    output_lines(&text, "\n\xc3\xbc\n", 4);
+    ASSERT_TEXT(text, "\n\xc3\xbc\n");
+    output_lines(&text, NULL, 0);
+    ASSERT_TEXT(text, "");
+    text_free(&text);
+}
+
 Test(cli_output, utf8_is_checked_as_the_rfc_says)
 {
     static const struct {
