@@ -29,6 +29,7 @@
 struct client;
 struct exec;
 struct item;
+struct part;
 struct shard;
 
 enum command_route {
@@ -85,12 +86,18 @@ typedef void command_fn(struct exec *x);
 // ROUTE_ALL on one shard: which. False when the arguments are wrong: it has replied.
 typedef bool command_target_fn(struct exec *x, uint32_t *ret_shard);
 
+// After the part of that shard: whether, and with what in it, a part of another one follows.
+// Shards come in ascending order, each once.
+typedef bool command_onward_fn(struct exec *x, const struct part *done, struct part *next,
+                               uint32_t *ret_shard);
+
 struct command {
     const char *name; // lower case; of a subcommand its own part ("getname")
     command_fn *run;
     command_fn *finish;        // ROUTE_ALL
     command_fn *check;         // MERGE_UNLESS
     command_target_fn *target; // ROUTE_ALL, or NULL
+    command_onward_fn *onward; // with target, or NULL
     const struct command *subcommands;
     uint32_t subcommand_count;
     uint32_t flags;      // enum command_flags

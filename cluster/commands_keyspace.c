@@ -5,9 +5,10 @@
 //     bits 48..63   partition
 //     bits 0..47    engine_cursor of its vnode
 //
-// A core's partitions lie next to each other, so a scan walks core by core, and one call never
-// leaves its core. 0 is start and end, as in Redis: a cursor of 0 in partition 0 can only be the
-// start.
+// A core's partitions lie next to each other, so a scan walks core by core. A call that comes to
+// the end of a core's with fewer keys than it may tell goes on at the next: a few keys are told in
+// one call, as users of Redis expect it. 0 is start and end, as in Redis: a cursor of 0 in
+// partition 0 can only be the start.
 #include "cluster/commands.h"
 #include "cluster/multi.h"
 #include "cluster/shard.h"
@@ -23,6 +24,10 @@ enum {
     SCAN_COUNT_DEFAULT = 10,
     SCAN_BUCKETS_AT_ONCE = 8,
     SCAN_COUNT_MAX = 1 << 20, // more is asked for in the next call: a bound on one reply
+    // Empty buckets that a call passes on a core: what an index begins with, and as Redis 10 for
+    // each key asked for.
+    SCAN_EMPTY_BUCKETS = 16 * 1024,
+    SCAN_EMPTY_BUCKETS_A_KEY = 10,
 };
 
 static bool record_is_live(const struct shard *shard, const struct engine_record *record)
@@ -111,7 +116,8 @@ static bool scan_options(struct exec *x, struct walk *walk, int64_t *ret_count)
     return true;
 }
 
-// Where the part's walk is: `at` is the cursor, `step` the buckets looked at.
+// Where the part's walk is: `at` is the cursor, `step` the buckets looked at. In the end `sum` is
+// what is left of COUNT. A part that another core's is followed by begins with its `at` and `sum`.
 static bool scan_begin(struct exec *x, struct walk *walk, int64_t *ret_count)
 {
     uint64_t cursor;
@@ -120,7 +126,15 @@ static bool scan_begin(struct exec *x, struct walk *walk, int64_t *ret_count)
         return false;
     }
     *ret_count = *ret_count < SCAN_COUNT_MAX ? *ret_count : SCAN_COUNT_MAX;
+    *ret_count = x->part->sum != 0 ? x->part->sum : *ret_count;
     return true;
+}
+
+// Whether the part has looked at enough for one call.
+static bool scan_enough(const struct part *part, const struct walk *walk, uint64_t count)
+{
+    return walk->seen >= count ||
+           part->step >= SCAN_EMPTY_BUCKETS + count * SCAN_EMPTY_BUCKETS_A_KEY;
 }
 
 static void keyspace_scan(struct exec *x)
@@ -136,7 +150,7 @@ static void keyspace_scan(struct exec *x)
     }
     uint64_t cursor = 0;
     (void)scan_parse_cursor(x, &cursor); // scan_begin() has found it to be one
-    if (first) {
+    if (first && part->at == 0) {
         part->at = cursor != 0 ? cursor
                                : (uint64_t)scan_first_partition(x, shard->index, x->scoped)
                                      << SCAN_PARTITION_SHIFT;
@@ -146,9 +160,7 @@ static void keyspace_scan(struct exec *x)
         uint64_t partition = part->at >> SCAN_PARTITION_SHIFT;
         bool mine = partition < placement->partitions &&
                     placement_core(placement, (uint32_t)partition) == shard->index;
-        // Redis looks at up to 10 empty buckets for each key asked for.
-        if (!walk_is_late(walk) &&
-            (!mine || walk->seen >= (uint64_t)count || part->step >= (uint64_t)count * 10)) {
+        if (!walk_is_late(walk) && (!mine || scan_enough(part, walk, (uint64_t)count))) {
             if (partition >= placement->partitions || (x->scoped && !mine)) {
                 part->at = 0;
             }
@@ -165,18 +177,39 @@ static void keyspace_scan(struct exec *x)
     }
     bool failed = walk_failed(x, walk);
     part->more = more && !failed;
+    if (!part->more) {
+        part->sum = scan_enough(part, walk, (uint64_t)count) ? 0 : count - (int64_t)walk->seen;
+    }
+}
+
+static bool keyspace_scan_onward(struct exec *x, const struct part *done, struct part *next,
+                                 uint32_t *ret_shard)
+{
+    uint64_t partition = done->at >> SCAN_PARTITION_SHIFT;
+    if (done->sum == 0 || done->at == 0) {
+        return false;
+    }
+    next->at = done->at;
+    next->sum = done->sum;
+    *ret_shard = placement_core(x->shard->node->placement, (uint32_t)partition);
+    return true;
 }
 
 static void keyspace_scan_finish(struct exec *x)
 {
-    struct part *part = &x->parts[0];
-    const struct walk *walk = part->data;
+    uint64_t matched = 0;
+    for (uint32_t p = 0; p < x->part_count; p++) {
+        matched += ((const struct walk *)x->parts[p].data)->matched;
+    }
     char text[NUMBER_I64_BYTES_MAX];
-    size_t size = (size_t)(number_write_u64((uint8_t *)text, part->at) - (uint8_t *)text);
+    uint64_t cursor = x->parts[x->part_count - 1].at;
+    size_t size = (size_t)(number_write_u64((uint8_t *)text, cursor) - (uint8_t *)text);
     reply_array(&x->reply, 2);
     reply_bulk(&x->reply, slice_of(text, size));
-    reply_array(&x->reply, (uint32_t)walk->matched);
-    outbuf_splice(x->reply.out, &part->out, x->reply.cache);
+    reply_array(&x->reply, (uint32_t)matched);
+    for (uint32_t p = 0; p < x->part_count; p++) {
+        outbuf_splice(x->reply.out, &x->parts[p].out, x->reply.cache);
+    }
 }
 
 // KEYS ---------------------------------------------------------------------------------------
@@ -390,7 +423,7 @@ static const struct command keyspace_rows[] = {
                   ACL_READ | ACL_SLOW, "2.8.0", "O(1) for each call",
                   "Walks over the keys, some at a time"),
      .tips = "nondeterministic_output,request_policy:special", .target = keyspace_scan_target,
-     .group = "generic"},
+     .onward = keyspace_scan_onward, .group = "generic"},
 };
 
 const struct command_module commands_keyspace = COMMAND_ROWS(keyspace_rows);

@@ -267,6 +267,21 @@ static void multi_second_round(struct multi *multi)
     }
 }
 
+static struct multi_part *multi_add_part(struct multi *multi, uint32_t core);
+
+// Commands that go from shard to shard as long as they like: another part follows the last one.
+static void multi_go_onward(struct multi *multi, struct multi_part *part)
+{
+    struct exec x = multi_exec(multi);
+    struct part next = {0};
+    uint32_t core;
+    if (multi->command->onward != NULL && !part->failed &&
+        multi->command->onward(&x, &part->result, &next, &core)) {
+        CHECK(core > part->message.to && core < multi->shard->node->shard_count);
+        multi_add_part(multi, core)->result = next;
+    }
+}
+
 void multi_part_return(struct shard *shard, struct multi_part *part)
 {
     (void)shard;
@@ -274,6 +289,7 @@ void multi_part_return(struct shard *shard, struct multi_part *part)
     CHECK(multi->parts_open > 0);
     multi->parts_open--;
     if (multi->round == 1 && multi_is_gated(multi->command)) {
+        multi_go_onward(multi, part);
         if (part->failed || multi->part_next == multi->part_count) {
             if (multi->part_count == 1) {
                 multi->apply = !part->failed && !part->veto;

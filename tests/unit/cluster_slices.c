@@ -287,6 +287,47 @@ Test(slices, a_scan_of_all_in_one_call_tells_all)
     story_close(&story);
 }
 
+// Whichever cores hold them. With more, each call tells as many as it may, and none is told twice.
+Test(slices, a_scan_of_few_keys_takes_one_call)
+{
+    enum { FEW = 30 };
+    struct story story = story_open(3, "");
+    struct sim_talk *const talk = sim_talk_open(story.world, NULL, "10.0.0.1:7379");
+    unsigned long cursor = 0;
+    uint32_t calls = 0;
+    uint32_t told[FEW] = {0};
+
+    story_expect(talk, "SCAN 0\r\n", "*2\r\n$1\r\n0\r\n*0\r\n");
+    for (int i = 0; i < FEW; i++) {
+        char line[32];
+
+        (void)snprintf(line, sizeof line, "SET k%d v\r\n", i);
+        story_expect(talk, line, "+OK\r\n");
+    }
+    sim_talk_say(talk, "SCAN 0 COUNT 31\r\n");
+    const char *all = sim_talk_hear(talk, 50, NULL);
+    cr_assert_eq(strncmp(all, "*2\r\n$1\r\n0\r\n*30\r\n", 16), 0, "%.60s", all);
+    do {
+        char line[64];
+
+        (void)snprintf(line, sizeof line, "SCAN %lu COUNT 7\r\n", cursor);
+        sim_talk_say(talk, line);
+        const char *heard = sim_talk_hear(talk, 50, NULL);
+
+        cursor = strtoul(strchr(heard + 4, '\n') + 1, NULL, 10);
+        for (const char *key = strstr(heard, "\nk"); key != NULL; key = strstr(key + 1, "\nk")) {
+            told[strtoul(key + 2, NULL, 10)]++;
+        }
+        calls++;
+    } while (cursor != 0 && calls < 100);
+    cr_assert(calls >= 3 && calls <= 6, "%u calls", calls);
+    for (int i = 0; i < FEW; i++) {
+        cr_assert_eq(told[i], 1, "k%d was told %u times", i, told[i]);
+    }
+    sim_talk_close(talk, false);
+    story_close(&story);
+}
+
 // A pattern and a key that take 40 million steps together.
 Test(slices, a_match_that_takes_long)
 {
