@@ -12,6 +12,7 @@ const struct command_module *const *command_modules(uint32_t *ret_count)
         &commands_info,
         &commands_key,
         &commands_keyspace,
+        &commands_latency,
         &commands_rldb,
         &commands_rldb_cluster,
         &commands_server,

@@ -21,6 +21,7 @@ extern const struct command_module commands_connection;
 extern const struct command_module commands_info;
 extern const struct command_module commands_key;
 extern const struct command_module commands_keyspace;
+extern const struct command_module commands_latency;
 extern const struct command_module commands_rldb;
 extern const struct command_module commands_rldb_cluster;
 extern const struct command_module commands_server;

@@ -1,6 +1,5 @@
 // What handlers of commands share: errors in Redis's words, arguments.
 #include "cluster/command.h"
-#include "cluster/help.h"
 #include "cluster/shard.h"
 #include "core/memory.h"
 #include "core/number.h"
@@ -140,16 +139,4 @@ bool exec_copy_argument_bytes(struct slice *argv, uint32_t argc, void **ret_byte
         bytes += argv[i].size;
     }
     return true;
-}
-
-void help_reply(struct exec *x, const char *const *lines)
-{
-    uint32_t count = 0;
-    while (lines[count] != NULL) {
-        count++;
-    }
-    reply_array(&x->reply, count);
-    for (uint32_t i = 0; i < count; i++) {
-        reply_simple(&x->reply, lines[i]);
-    }
 }

@@ -30,6 +30,15 @@ struct object_events {
     struct object_event at[LIMIT_OBJECT_EVENTS]; // events of one value lie together
 };
 
+// The bits of the byte that begins a head.
+enum {
+    HEAD_FLAGS_KIND = 3,
+    HEAD_FLAG_EXPIRY = 1 << 2,
+    HEAD_FLAG_EXPIRY_OWN = 1 << 3, // its stamp is the event's dot
+    HEAD_FLAG_BASE = 1 << 4,
+    HEAD_FLAG_TO_END = 1 << 5,
+};
+
 // The head of a value in form 0.
 struct object_head {
     struct dot dot; // counter: base id
