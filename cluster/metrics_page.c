@@ -30,25 +30,22 @@ static const struct metric gauge_rows[] = {
      .help = "Time since the start",
      .kind = METRIC_GAUGE,
      .unit = METRIC_NS,
-     .merge = METRIC_MAX,
      .offset = offsetof(struct gauges, uptime_ns)},
 };
 
-#define REACTOR_ROW(field, name_, kind_, unit_, merge_, help_)                                     \
+#define REACTOR_ROW(field, name_, kind_, unit_, help_)                                             \
     {                                                                                              \
-        .name = (name_), .help = (help_), .kind = (kind_), .unit = (unit_), .merge = (merge_),     \
+        .name = (name_), .help = (help_), .kind = (kind_), .unit = (unit_),                        \
         .offset = offsetof(struct reactor_metrics, field)                                          \
     }
 
 static const struct metric reactor_rows[] = {
-    REACTOR_ROW(turns, "turns", METRIC_COUNTER, METRIC_COUNT, METRIC_ADD, "Turns of the loop"),
-    REACTOR_ROW(sleeps, "sleeps", METRIC_COUNTER, METRIC_COUNT, METRIC_ADD,
-                "Turns that could wait"),
-    REACTOR_ROW(dozes, "dozes", METRIC_COUNTER, METRIC_COUNT, METRIC_ADD,
+    REACTOR_ROW(turns, "turns", METRIC_COUNTER, METRIC_COUNT, "Turns of the loop"),
+    REACTOR_ROW(sleeps, "sleeps", METRIC_COUNTER, METRIC_COUNT, "Turns that could wait"),
+    REACTOR_ROW(dozes, "dozes", METRIC_COUNTER, METRIC_COUNT,
                 "Turns that waited for several arrivals, the core being under load"),
-    REACTOR_ROW(busy_ns, "busy", METRIC_COUNTER, METRIC_NS, METRIC_ADD, "Time not spent waiting"),
-    REACTOR_ROW(turn_ns_max, "turn_max", METRIC_GAUGE, METRIC_NS, METRIC_MAX,
-                "The longest turn so far"),
+    REACTOR_ROW(busy_ns, "busy", METRIC_COUNTER, METRIC_NS, "Time not spent waiting"),
+    REACTOR_ROW(turn_ns_max, "turn_max", METRIC_GAUGE, METRIC_NS, "The longest turn so far"),
 };
 
 #define TABLE(module_, rows_)                                                                      \

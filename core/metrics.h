@@ -6,9 +6,8 @@
 // the struct it describes), in the same order on every shard of a node.
 //
 //     shard 0:  parts -> metrics_snapshot() -> cells ---.
-//     shard 1:  parts -> metrics_snapshot() -> cells ---+--> metrics_render_prometheus(), or
-//                        (carried by a message)             metrics_merge() ->
-// metrics_render_lines()
+//     shard 1:  parts -> metrics_snapshot() -> cells ---+--> metrics_render_prometheus()
+//                        (carried by a message)
 //
 // A snapshot is a flat array of uint64_t without pointers, taken by the shard that owns the figures
 // and read by whoever renders. Layout: parts in order, rows in order, elements in order; a counter
@@ -35,9 +34,6 @@ enum metric_kind {
 
 enum metric_unit { METRIC_COUNT, METRIC_BYTES, METRIC_NS };
 
-// How the values of several shards become one. Counters and histograms are always added.
-enum metric_merge { METRIC_ADD, METRIC_MAX };
-
 // The label of element `index` of a row with several, such as a command's name. Lives forever.
 typedef const char *metric_label_fn(uint32_t index);
 
@@ -46,7 +42,6 @@ struct metric {
     const char *help; // one sentence without a full stop
     enum metric_kind kind;
     enum metric_unit unit;
-    enum metric_merge merge;
     uint32_t offset; // of the first element in the module's struct, bytes
 
     // Rows with one element for each of something (commands, stages, classes): all 0 for a plain
@@ -83,10 +78,6 @@ size_t metrics_cell_count(const struct metrics_part *parts, uint32_t part_count)
 // Fills cells[metrics_cell_count()].
 void metrics_snapshot(const struct metrics_part *parts, uint32_t part_count, uint64_t *ret_cells);
 
-// Merges the snapshot `cells` into `total`, which began as a copy of a snapshot or all zero.
-void metrics_merge(const struct metrics_part *parts, uint32_t part_count, uint64_t *total,
-                   const uint64_t *cells);
-
 // Appends the Prometheus text of `shard_count` snapshots, each sample with the label shard="N".
 // Rows are grouped by family, as the format wants. Elements of a row with a label that counted
 // nothing are left out, so that a page has no line for each command nobody used.
@@ -94,13 +85,8 @@ void metrics_render_prometheus(struct text *text, const struct metrics_part *par
                                uint32_t part_count, const uint64_t *const *snapshots,
                                uint32_t shard_count);
 
-// Appends `name:value\r\n` lines of one module's rows from a (merged) snapshot of all parts. A
+// Appends `name:value\r\n` lines of one module's rows from a snapshot of all parts. A
 // histogram becomes name_label:count=1,mean_us=2.0,p50_us=..,p99_us=..,p99_9_us=..,max_us=.. Rows
 // with labels leave out elements that counted nothing.
 void metrics_render_lines(struct text *text, const struct metrics_part *parts, uint32_t part_count,
                           const char *module, const uint64_t *cells);
-
-// One figure out of a snapshot, for tests and for sections that word their own lines. `element` is
-// 0 for a plain row; of a histogram it is the count. False if there is no such row.
-bool metrics_value(const struct metrics_part *parts, uint32_t part_count, const uint64_t *cells,
-                   const char *name, uint32_t element, uint64_t *ret_value);

@@ -1,6 +1,5 @@
 #include "core/reply.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -76,24 +75,6 @@ void reply_bulkf(struct reply *reply, const char *format, ...)
     va_end(arguments);
     CHECK(size >= 0);
     reply_bulk(reply, slice_of(text, size < REPLY_FORMATTED_MAX ? (size_t)size : sizeof text - 1));
-}
-
-void reply_double(struct reply *reply, double value)
-{
-    char text[32]; // a sign, 17 digits, a point, an exponent of 4
-
-    CHECK(!isnan(value));
-    const int size = isinf(value) ? snprintf(text, sizeof text, "%s", value > 0 ? "inf" : "-inf")
-                                  : snprintf(text, sizeof text, "%.17g", value);
-
-    CHECK(size > 0 && (size_t)size < sizeof text);
-    if (reply->protocol == 2) {
-        reply_bulk(reply, slice_of(text, (size_t)size));
-        return;
-    }
-    REPLY_LITERAL(reply, ",");
-    reply_raw(reply, slice_of(text, (size_t)size));
-    REPLY_LITERAL(reply, "\r\n");
 }
 
 void reply_verbatim_header(struct reply *reply, const char *extension, size_t size)

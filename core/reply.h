@@ -6,12 +6,8 @@
 //
 //                   RESP2              RESP3
 //     null          $-1                _
-//     null array    *-1                _
 //     map of n      *2n                %n
 //     set of n      *n                 ~n
-//     push of n     *n                 >n
-//     double        bulk               ,1.5
-//     bool          :1  :0             #t  #f
 //     verbatim      bulk               =size\r\ntxt:...
 //
 // Nothing is returned: when memory runs out the outbuf says `failed`. The struct is a handful of
@@ -141,15 +137,6 @@ static inline void reply_null(struct reply *reply)
     }
 }
 
-static inline void reply_null_array(struct reply *reply)
-{
-    if (reply->protocol == 2) {
-        REPLY_LITERAL(reply, "*-1\r\n");
-    } else {
-        REPLY_LITERAL(reply, "_\r\n");
-    }
-}
-
 static inline void reply_array(struct reply *reply, uint32_t count)
 {
     reply_header(reply, '*', count);
@@ -167,26 +154,6 @@ static inline void reply_set(struct reply *reply, uint32_t count)
 {
     reply_header(reply, reply->protocol == 2 ? '*' : '~', count);
 }
-
-// Out of band data. Redis sends none to RESP2 clients but the messages of pub/sub, as arrays.
-static inline void reply_push(struct reply *reply, uint32_t count)
-{
-    reply_header(reply, reply->protocol == 2 ? '*' : '>', count);
-}
-
-static inline void reply_bool(struct reply *reply, bool value)
-{
-    if (reply->protocol == 2) {
-        reply_integer(reply, value);
-    } else if (value) {
-        REPLY_LITERAL(reply, "#t\r\n");
-    } else {
-        REPLY_LITERAL(reply, "#f\r\n");
-    }
-}
-
-// %.17g; "inf", "-inf". No NaN.
-void reply_double(struct reply *reply, double value);
 
 // Text for people; `extension` is its type in three letters: "txt", "mkd".
 void reply_verbatim(struct reply *reply, const char *extension, struct slice text);

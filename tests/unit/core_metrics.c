@@ -70,7 +70,6 @@ static const struct metric loop_rows[] = {
      .help = "The longest turn so far",
      .kind = METRIC_GAUGE,
      .unit = METRIC_NS,
-     .merge = METRIC_MAX,
      .offset = offsetof(struct loop_metrics, longest_turn)},
     {.name = "batch",
      .help = "Requests in a turn",
@@ -161,77 +160,28 @@ Test(core_metrics, tables_are_checked)
     cr_expect_str_eq(metrics_check(&part, 1), "an offset or stride that is not aligned");
 }
 
-Test(core_metrics, a_snapshot_has_what_was_counted)
-{
-    static struct shard shards[2];
-    uint64_t value = 99;
-
-    fill(shards);
-    uint64_t *cells = snapshot(&shards[1]);
-    cr_expect(metrics_value(shards[1].parts, 2, cells, "connections_accepted", 0, &value));
-    cr_expect_eq(value, 4);
-    cr_expect(metrics_value(shards[1].parts, 2, cells, "command_calls", 1, &value));
-    cr_expect_eq(value, 1);
-    cr_expect(metrics_value(shards[1].parts, 2, cells, "command_latency", 1, &value));
-    cr_expect_eq(value, 1);
-    cr_expect(metrics_value(shards[1].parts, 2, cells, "batch", 0, &value));
-    cr_expect_eq(value, 0);
-    cr_expect_not(metrics_value(shards[1].parts, 2, cells, "command_calls", 3, &value));
-    cr_expect_not(metrics_value(shards[1].parts, 2, cells, "nothing", 0, &value));
-    memory_free(cells);
-}
-
-Test(core_metrics, shards_merge_into_lines)
+Test(core_metrics, a_snapshot_becomes_lines)
 {
     static struct shard shards[2];
     struct text text;
 
     fill(shards);
-    uint64_t *total = snapshot(&shards[0]);
-    uint64_t *second = snapshot(&shards[1]);
-    metrics_merge(shards[0].parts, 2, total, second);
+    uint64_t *cells = snapshot(&shards[0]);
     text_init(&text, 10000);
-    metrics_render_lines(&text, shards[0].parts, 2, "client", total);
-    cr_expect_str_eq(text_c(&text),
-                     "connections_accepted:7\r\n"
-                     "connected_clients:1\r\n"
-                     "received_bytes:1000\r\n"
-                     "command_calls_get:7\r\n"
-                     "command_calls_set:1\r\n"
-                     "command_latency_get:count=3,mean_us=834333.833,p50_us=3014.655,"
-                     "p99_us=2500000.000,p99_9_us=2500000.000,max_us=2500000.000\r\n"
-                     "command_latency_set:count=1,mean_us=0.800,p50_us=0.800,p99_us=0.800,"
-                     "p99_9_us=0.800,max_us=0.800\r\n");
+    metrics_render_lines(&text, shards[0].parts, 2, "client", cells);
+    cr_expect_str_eq(text_c(&text), "connections_accepted:3\r\n"
+                                    "connected_clients:1\r\n"
+                                    "received_bytes:0\r\n"
+                                    "command_calls_get:2\r\n"
+                                    "command_latency_get:count=2,mean_us=1500.750,p50_us=1.535,"
+                                    "p99_us=3000.000,p99_9_us=3000.000,max_us=3000.000\r\n");
     text_clear(&text);
-    metrics_render_lines(&text, shards[0].parts, 2, "loop", total);
+    metrics_render_lines(&text, shards[0].parts, 2, "loop", cells);
     cr_expect_str_eq(text_c(&text),
-                     "longest_turn_us:9\r\nbatch:count=10,mean=16.000,p50=16,p99=16,p99_9=16,max=16"
+                     "longest_turn_us:7\r\nbatch:count=10,mean=16.000,p50=16,p99=16,p99_9=16,max=16"
                      "\r\n");
     text_free(&text);
-    memory_free(total);
-    memory_free(second);
-}
-
-Test(core_metrics, merging_into_zeros_is_copying)
-{
-    static struct shard shards[2];
-    struct text text[2];
-
-    fill(shards);
-    const size_t size = metrics_cell_count(shards[0].parts, 2) * sizeof(uint64_t);
-    uint64_t *cells = snapshot(&shards[0]);
-    uint64_t *total = memory_allocate_zeroed(size);
-    metrics_merge(shards[0].parts, 2, total, cells);
-    const uint64_t *each[] = {cells, total};
-    for (int i = 0; i < 2; i++) {
-        text_init(&text[i], 100000);
-        metrics_render_prometheus(&text[i], shards[0].parts, 2, &each[i], 1);
-    }
-    cr_expect_str_eq(text_c(&text[0]), text_c(&text[1]));
-    text_free(&text[0]);
-    text_free(&text[1]);
     memory_free(cells);
-    memory_free(total);
 }
 
 static void expect_in(const char *text, const char *line)
