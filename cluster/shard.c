@@ -528,14 +528,15 @@ void shard_close_fd(struct shard *shard, int fd)
 
 uint8_t *shard_scratch(struct shard *shard, size_t size)
 {
-    if (size > shard->scratch_size) {
-        uint8_t *scratch = memory_allocate(size + size / 2);
+    if (size > shard->scratch_size || shard->scratch == NULL) {
+        size_t capacity = size + size / 2 + 1; // NULL is no place, also for nothing
+        uint8_t *scratch = memory_allocate(capacity);
         if (scratch == NULL) {
             return NULL;
         }
         memory_free(shard->scratch);
         shard->scratch = scratch;
-        shard->scratch_size = size + size / 2;
+        shard->scratch_size = capacity;
     }
     return shard->scratch;
 }

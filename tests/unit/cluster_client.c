@@ -548,6 +548,17 @@ Test(client, that_hangs_up_while_it_is_paused_is_not_counted_as_blocked)
     story_close(&story);
 }
 
+// Nothing is a value too, and its place is had from a core that had no use for one yet.
+Test(client, appends_nothing_to_nothing)
+{
+    struct story story = story_open(1, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+
+    story_expect(talk, "*3\r\n$6\r\nAPPEND\r\n$1\r\nk\r\n$0\r\n\r\n", ":0\r\n");
+    story_expect(talk, "EXISTS k\r\n", ":1\r\n");
+    story_close(&story);
+}
+
 // What is slept by one is in the log of slow commands, and a container's name asks for all of it.
 Test(client, finds_its_commands_in_the_figures)
 {
