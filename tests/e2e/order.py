@@ -16,36 +16,10 @@ from harness.cases import main
 from harness.report import expect, expect_true
 from harness.resp import Connection, Error
 from harness.servers import start_node
+from harness.together import entrances, together
 
 # Enough keys that every core has some of them.
 SPREAD = [f"spread:{number}" for number in range(16)]
-
-
-def together(workers):
-    """Runs the functions at once, and raises what the first of them raised."""
-    problems = []
-    barrier = threading.Barrier(len(workers))
-
-    def run(work):
-        try:
-            barrier.wait(30)
-            work()
-        except Exception as problem:  # pylint: disable=broad-except
-            problems.append(problem)
-
-    threads = [threading.Thread(target=run, args=(work,), daemon=True) for work in workers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-        expect_true(not thread.is_alive(), "a client is stuck")
-    if problems:
-        raise problems[0]
-
-
-def entrances(node):
-    """Every way in: the client port, the shard ports, the unix socket."""
-    return [node.port, *getattr(node, "shard_ports", []), node.unix_path]
 
 
 def fresh(node):
