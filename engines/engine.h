@@ -19,7 +19,10 @@
  *
  * A put that changes only the beginning of an object says so by `tail_bytes`, and the engine keeps
  * the rest: an expiry on a value of 64 MiB is written without touching the value, where the engine
- * can, and never copied more than once. The log engine does not take it yet.
+ * can, and never copied more than once.
+ *
+ * A record that cannot be read is an ENGINE_ERROR to a get, unless another one turns out to be the
+ * key's. A put or remove of the key takes its place all the same.
  *
  * Scans: by cursor in hash order, as Redis' SCAN promises (what is there from start to end is
  * returned at least once; growth and shrinking in between lose nothing). Snapshots: a scan that
@@ -79,6 +82,7 @@ struct engine_op {
     /* the engine's own, from the first call for an op to its last */
     struct engine_op *next;
     uint64_t memory_location;
+    uint64_t memory_damaged;
     uint64_t memory_moves;
     uint8_t memory; /* 0 before the first call */
     uint8_t memory_flags;
@@ -191,7 +195,7 @@ struct engine_vtable {
     int (*snapshot_scan)(struct engine *engine, uint32_t snapshot, struct engine_scan *scan,
                          size_t buckets_max);
     void (*snapshot_close)(struct engine *engine, uint32_t snapshot);
-    void (*drop)(struct engine *engine, uint32_t vnode);
+    uint64_t (*drop)(struct engine *engine, uint32_t vnode);
     uint64_t (*count)(struct engine *engine, uint32_t vnode);
     enum engine_status (*sample)(struct engine *engine, struct engine_scan *scan, uint64_t random);
     bool (*step)(struct engine *engine, uint32_t budget_bytes);
@@ -274,10 +278,11 @@ static inline void engine_snapshot_close(struct engine *engine, uint32_t snapsho
 
 #define ENGINE_ALL_VNODES UINT32_MAX
 
-/* Empties a vnode (or all): effective at once for readers; memory comes back in steps. */
-static inline void engine_drop(struct engine *engine, uint32_t vnode)
+/* Empties a vnode (or all): effective at once for readers; memory comes back in steps. Returns the
+ * group commit that must be durable before it is told, as engine_op.commit. */
+static inline uint64_t engine_drop(struct engine *engine, uint32_t vnode)
 {
-    engine->vtable->drop(engine, vnode);
+    return engine->vtable->drop(engine, vnode);
 }
 
 /* Records in the vnode (or all), as stats.records counts them, less tombstones. */

@@ -2,7 +2,8 @@
 //
 //     log_format.h, .c            frames and records as bytes
 //     log_manifest.h, .c          the list of segments as bytes
-//     log.c                       get, put, remove in batches
+//     log.c                       looking up; get
+//     log_put.c                   put and remove
 //     log_open.c                  open, close, steps, figures
 //     log_tail.c                  frames: appended to, written, durable in their order
 //     log_segment.c               segments: made, taken, given back; the manifest on disk
@@ -55,6 +56,7 @@ enum {
     LOG_BATCH = 16,         // ops that are prefetched together
     LOG_VNODES_MAX = 16000, // whose counts are in one block of a checkpoint
     LOG_SEGMENT_BYTES_MIN = 2 << 20,
+    LOG_SEGMENTS_RESERVED = 1,     // of those that are ready, for what compaction moves
     LOG_BUCKET_ENTRIES_MAX = 1024, // far beyond what chance puts into one bucket of the index
 };
 
@@ -172,7 +174,8 @@ struct log_vnode {
     struct index_table table;
     uint64_t tombstones;
     uint64_t with_expiry;
-    uint64_t unused[2];
+    uint64_t drop_owed; // it was dropped, and the log had no room to say so; nothing is put before
+    uint64_t unused;
 };
 
 static_assert(sizeof(struct log_vnode) == LIMIT_CACHE_LINE_BYTES, "every look-up reads it");
@@ -187,9 +190,15 @@ struct log_found {
     struct slice object;
     uint64_t expire_ms; // UINT64_MAX: it has one, which is not known
     bool tombstone;
+    bool remembered; // from an earlier look-up for the op: its object is not in RAM
 };
 
-enum log_find_result { LOG_FOUND, LOG_ABSENT, LOG_ON_DISK };
+// UNREADABLE: no record that can be read has the key, and one that cannot be read may have it.
+enum log_find_result { LOG_FOUND, LOG_ABSENT, LOG_ON_DISK, LOG_UNREADABLE };
+
+// In engine_op.memory_flags, beside those of records: memory_damaged is where a record could not be
+// read.
+enum { LOG_MEMORY_DAMAGED = 128 };
 
 enum engine_memory { ENGINE_MEMORY_NONE, ENGINE_MEMORY_SEARCHING, ENGINE_MEMORY_RESOLVED };
 enum engine_intent {
@@ -275,7 +284,8 @@ struct log_engine {
     uint64_t appended_since_checkpoint;
     struct log_compaction *compaction;
     struct log_dropped *dropped;
-    uint64_t synced_ms; // `interval`: wall time of the last flush
+    uint32_t drops_owed; // vnodes
+    uint64_t synced_ms;  // `interval`: wall time of the last flush
 
     // figures
     uint64_t records;
@@ -349,12 +359,25 @@ void log_engine_abandon(struct engine *base);
 // log_verify.c: CHECKs all that is said above. For tests.
 void log_verify(const struct engine *base);
 
+// Tells of damage that was met.
+void log_report(const struct log_engine *engine, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 // For index_shed().
 void log_ignore_entry(void *context, uint64_t entry);
 
 // `change` records more (or, negative, less) in a vnode.
 void log_count(struct log_engine *engine, uint32_t vnode, bool tombstone, bool expires,
                uint64_t change);
+
+// For batches: asks for what the ops will look at.
+void log_prefetch(const struct log_engine *engine, struct engine_op *const *ops, size_t count,
+                  size_t from);
+
+static inline bool log_expired(const struct log_engine *engine, const struct log_found *found)
+{
+    return found->expire_ms != 0 && found->expire_ms <= engine->options.io->wall_ms;
+}
 
 // engine.h
 void log_prepare(struct engine *base, struct engine_op *const *ops, size_t count);
@@ -364,7 +387,10 @@ void log_remove(struct engine *base, struct engine_op *const *ops, size_t count)
 
 // log_drop.c
 
-void log_drop(struct engine *base, uint32_t vnode);
+uint64_t log_drop(struct engine *base, uint32_t vnode);
+
+// Says in the log that a vnode was dropped, if that is owed. False when there is no room still.
+bool log_drop_settle(struct log_engine *engine, uint32_t vnode);
 
 // Gives up about `budget` entries of what was dropped. True when there is more.
 bool log_drop_step(struct log_engine *engine, uint32_t budget);

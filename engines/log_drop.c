@@ -23,38 +23,6 @@ static bool log_drop_record(struct log_engine *engine, uint32_t vnode)
     return true;
 }
 
-static void drop_one(struct log_engine *engine, uint32_t number)
-{
-    struct log_vnode *const vnode = &engine->vnodes[number];
-    struct log_dropped *const dropped = memory_allocate(sizeof *dropped);
-
-    if (vnode->table.entries == 0 || dropped == NULL || !log_drop_record(engine, number)) {
-        memory_free(dropped);
-        return;
-    }
-    *dropped = (struct log_dropped){
-        .next = engine->dropped,
-        .table = vnode->table,
-        .vnode = number,
-    };
-    engine->dropped = dropped;
-    engine->records -= vnode->table.entries;
-    engine->tombstones -= vnode->tombstones;
-    engine->with_expiry -= vnode->with_expiry;
-    *vnode = (struct log_vnode){0};
-}
-
-void log_drop(struct engine *base, uint32_t vnode)
-{
-    struct log_engine *const engine = log_engine_of(base);
-
-    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
-        if (vnode == ENGINE_ALL_VNODES || vnode == i) {
-            drop_one(engine, i);
-        }
-    }
-}
-
 static void entry_dropped(void *context, uint64_t entry)
 {
     struct log_engine *const engine = context;
@@ -68,6 +36,67 @@ static void entry_dropped(void *context, uint64_t entry)
     cached_read(cache_at(&engine->cache, log_payload_place(payload)), &cached);
     log_kill(engine, cached.location, cached.class);
     cache_kill(&engine->cache, log_payload_place(payload));
+}
+
+// Takes the table away, to be given up in steps: at once where memory is short.
+static void table_take(struct log_engine *engine, uint32_t number)
+{
+    struct index_table *const table = &engine->vnodes[number].table;
+    struct log_dropped *const dropped = memory_allocate(sizeof *dropped);
+
+    if (dropped != NULL) {
+        *dropped = (struct log_dropped){.next = engine->dropped, .table = *table, .vnode = number};
+        engine->dropped = dropped;
+        return;
+    }
+    while (table->entries != 0) {
+        (void)index_shed(&engine->index, table, entry_dropped, engine);
+    }
+    index_table_close(&engine->index, table);
+}
+
+static void drop_one(struct log_engine *engine, uint32_t number)
+{
+    struct log_vnode *const vnode = &engine->vnodes[number];
+
+    if (vnode->table.entries == 0) {
+        return;
+    }
+    engine->records -= vnode->table.entries;
+    engine->tombstones -= vnode->tombstones;
+    engine->with_expiry -= vnode->with_expiry;
+    engine->drops_owed += vnode->drop_owed == 0 ? 1 : 0;
+    table_take(engine, number);
+    *vnode = (struct log_vnode){.drop_owed = 1};
+    (void)log_drop_settle(engine, number);
+}
+
+bool log_drop_settle(struct log_engine *engine, uint32_t number)
+{
+    struct log_vnode *const vnode = &engine->vnodes[number];
+
+    if (vnode->drop_owed != 0 && engine->failed == 0 && log_drop_record(engine, number)) {
+        vnode->drop_owed = 0;
+        engine->drops_owed--;
+    }
+    return vnode->drop_owed == 0;
+}
+
+uint64_t log_drop(struct engine *base, uint32_t vnode)
+{
+    struct log_engine *const engine = log_engine_of(base);
+
+    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
+        if (vnode == ENGINE_ALL_VNODES || vnode == i) {
+            drop_one(engine, i);
+        }
+    }
+    if (engine->options.sync != ENGINE_SYNC_ALWAYS) {
+        return 0;
+    }
+    const bool filling = engine->hot.open != NULL && engine->hot.open->header.records != 0;
+
+    return filling ? engine->commit_open : engine->commit_open - 1;
 }
 
 bool log_drop_step(struct log_engine *engine, uint32_t budget)

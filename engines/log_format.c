@@ -96,15 +96,21 @@ static uint32_t record_checksum(const uint8_t *at, size_t bytes, uint64_t seed)
     return (uint32_t)XXH3_64bits_withSeed(at + 4, bytes - 4, seed);
 }
 
-void log_record_write(uint8_t *at, const struct log_record *record, uint64_t seed)
+struct slice log_record_write(uint8_t *at, const struct log_record *record, uint64_t seed)
 {
     const uint32_t key_bytes = (uint32_t)record->key.size;
-    const uint32_t object_bytes = (uint32_t)(record->object[0].size + record->object[1].size);
+    const size_t head_bytes = record->object[0].size + record->object[1].size;
+    const uint32_t object_bytes = (uint32_t)(head_bytes + record->object[2].size);
     const uint64_t bytes =
         log_record_bytes(key_bytes, object_bytes, record->expire_ms, record->stamp);
+    uint8_t *const object = at + LOG_RECORD_HEADER_BYTES + (record->expire_ms != 0 ? 8 : 0) +
+                            (record->stamp != 0 ? 8 : 0) + key_bytes;
     uint8_t *to = at + 4;
 
     CHECK(record->key.size <= LOG_KEY_BYTES_MAX && record->vnode <= UINT16_MAX);
+    if (record->object[2].size != 0) {
+        memmove(object + head_bytes, record->object[2].bytes, record->object[2].size);
+    }
     *to++ = (uint8_t)((uint32_t)record->kind | (record->expire_ms != 0 ? LOG_EXPIRES : 0U) |
                       (record->stamp != 0 ? LOG_STAMPED : 0U));
     to = put(to, &record->replaces, 5);
@@ -114,13 +120,16 @@ void log_record_write(uint8_t *at, const struct log_record *record, uint64_t see
     to = put(to, &record->expire_ms, record->expire_ms != 0 ? 8 : 0);
     to = put(to, &record->stamp, record->stamp != 0 ? 8 : 0);
     to = put(to, record->key.bytes, key_bytes);
+    CHECK(to == object);
     to = put(to, record->object[0].bytes, record->object[0].size);
     to = put(to, record->object[1].bytes, record->object[1].size);
+    to += record->object[2].size;
     memset(to, 0, (size_t)(at + bytes - to));
 
     const uint32_t checksum = record_checksum(at, bytes, seed);
 
     memcpy(at, &checksum, sizeof checksum);
+    return slice_of(object, object_bytes);
 }
 
 bool log_record_parse(struct slice bytes, struct log_record *ret_record)

@@ -174,7 +174,7 @@ struct log_record {
     uint64_t expire_ms; // 0: never
     uint64_t stamp;     // 0: that of its place in the frame
     struct slice key;
-    struct slice object[2]; // one after the other; the second is empty in what is read
+    struct slice object[3]; // one after the other; only the first in what is read
     uint32_t bytes;         // with header and padding; set by log_record_read()
 };
 
@@ -194,8 +194,9 @@ static inline uint64_t log_record_seed(uint64_t log_id, uint64_t generation, uin
     return log_id ^ (generation * UINT64_C(0x9e3779b97f4a7c15) + offset);
 }
 
-// Writes log_record_bytes() bytes at `at`.
-void log_record_write(uint8_t *at, const struct log_record *record, uint64_t seed);
+// Writes log_record_bytes() bytes at `at`, and returns where the object is there. The third part of
+// the object may lie in what is written over, at the end of the record that is there.
+struct slice log_record_write(uint8_t *at, const struct log_record *record, uint64_t seed);
 
 // Reads the record that `bytes` begins with. False when it is not whole, not well-formed, or its
 // checksum does not hold.

@@ -7,6 +7,8 @@
 #include "engines/log_wait.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 enum { STEP_ENTRIES_SHARE = 64 }; // bytes of a step's budget that an entry of a checkpoint counts
 
@@ -26,6 +28,20 @@ void log_fail(struct log_engine *engine, int error)
             engine->options.committed(engine->options.committed_context);
         }
     }
+}
+
+void log_report(const struct log_engine *engine, const char *format, ...)
+{
+    char text[LOG_REPORT_TEXT_MAX];
+    va_list arguments;
+
+    if (engine->options.report == NULL) {
+        return;
+    }
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    engine->options.report(engine->options.report_context, text);
 }
 
 // The slot whose payload, length class aside, is `where`.
@@ -126,6 +142,9 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
     log_segments_step(engine);
     if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine)) {
         log_checkpoint_begin(engine);
+    }
+    for (uint32_t i = 0; engine->drops_owed != 0 && i < engine->options.vnodes; i++) {
+        (void)log_drop_settle(engine, i);
     }
     more = log_drop_step(engine, budget_bytes / STEP_ENTRIES_SHARE);
     more = log_checkpoint_collect(engine, budget_bytes / STEP_ENTRIES_SHARE) || more;

@@ -101,6 +101,9 @@ void log_read_for(struct log_engine *engine, struct engine_op *op, uint64_t loca
     uint64_t end = (offset + log_class_bytes(class) + (LOG_BLOCK_BYTES - 1)) &
                    ~(uint64_t)(LOG_BLOCK_BYTES - 1);
 
+    if (op->memory != ENGINE_MEMORY_SEARCHING) {
+        op->memory_flags = 0;
+    }
     op->memory_moves = engine->moves;
     for (struct log_read *read = *bucket; read != NULL; read = read->next) {
         if (read->location == location) {
@@ -254,15 +257,15 @@ void log_reads_settle(struct log_engine *engine)
 }
 
 // The op goes on where it was: it finds what was read in RAM, or another record to read.
-static void resume(struct log_engine *engine, struct engine_op *op, struct log_read *read)
+static void resume(struct log_engine *engine, struct engine_op *op, uint64_t location)
 {
-    if (op->intent == ENGINE_INTENT_SCAN) {
-        log_scan_arrived(op, read);
-        return;
-    }
     // Where something was moved since the read began, the search begins anew.
-    op->memory = op->memory_moves == engine->moves ? ENGINE_MEMORY_SEARCHING : ENGINE_MEMORY_NONE;
-    op->memory_location = read->location;
+    if (op->memory_moves != engine->moves) {
+        location = 0;
+    }
+    op->memory = ENGINE_MEMORY_SEARCHING;
+    op->memory_moves = engine->moves;
+    op->memory_location = location;
     if (op->intent == ENGINE_INTENT_GET) {
         log_get_one(engine, op);
     } else {
@@ -273,15 +276,23 @@ static void resume(struct log_engine *engine, struct engine_op *op, struct log_r
     }
 }
 
-static void fail(struct engine_op *op, int error)
+// What an op has met that cannot be read: it goes on behind it, since the key may have another
+// record.
+static void resume_damaged(struct log_engine *engine, struct engine_op *op, uint64_t location,
+                           int error)
 {
-    if (op->intent == ENGINE_INTENT_SCAN) {
-        log_scan_arrived(op, NULL);
+    if (error == -ENOMEM) {
+        op->status = ENGINE_ERROR;
+        op->error = error;
+        op->done(op);
         return;
     }
-    op->status = ENGINE_ERROR;
-    op->error = error;
-    op->done(op);
+    if ((op->memory_flags & LOG_MEMORY_DAMAGED) == 0) {
+        op->memory_flags |= LOG_MEMORY_DAMAGED;
+        op->memory_damaged = location;
+        op->error = error;
+    }
+    resume(engine, op, location);
 }
 
 static void read_arrived(struct log_engine *engine, struct log_read *read)
@@ -295,7 +306,11 @@ static void read_arrived(struct log_engine *engine, struct log_read *read)
     log_read_hold(read); // `done` may end the turn as far as we are concerned
     for (struct engine_op *next; waiting != NULL; waiting = next) {
         next = waiting->next;
-        resume(engine, waiting, read);
+        if (waiting->intent == ENGINE_INTENT_SCAN) {
+            log_scan_arrived(waiting, read);
+        } else {
+            resume(engine, waiting, read->location);
+        }
     }
     log_read_release(read);
 }
@@ -306,7 +321,11 @@ static void read_failed(struct log_engine *engine, struct log_read *read, int er
     read_remove(engine, read);
     for (struct engine_op *next, *waiting = read->waiting; waiting != NULL; waiting = next) {
         next = waiting->next;
-        fail(waiting, error);
+        if (waiting->intent == ENGINE_INTENT_SCAN) {
+            log_scan_arrived(waiting, NULL);
+        } else {
+            resume_damaged(engine, waiting, read->location, error);
+        }
     }
     read_give(engine, read);
 }

@@ -311,16 +311,17 @@ static int open_directory(struct log_engine *engine)
     return engine->directory_fd < 0 ? engine->directory_fd : 0;
 }
 
-// Until there is a segment to write to, and the manifest names this run.
+// Until the manifest names this run, and there is a segment to write to beside the one that is
+// reserved: if one can be made.
 static int wait_ready(struct log_engine *engine)
 {
     const uint64_t version = log_manifest_changed(engine);
 
     log_segments_step(engine);
-    while (engine->failed == 0 &&
-           (engine->manifest_durable < version || engine->segments_ready == 0)) {
+    while (engine->failed == 0 && (engine->manifest_durable < version ||
+                                   engine->segments_ready <= LOG_SEGMENTS_RESERVED)) {
         if (!log_segments_busy(engine)) {
-            return -ENOSPC;
+            break;
         }
         io_turn(engine->options.io, UINT64_MAX);
     }

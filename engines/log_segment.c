@@ -10,7 +10,6 @@
 enum {
     ZERO_BYTES = 1 << 20,
     SEGMENTS_READY_WANTED = 3,
-    SEGMENTS_RESERVED = 1, // of the ready ones, for what compaction moves
 };
 
 void log_path(const struct log_engine *engine, char *path, const char *name)
@@ -444,7 +443,7 @@ bool log_head_advance(struct log_engine *engine, struct log_head *head)
     uint32_t next = LOG_SEGMENTS_MAX;
 
     CHECK(head->open == NULL);
-    if (head->hot && engine->segments_ready <= SEGMENTS_RESERVED) {
+    if (head->hot && engine->segments_ready <= LOG_SEGMENTS_RESERVED) {
         log_segments_step(engine);
         return false;
     }

@@ -384,7 +384,7 @@ uint64_t snapshot_order(const struct memory_engine *engine, uint64_t place);
 
 // memory_drop.c
 
-void memory_drop(struct engine *base, uint32_t vnode);
+uint64_t memory_drop(struct engine *base, uint32_t vnode);
 
 // Gives up about `budget` records or segments of what was dropped. True when there is more.
 bool drop_step(struct memory_engine *engine, uint32_t budget);

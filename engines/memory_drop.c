@@ -93,7 +93,7 @@ static void condemn_all(struct memory_engine *engine)
     engine->moves++;
 }
 
-void memory_drop(struct engine *base, uint32_t vnode)
+uint64_t memory_drop(struct engine *base, uint32_t vnode)
 {
     struct memory_engine *const engine = (struct memory_engine *)base;
     const bool all = vnode == ENGINE_ALL_VNODES;
@@ -108,6 +108,7 @@ void memory_drop(struct engine *base, uint32_t vnode)
     if (all) {
         condemn_all(engine);
     }
+    return 0;
 }
 
 bool drop_step(struct memory_engine *engine, uint32_t budget)

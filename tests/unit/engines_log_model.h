@@ -1,9 +1,9 @@
 // A model of the log engine's keys, for its property tests, over the simulated disk, with crashes
 // at any moment.
 //
-// Each key's object is a function of the key's number and a version that only grows. The model
-// keeps which versions a key may have after a crash: the newest that was durable, and all that were
-// put since.
+// Each key's object is a function of the key's number, a version that only grows, and the version
+// whose put wrote its body: those after it may have kept that by tail_bytes. The model keeps which
+// versions a key may have after a crash: the newest that was durable, and all that were put since.
 #pragma once
 
 #include "core/hash.h"
@@ -16,9 +16,17 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-enum op_kind { OP_GET, OP_PUT, OP_REMOVE, OP_CHECK };
+// TAIL: puts a new head before the body that is there. GET_TAIL: right after a get of the same op.
+enum op_kind { OP_GET, OP_PUT, OP_REMOVE, OP_CHECK, OP_TAIL, OP_GET_TAIL };
 
-enum { VNODES = 4, HISTORY = 256, OPS = 64, KEY_BYTES_MAX = 200 };
+enum {
+    VNODES = 4,
+    HISTORY = 256,
+    OPS = 64,
+    KEY_BYTES_MAX = 200,
+    HEAD_BYTES = 16, // version, version of the body
+    HEAD_BYTES_MAX = 32,
+};
 
 struct event {
     uint64_t version; // 0: removed
@@ -27,6 +35,7 @@ struct event {
 
 struct key {
     uint64_t version; // the newest put; 0: absent
+    uint64_t body;    // version that wrote its body
     bool busy;
     uint32_t events; // since the last one known to be durable, that one first
     struct event event[HISTORY];
@@ -38,7 +47,8 @@ struct model_op {
     uint32_t number;
     uint64_t version; // of a put
     uint8_t key[KEY_BYTES_MAX];
-    uint8_t *object;
+    uint8_t head[HEAD_BYTES_MAX];
+    uint8_t *object; // the body of a put
     enum op_kind kind;
     bool busy;
 };
@@ -77,7 +87,7 @@ static inline struct slice key_of(uint32_t number, uint8_t *bytes)
     return slice_of(bytes, size);
 }
 
-static inline uint32_t object_size(const struct model *model, uint32_t number, uint64_t version)
+static inline uint32_t body_size(const struct model *model, uint32_t number, uint64_t version)
 {
     const uint64_t bits = shape(number, version);
 
@@ -92,7 +102,7 @@ static inline uint32_t object_size(const struct model *model, uint32_t number, u
     }
 }
 
-static inline void fill_object(uint8_t *bytes, uint32_t size, uint32_t number, uint64_t version)
+static inline void fill_body(uint8_t *bytes, uint32_t size, uint32_t number, uint64_t version)
 {
     uint64_t state = shape(number, version) ^ 1;
 
@@ -101,24 +111,39 @@ static inline void fill_object(uint8_t *bytes, uint32_t size, uint32_t number, u
 
         memcpy(bytes + i, &bits, size - i < 8 ? size - i : 8);
     }
+}
+
+// Heads are of different lengths, so that a body that is kept moves a little.
+static inline struct slice fill_head(uint8_t *bytes, uint64_t version, uint64_t body)
+{
+    memset(bytes, 'h', HEAD_BYTES_MAX);
     memcpy(bytes, &version, sizeof version);
+    memcpy(bytes + 8, &body, sizeof body);
+    return slice_of(bytes, HEAD_BYTES + version % 5);
+}
+
+static inline uint64_t expiry_of(uint64_t version)
+{
+    return version % 3 == 0 ? (UINT64_C(1) << 50) + version : 0;
 }
 
 static inline void check_object(const struct model *model, uint32_t number, struct slice object,
-                                uint64_t *ret_version)
+                                uint64_t *ret_version, uint64_t *ret_body)
 {
-    uint64_t version;
+    uint8_t head_bytes[HEAD_BYTES_MAX];
 
-    cr_assert_geq(object.size, 8);
-    memcpy(&version, object.bytes, sizeof version);
-    const uint32_t size = object_size(model, number, version);
+    cr_assert_geq(object.size, HEAD_BYTES);
+    memcpy(ret_version, object.bytes, 8);
+    memcpy(ret_body, object.bytes + 8, 8);
+    const struct slice head = fill_head(head_bytes, *ret_version, *ret_body);
+    const uint32_t size = body_size(model, number, *ret_body);
     uint8_t *const expected = memory_allocate(size);
 
-    cr_assert_eq(object.size, size);
-    fill_object(expected, size, number, version);
-    cr_assert_arr_eq(object.bytes, expected, size);
+    cr_assert_eq(object.size, head.size + size);
+    fill_body(expected, size, number, *ret_body);
+    cr_assert(memcmp(object.bytes, head.bytes, head.size) == 0);
+    cr_assert(memcmp(object.bytes + head.size, expected, size) == 0);
     memory_free(expected);
-    *ret_version = version;
 }
 
 // What was durable when the process ended is the first event; forget what is before it.
@@ -157,7 +182,7 @@ static inline void finish_check(struct model *model, struct model_op *op)
     bool allowed = false;
 
     if (op->op.status == ENGINE_OK) {
-        check_object(model, op->number, op->op.object, &version);
+        check_object(model, op->number, op->op.object, &version, &key->body);
     }
     for (uint32_t i = 0; i < key->events; i++) {
         allowed = allowed || key->event[i].version == version;
@@ -174,16 +199,21 @@ static inline void finish_get(struct model *model, struct model_op *op)
 {
     const struct key *const key = &model->keys[op->number];
     uint64_t version;
+    uint64_t body;
 
     cr_assert_eq(op->op.status, key->version != 0 ? ENGINE_OK : ENGINE_MISS, "key %u", op->number);
     if (op->op.status == ENGINE_OK) {
-        check_object(model, op->number, op->op.object, &version);
+        check_object(model, op->number, op->op.object, &version, &body);
+        cr_assert_eq(body, key->body);
+        cr_assert_eq(op->op.expire_ms, expiry_of(version));
         cr_assert_eq(version, key->version, "key %u: version %lu, not %lu", op->number,
                      (unsigned long)version, (unsigned long)key->version);
         cr_assert_eq(op->op.flags, flags_of(op->number, version));
     }
     model->reads_checked++;
 }
+
+static inline void start(struct model *model, struct model_op *op);
 
 static inline void finish(struct model *model, struct model_op *op)
 {
@@ -193,6 +223,21 @@ static inline void finish(struct model *model, struct model_op *op)
     switch (op->kind) {
     case OP_GET:
         finish_get(model, op);
+        break;
+    case OP_GET_TAIL:
+        finish_get(model, op);
+        if (op->op.status == ENGINE_OK) {
+            op->kind = OP_TAIL;
+            start(model, op);
+            return;
+        }
+        break;
+    case OP_TAIL:
+        cr_assert(op->op.status == ENGINE_FULL ||
+                  op->op.status == (key->version != 0 ? ENGINE_OK : ENGINE_MISS));
+        if (op->op.status == ENGINE_OK) {
+            note(model, key, op->version, op->op.commit);
+        }
         break;
     case OP_CHECK:
         finish_check(model, op);
@@ -208,6 +253,7 @@ static inline void finish(struct model *model, struct model_op *op)
         cr_assert(op->op.status == ENGINE_OK || op->op.status == ENGINE_FULL);
         if (op->op.status == ENGINE_OK) {
             note(model, key, op->version, op->op.commit);
+            key->body = op->version;
         }
         break;
     }
@@ -236,14 +282,35 @@ static inline struct model_op *free_op(struct model *model)
     return NULL;
 }
 
+static inline void prepare_put(struct model *model, struct model_op *op)
+{
+    const uint32_t number = op->number;
+    const uint64_t body = op->kind == OP_TAIL ? model->keys[number].body : op->version;
+    const uint32_t size = body_size(model, number, body);
+
+    op->op.parts[0] = fill_head(op->head, op->version, body);
+    op->op.flags = flags_of(number, op->version);
+    op->op.expire_ms = expiry_of(op->version);
+    if (op->kind == OP_TAIL) {
+        op->op.tail_bytes = size;
+        return;
+    }
+    op->object = memory_allocate(size);
+    fill_body(op->object, size, number, body);
+    op->op.parts[1] = slice_of(op->object, size);
+}
+
 static inline void start(struct model *model, struct model_op *op)
 {
     struct engine_op *const ops[1] = {&op->op};
+    const bool loaded = op->op.memory != 0; // a get has gone before
 
-    if (op->kind == OP_GET || op->kind == OP_CHECK) {
+    if (op->kind == OP_GET || op->kind == OP_CHECK || op->kind == OP_GET_TAIL) {
         engine_get(model->engine, ops, 1);
-    } else if (op->kind == OP_PUT) {
+    } else if (op->kind == OP_PUT || op->kind == OP_TAIL) {
+        prepare_put(model, op);
         engine_put(model->engine, ops, 1);
+        cr_assert(!loaded || op->op.status != ENGINE_PENDING);
     } else {
         engine_remove(model->engine, ops, 1);
     }
@@ -273,15 +340,6 @@ static inline void begin(struct model *model, uint32_t number, enum op_kind kind
     op->op.hash = hash_key(model->options.hash_seed, op->op.key);
     op->op.vnode = number % VNODES;
     op->op.done = op_done;
-    if (version != 0) {
-        const uint32_t size = object_size(model, number, version);
-
-        op->object = memory_allocate(size);
-        fill_object(op->object, size, number, version);
-        op->op.parts[0] = slice_of(op->object, size / 3);
-        op->op.parts[1] = slice_of(op->object + size / 3, size - size / 3);
-        op->op.flags = flags_of(number, version);
-    }
     start(model, op);
 }
 
@@ -313,7 +371,9 @@ static inline void work(struct model *model, uint32_t steps, uint32_t put_percen
         const uint32_t number =
             model->steady + (uint32_t)random_below(&model->random, range - model->steady);
 
-        if (kind < put_percent) {
+        if (kind < put_percent / 3) {
+            begin(model, number, kind % 2 == 0 ? OP_TAIL : OP_GET_TAIL, ++model->version);
+        } else if (kind < put_percent) {
             begin(model, number, OP_PUT, ++model->version);
         } else if (kind < put_percent + 10) {
             begin(model, number, OP_REMOVE, 0);
@@ -373,7 +433,7 @@ static inline void end_engine(struct model *model, enum end how)
         if (op->busy) { // it was under way: it may have happened
             struct key *const key = &model->keys[op->number];
 
-            if (op->kind == OP_PUT || op->kind == OP_REMOVE) {
+            if (op->kind != OP_GET && op->kind != OP_CHECK) {
                 key->event[key->events++] = (struct event){op->version, UINT64_MAX};
             }
             key->busy = false;

@@ -19,6 +19,7 @@ static bool see(void *context, const struct engine_record *record)
     struct model *const model = scanning->model;
     uint32_t number;
     uint64_t version;
+    uint64_t body;
     uint8_t bytes[KEY_BYTES_MAX];
 
     memcpy(&number, record->key.bytes, sizeof number);
@@ -27,9 +28,10 @@ static bool see(void *context, const struct engine_record *record)
 
     cr_assert(key.size == record->key.size && memcmp(key.bytes, record->key.bytes, key.size) == 0);
     cr_assert_eq(record->vnode, number % VNODES);
-    check_object(model, number, record->object, &version);
+    check_object(model, number, record->object, &version, &body);
     cr_assert_eq(version, model->keys[number].version);
     cr_assert_eq(record->flags, flags_of(number, version));
+    cr_assert_eq(record->expire_ms, expiry_of(version));
     scanning->seen[number]++;
     scanning->shown++;
     return scanning->steadily || scanning->shown % 97 != 0;
