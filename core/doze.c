@@ -16,6 +16,6 @@ void doze_update(struct doze *doze, uint64_t now_ns)
     count = count < LIMIT_DOZE_ARRIVALS ? count : LIMIT_DOZE_ARRIVALS;
     *doze = (struct doze){
         .window_ns = now_ns,
-        .count = expected >= DOZE_ARRIVALS_MIN && count > 1 ? count : 0,
+        .count = expected >= DOZE_ARRIVALS_MIN && doze->sources >= DOZE_SOURCES_MIN ? count : 0,
     };
 }

@@ -10,10 +10,12 @@
 // A core dozes only when it pays and delays nobody who is alone, which it judges by the last window
 // of DOZE_WINDOW_NS:
 //
-//  - at least DOZE_ARRIVALS_MIN arrivals are to be expected while it dozes;
-//  - it waits for a third of the connections that sent something, no more: the others keep it busy
-//    when it wakes, and those that wait for their reply are not all that there are. So with up to
-//    five connections it never dozes, and a lone client is answered at once.
+//  - it waits for half of the connections that sent something, no more: the others keep it busy
+//    when it wakes, and those that wait for their reply are not all that there are;
+//  - it waits for no more arrivals than are to be expected meanwhile, and if these are fewer than
+//    DOZE_ARRIVALS_MIN it does not doze;
+//  - with fewer than DOZE_SOURCES_MIN connections it does not either: a doze sets a timer, which
+//    costs what a few wakes do, and who is alone is to be answered at once.
 //
 // Who dozes is not asleep by the protocol of core/sleep.h: other cores need not wake it, since it
 // looks at its inboxes in a moment by itself. A doze in which nothing came is followed by sleep.
@@ -26,7 +28,8 @@
 enum {
     DOZE_WINDOW_NS = 2 * 1000 * 1000, // a connection at 500 requests a second is seen in each
     DOZE_ARRIVALS_MIN = 4,
-    DOZE_SHARE = 3, // it waits for one in so many connections
+    DOZE_SOURCES_MIN = 20,
+    DOZE_SHARE = 2, // it waits for one in so many connections
 };
 
 // All zero is a core that does not doze.
@@ -37,11 +40,12 @@ struct doze {
     uint32_t count;     // arrivals to wait for; 0: it does not doze
 };
 
-// Input of a connection arrived, whose one before came at last_ns (or was looked at then).
+// Input of a connection arrived, whose one before was looked at in the turn of last_ns: the turn
+// that began the window counts as before it.
 static inline void doze_note(struct doze *doze, uint64_t last_ns)
 {
     doze->arrivals++;
-    doze->sources += last_ns < doze->window_ns;
+    doze->sources += last_ns <= doze->window_ns;
 }
 
 // Once a turn, by the clock of the turn: judges anew when the window is over.

@@ -20,16 +20,16 @@ static uint32_t count_after(uint32_t connections, uint32_t times, uint64_t windo
 
 Test(core_doze, few_connections_are_answered_at_once_however_fast_they_ask)
 {
-    for (uint32_t connections = 0; connections <= 5; connections++) {
+    for (uint32_t connections = 0; connections < DOZE_SOURCES_MIN; connections++) {
         cr_expect_eq(count_after(connections, 1000, DOZE_WINDOW_NS), 0, "%u", connections);
     }
 }
 
-Test(core_doze, it_waits_for_a_third_of_the_connections)
+Test(core_doze, it_waits_for_half_of_the_connections)
 {
-    cr_expect_eq(count_after(6, 100, DOZE_WINDOW_NS), 2);
-    cr_expect_eq(count_after(25, 10, DOZE_WINDOW_NS), 8);
-    cr_expect_eq(count_after(47, 10, DOZE_WINDOW_NS), 15);
+    cr_expect_eq(count_after(20, 100, DOZE_WINDOW_NS), 10);
+    cr_expect_eq(count_after(25, 20, DOZE_WINDOW_NS), 12);
+    cr_expect_eq(count_after(50, 10, DOZE_WINDOW_NS), 25);
     cr_expect_eq(count_after(10000, 10, DOZE_WINDOW_NS), LIMIT_DOZE_ARRIVALS);
 }
 
@@ -48,16 +48,18 @@ Test(core_doze, a_window_is_judged_when_it_is_over_and_forgotten_then)
     struct doze doze = {0};
 
     for (uint32_t i = 0; i < 100; i++) {
-        doze_note(&doze, 0);
+        doze_note(&doze, 1);
     }
-    cr_expect_eq(doze.sources, 0, "none was seen before the first window began");
+    cr_expect_eq(doze.sources, 0, "each was seen in this window before");
     doze_update(&doze, DOZE_WINDOW_NS - 1);
     cr_expect_eq(doze.arrivals, 100);
     doze_update(&doze, DOZE_WINDOW_NS);
     cr_expect_eq(doze.arrivals, 0);
     for (uint32_t i = 0; i < 100; i++) {
-        doze_note(&doze, DOZE_WINDOW_NS - 1);
+        doze_note(&doze, i % 2 == 0 ? DOZE_WINDOW_NS - 1 : DOZE_WINDOW_NS);
     }
+    cr_expect_eq(doze.sources, 100,
+                 "asked in the turn that began the window, and asks again in it");
     doze_update(&doze, 2 * DOZE_WINDOW_NS);
     cr_expect_eq(doze.count, 10);
     doze_update(&doze, 3 * DOZE_WINDOW_NS);
