@@ -7,6 +7,7 @@
 #include "cluster/request.h"
 #include "cluster/settings.h"
 #include "cluster/slowlog.h"
+#include "core/cache.h"
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -107,24 +108,13 @@ static void shard_feed_starved(struct shard *shard)
     }
 }
 
-// Asks for a line as who will write it: one that is asked for to be read, and then written, comes
-// twice. (Compilers need a newer processor than ours to be told so for __builtin_prefetch().)
-static inline void shard_fetch_line(const void *line)
-{
-#if defined(__x86_64__)
-    __asm__ volatile("prefetchw %0" : : "m"(*(const char *)line));
-#else
-    __builtin_prefetch(line, 1);
-#endif
-}
-
 // Messages lie in the other core's cache: a line that comes from there costs as much as a hop's
 // work. They are fetched together.
 static void shard_fetch_messages(void *const *messages, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        shard_fetch_line(messages[i]);
-        shard_fetch_line((const char *)messages[i] + LIMIT_CACHE_LINE_BYTES);
+        cache_fetch_to_write(messages[i]);
+        cache_fetch_to_write((const char *)messages[i] + LIMIT_CACHE_LINE_BYTES);
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct message *message = messages[i];
@@ -132,11 +122,14 @@ static void shard_fetch_messages(void *const *messages, uint32_t count)
         if (message->kind != MESSAGE_HOP) {
             continue;
         }
-        size_t inside = message->returning ? hop->reply_bytes : hop->packed_bytes;
+        // On its way back too all that the request took: the next one is written there.
+        size_t inside = message->returning && hop->reply_bytes > hop->packed_bytes
+                            ? hop->reply_bytes
+                            : hop->packed_bytes;
         const char *end = (const char *)hop->inside + inside;
         for (const char *line = (const char *)messages[i] + (size_t)2 * LIMIT_CACHE_LINE_BYTES;
              line < end; line += LIMIT_CACHE_LINE_BYTES) {
-            shard_fetch_line(line);
+            cache_fetch_to_write(line);
         }
         if (message->returning) {
             __builtin_prefetch(&hop->pending, 1);

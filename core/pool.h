@@ -9,6 +9,7 @@
 // list in their first bytes. One thread; embedded in its owner.
 #pragma once
 
+#include "core/cache.h"
 #include "core/check.h"
 
 #include <stdbool.h>
@@ -55,6 +56,7 @@ static inline void *pool_take(struct pool *pool)
     struct pool_free *const object = pool->free;
 
     pool->free = object->next;
+    cache_fetch_to_write(pool->free); // what is taken next
     pool->taken++;
     if (pool->taken > pool->taken_max) {
         pool->taken_max = pool->taken;

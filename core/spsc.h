@@ -18,6 +18,7 @@
 // are those of Lee, Bu, Chandranmenon, "A lock-free, cache-efficient shared ring buffer", 2009.
 #pragma once
 
+#include "core/cache.h"
 #include "core/check.h"
 #include "core/limits.h"
 
@@ -26,6 +27,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { SPSC_LINE_SLOTS = LIMIT_CACHE_LINE_BYTES / sizeof(void *) };
 
 // Indices count items since the start and wrap at 2^32; capacity is at most 2^31.
 struct spsc {
@@ -70,8 +73,13 @@ static inline bool spsc_push(struct spsc *queue, void *item)
     if (queue->staged - queue->drained_seen > queue->mask && spsc_room(queue) == 0) {
         return false;
     }
-    queue->slots[queue->staged & queue->mask] = item;
+    const uint32_t slot = queue->staged & queue->mask;
+
+    queue->slots[slot] = item;
     queue->staged++;
+    if (slot % SPSC_LINE_SLOTS == 0) { // the next line, which the consumer has read
+        cache_fetch_to_write(&queue->slots[(slot + SPSC_LINE_SLOTS) & queue->mask]);
+    }
     return true;
 }
 
