@@ -52,6 +52,19 @@ static int print_hidden(const struct cli *cli, int argc, char **argv)
     return print_text(cli, &text);
 }
 
+static int no_such_verb(const struct cli *cli, const char *name)
+{
+    const struct verb *const near = verb_near(name);
+
+    if (near != NULL) {
+        return cli_misused(cli, "there is no verb %.60s; did you mean %s?", name, near->name);
+    }
+    return cli_misused(cli,
+                       "there is no verb %.60s; `rldb --help` lists them, and `rldb shell` takes "
+                       "any command of the server",
+                       name);
+}
+
 static int run(struct cli *cli, int argc, char **argv)
 {
     const char *values[GLOBAL_OPTIONS] = {NULL};
@@ -67,6 +80,12 @@ static int run(struct cli *cli, int argc, char **argv)
         printf("rldb %s\n", RLDB_VERSION);
         return cli_flush(cli, EXIT_DONE);
     }
+    // What newcomers type first: `rldb help`, `rldb help get`.
+    if (count > 0 && strcmp(argv[1], "help") == 0) {
+        values[GLOBAL_HELP] = "";
+        argv++;
+        count--;
+    }
     if (values[GLOBAL_HELP] != NULL && count == 0) {
         return print_help(cli);
     }
@@ -81,7 +100,7 @@ static int run(struct cli *cli, int argc, char **argv)
     char help[] = "--help";
 
     if (verb == NULL) {
-        return cli_misused(cli, "there is no verb %.60s; `rldb --help` lists them", argv[1]);
+        return no_such_verb(cli, argv[1]);
     }
     if (values[GLOBAL_HELP] != NULL) {
         char *only_help[] = {help};

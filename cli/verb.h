@@ -52,6 +52,9 @@ enum { VERB_OPTIONS_MAX = 48 }; // bench has the most
 const struct verb *const *verb_table(size_t *ret_count); // in the order of the help
 const struct verb *verb_find(const char *name);          // NULL: there is none
 
+// The verb that was meant, where it is one letter more, less, other or out of place; NULL: none.
+const struct verb *verb_near(const char *name);
+
 // The options that stand before the verb, and may also stand after it.
 enum global_option {
     GLOBAL_HOST,

@@ -44,6 +44,34 @@ const struct verb *verb_find(const char *name)
     return NULL;
 }
 
+// Whether one letter makes the difference, or two that changed places. Not the first: `set` is no
+// `get`.
+static bool words_are_near(const char *a, const char *b)
+{
+    if (*a != *b) {
+        return false;
+    }
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    if (*a == '\0' || *b == '\0') {
+        return strlen(a) + strlen(b) <= 1;
+    }
+    return strcmp(a + 1, b + 1) == 0 || strcmp(a + 1, b) == 0 || strcmp(a, b + 1) == 0 ||
+           (a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0);
+}
+
+const struct verb *verb_near(const char *name)
+{
+    for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++) {
+        if (words_are_near(VERBS[i]->name, name)) {
+            return VERBS[i];
+        }
+    }
+    return NULL;
+}
+
 const struct option *verb_global_options(void)
 {
     return GLOBALS;

@@ -39,6 +39,13 @@ def help_and_version():
             code, text, err = run(words)
             expect((code, err), (DONE, ""), words)
             expect_true(text.startswith(b"usage: rldb " + verb.encode()), text)
+        expect(run(["help", verb]), run([verb, "--help"]), f"help {verb}")
+    expect(run(["help"]), run(["--help"]), "help")
+    expect(run(["help", "nosuch"])[0], USAGE, "help nosuch")
+    for word, meant in (("gte", "get"), ("scna", "scan"), ("clster", "cluster"), ("topp", "top")):
+        code, _, err = run([word, "x"])
+        expect((code, f"did you mean {meant}?" in err), (USAGE, True), err)
+    expect_true("did you mean" not in run(["set", "a", "b"])[2], "set is no get")
     expect(run(["--words"])[1].split()[: len(VERBS)], [verb.encode() for verb in VERBS], "--words")
 
 
