@@ -7,8 +7,10 @@
 #include "core/check.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -85,6 +87,24 @@ static bool top_sleep(const struct top_loop *loop)
     return true;
 }
 
+// From the top left on; each line ends what was there of the one before, and the last all below.
+// What has no room is left out: a line more would scroll the first away.
+static void top_draw(const char *text)
+{
+    struct winsize size;
+    const bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row != 0;
+    const int rows = known ? size.ws_row : INT_MAX;
+
+    fputs("\033[H", stdout);
+    for (int row = 0; row < rows && *text != '\0'; row++) {
+        const int length = (int)strcspn(text, "\n");
+
+        printf("%s%.*s\033[K", row == 0 ? "" : "\n", length, text);
+        text += length + (text[length] == '\n');
+    }
+    fputs("\033[J", stdout);
+}
+
 static int top_show(const struct top_loop *loop, const struct top_look *before,
                     const struct top_look *after)
 {
@@ -107,13 +127,7 @@ static int top_show(const struct top_loop *loop, const struct top_look *before,
         output_char(&text, '\n');
         return cli_print_text(loop->cli, &text);
     }
-    // From the top left on; each line ends what was there of the one before, and the last all
-    // below.
-    fputs("\033[H", stdout);
-    for (const char *line = text_c(&text); *line != '\0'; line += strcspn(line, "\n") + 1) {
-        printf("%.*s\033[K\n", (int)strcspn(line, "\n"), line);
-    }
-    fputs("\033[J", stdout);
+    top_draw(text_c(&text));
     text_free(&text);
     return EXIT_DONE;
 }
@@ -161,10 +175,11 @@ static int top_with_screen(struct top_loop *loop)
         raw.c_lflag &= (tcflag_t) ~(ICANON | ECHO);
         tcsetattr(STDIN_FILENO, TCSANOW, &raw);
     }
-    fputs("\033[?1049h\033[?25l\033[H\033[2J", stdout);
+    // A screen of its own, without a cursor, where long lines do not wrap.
+    fputs("\033[?1049h\033[?25l\033[?7l\033[H\033[2J", stdout);
     fflush(stdout);
     code = top_intervals(loop);
-    fputs("\033[?25h\033[?1049l", stdout);
+    fputs("\033[?7h\033[?25h\033[?1049l", stdout);
     fflush(stdout);
     if (loop->keys) {
         tcsetattr(STDIN_FILENO, TCSANOW, &loop->before);

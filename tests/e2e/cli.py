@@ -1,14 +1,17 @@
 """rldb: every verb but bench against a live node, as people and as programs use it."""
 
 import base64
+import fcntl
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import time
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
@@ -434,6 +437,11 @@ def top_on_a_terminal(node):
     terminal = Terminal(["-p", str(node.port), "top", "-i", "100ms"])
     terminal.read("longest-turn")
     terminal.read("longest-turn")
+    # In a small window what fits is shown, and nothing scrolls away.
+    fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 8, 40, 0, 0))
+    terminal.read("\x1b[J")
+    frame = terminal.read("\x1b[J").rpartition("\x1b[H")[2]
+    expect((frame.count("\n"), "operations/s" in frame), (7, True), f"8 rows: {frame!r}")
     os.write(terminal.fd, b"q")
     expect(terminal.end(), DONE, "q ends it")
     terminal = Terminal(["-p", str(node.port), "top", "-i", "10s"])
