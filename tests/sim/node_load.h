@@ -1,7 +1,9 @@
-// A workload against one simulated node: who sends what, and what must come back.
+// A workload against simulated nodes: who sends what, and what must come back.
 //
-//     node.c           the program: seeds, what to print
-//     node_run.c       a run: the node, its sessions, the oracles at the end
+//     sim.c            the program: seeds, what to print
+//     node_run.c       a run: its nodes, rounds of sessions, faults
+//     node_load.c      a node: what happens in it at all, its beginning and end
+//     node_judge.c     what its histories tell at the end
 //     node_session.c   a session: one connection after another, how they send, read and end
 //     node_request.c   requests drawn at random
 //     node_reply.c     what each must be answered
@@ -12,9 +14,11 @@
 #pragma once
 
 #include "core/random.h"
+#include "ring/slot.h"
 #include "tests/sim/node_marks.h"
 #include "tests/sim/node_model.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_faults.h"
 #include "tests/sim/sim_oracle.h"
 #include "tests/sim/sim_reply.h"
 #include "tests/sim/sim_rldb.h"
@@ -51,7 +55,6 @@ struct load_features {
     bool evicts;       // the latter
     bool scarce;       // few credits or hops
     bool frozen;       // readers that stop for more than a minute
-    bool outages;      // the network goes away for a while
 };
 
 // Keys that commands use together, checked together.
@@ -72,6 +75,7 @@ struct load_op {
 enum expect {
     EXPECT_OP,      // of the model: ops[op], op_count of them
     EXPECT_TEXT,    // these very bytes, as status or string
+    EXPECT_STABLE,  // the same, or nothing when the process that held it has ended
     EXPECT_ERROR,   // an error
     EXPECT_TYPES,   // one of these types
     EXPECT_SCAN,    // a step of the session's SCAN
@@ -121,6 +125,7 @@ struct session {
     uint32_t quota; // requests still to be made
     uint32_t depth; // requests that may be unanswered
     uint64_t pace_ns;
+    uint64_t began_ns;        // the connection
     uint64_t frozen_until_ns; // reads nothing before
     uint32_t waits;           // turns in a row that brought nothing
     uint32_t answered_before; // after the last turn
@@ -153,24 +158,31 @@ struct session {
     uint32_t request_answered;
 };
 
+struct run;
+
+// One node of a run, and what is done to it.
 struct load {
+    struct run *run;
+    uint32_t index;
+    char ip[20];
     uint64_t seed;
     uint32_t cores;
-    bool verbose;
     struct random random;
     struct load_features features;
     struct sim_world *world;
     struct sim_rldb *rldb;
-    uint32_t eviction; // of enum engine_eviction
-    uint64_t began_ns;
-    uint64_t outage_until_ns;
+    uint32_t eviction;                // of enum engine_eviction
+    uint64_t lost_ns[SIM_FAULTS_MAX]; // when its process ended, and all data with it
+    uint32_t lost_count;
     uint32_t fillers_stored; // acknowledged
     uint32_t filler_next;
+    uint32_t round;
     struct model_values *values;
     struct load_object objects[LOAD_OBJECTS_MAX];
     uint32_t object_count;
     char stable[LOAD_STABLE_KEYS][LOAD_NAME_BYTES];
     uint32_t stable_core[LOAD_STABLE_KEYS];
+    uint8_t slot_core[SLOT_COUNT];
     struct load_op *ops;
     uint32_t op_count;
     uint32_t op_capacity;
@@ -179,8 +191,7 @@ struct load {
     uint32_t session_count;
     uint32_t connection_next;
     bool stopping; // SIGTERM was sent
-    bool failed;
-    char failure[512];
+    bool failed;   // the run
     bool marks[MARK_COUNT];
     uint64_t requests;
     uint64_t operations; // checked
@@ -206,27 +217,74 @@ static inline bool load_chance(struct random *random, uint32_t per_mille)
 void load_fail(struct load *load, enum sim_oracle oracle, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+// The faults of a run are for all of its nodes.
+struct run {
+    struct sim_world *world;
+    struct sim_faults *faults;
+    uint64_t faults_end_ns;
+    uint64_t began_ns;
+    uint64_t until_ns; // rounds begin until then
+    struct load *loads;
+    uint32_t count;
+    bool failed;
+    enum sim_oracle oracle; // that said so
+    char failure[512];
+};
+
+// Whether faults may end connections that nobody wants to end.
+bool load_breaks(const struct load *load);
+
+// Whether nothing may come of a connection that was made so long ago, and nobody will say so.
+bool load_may_be_dead(const struct load *load, uint64_t connected_ns);
+
+// Whether what is sent to or from the node is lost now.
+bool load_is_cut(const struct load *load);
+
 // node_run.c
+enum { LOAD_NODES_MAX = 8, LOAD_CORES_MAX = 8 };
+
 struct load_options {
     uint64_t seed;
-    uint32_t cores; // 0: the seed says
-    bool verbose;
+    uint32_t nodes;       // 0: the seed says
+    uint32_t cores;       // 0: the seed says
+    uint32_t profile;     // of enum sim_fault_profile; SIM_FAULT_PROFILE_COUNT: the seed says
+    uint64_t time_ns;     // virtual time for which rounds of load begin; 0: one round
+    const bool *keep;     // [SIM_FAULTS_MAX]: faults that are not left out; NULL: all are kept
+    bool tell;            // every effect, to standard output
+    uint32_t *ret_faults; // or NULL: how many were drawn, known before the run goes on
 };
 
 struct load_result {
     bool fine;
-    uint64_t hash; // of the trace
+    bool leaked;            // processes were killed, and could not give back all
+    enum sim_oracle oracle; // that found the violation
+    uint64_t hash;          // of the trace
     uint64_t requests;
     uint64_t operations;
     uint64_t undecided;
     uint64_t virtual_ns;
+    uint64_t loaded_ns;   // of those, under load
+    uint32_t fault_kinds; // bits of those that were in it
     bool marks[MARK_COUNT];
 };
 
 // Runs a seed. A violation is printed, and a line that replays it.
 void load_run(const struct load_options *options, struct load_result *ret_result);
 
+// node_load.c: one node, in the order of its life.
+void load_draw_features(struct load *load, uint32_t fault_kinds);
+void load_start_node(struct load *load);
+void load_prepare(struct load *load);
+void load_stop(struct load *load); // SIGTERM
+void load_read_back(struct load *load);
+void load_finish_node(struct load *load);
+
+// node_judge.c
+void load_check_histories(struct load *load);
+void load_mark_all(struct load *load);
+
 // node_request.c
+void load_make_stable(struct load *load);
 void load_make_objects(struct load *load);
 void load_free_objects(struct load *load);
 

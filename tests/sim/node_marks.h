@@ -34,6 +34,9 @@
     X(EVICTED_TTL, "ttl evicted")                                                                  \
     X(EXPIRED, "expired keys were reaped")                                                         \
     X(CLEANED, "live records were moved to free their segment")                                    \
+    X(KILLED_LOADED, "a process was killed with requests unanswered")                              \
+    X(RESTARTED, "a node came back after its process was killed")                                  \
+    X(RECONNECTED, "a client was told that nobody listens, and tried again")                       \
     X(STOPPED_LOADED, "the node was stopped with requests unanswered")
 
 #define LOAD_MARK_ENUM(name, text) MARK_##name,

@@ -49,7 +49,7 @@ static struct load_object *object_add(struct load *load, const char *name, uint3
     object->names = sim_allocate(names * sizeof *object->names);
     memcpy(object->mix, mix, sizeof object->mix);
     for (uint32_t i = 0; i < names; i++) {
-        (void)snprintf(object->names[i], sizeof object->names[i], "%s:%u:%u", name,
+        (void)snprintf(object->names[i], sizeof object->names[i], "%s:%u:%u:%u", name, load->round,
                        load->object_count, i);
     }
     return object;
@@ -79,6 +79,10 @@ void load_make_objects(struct load *load)
     object_add(load, "tokens", 4, 1, mix_tokens);
     object_add(load, "mixed", 3 + load_draw(random, 2), 1, mix_all)->expires =
         load->features.expiry;
+}
+
+void load_make_stable(struct load *load)
+{
     for (uint32_t i = 0; i < LOAD_STABLE_KEYS; i++) {
         (void)snprintf(load->stable[i], sizeof load->stable[i], "s:%u", i);
     }
@@ -89,6 +93,7 @@ void load_free_objects(struct load *load)
     for (uint32_t i = 0; i < load->object_count; i++) {
         free(load->objects[i].names);
     }
+    load->object_count = 0;
 }
 
 // Writing requests ------------------------------------------------------------------------------
@@ -773,5 +778,5 @@ void request_burst(struct session *session)
     }
     (void)snprintf(text, sizeof text, "GET %s", load->stable[index]);
     (void)snprintf(reply, sizeof reply, "%u", index);
-    request_plain(session, text, EXPECT_TEXT, reply);
+    request_plain(session, text, EXPECT_STABLE, reply);
 }

@@ -151,6 +151,10 @@ static void session_hung_up(struct session *session, bool reset)
                   session->index, session->connection, reset ? "reset" : "end of stream",
                   session->request_answered, session->request_sent);
     }
+    if (!asked && session->frozen_until_ns == 0 && load_breaks(load) &&
+        load_chance(&session->random, 700)) {
+        session->connections_left++; // it has more to say
+    }
     session_disconnect(session, false);
 }
 
@@ -195,6 +199,7 @@ static void session_receive(struct session *session, size_t most)
             return;
         }
         if (received <= 0) {
+            load_mark(session->load, MARK_RECONNECTED, received == -ECONNREFUSED);
             session_hung_up(session, received < 0);
             return;
         }
@@ -234,6 +239,7 @@ static void session_reset_state(struct session *session)
     session->cuts = session->inlines = session->pushes = false;
     session->was_killed = false;
     session->protocol = 2;
+    session->began_ns = sim_world_now_ns(session->load->world);
     session->frozen_until_ns = 0;
     session->cursor[0] = '0';
     session->cursor[1] = '\0';
@@ -248,10 +254,10 @@ static void session_dial(struct session *session)
     struct sim_node *machine = NULL;
 
     if (way < 6) {
-        (void)snprintf(to, sizeof to, "10.0.0.1:%d", LOAD_PORT);
+        (void)snprintf(to, sizeof to, "%s:%d", load->ip, LOAD_PORT);
     } else if (way < 8) {
         session->core = load_draw(&session->random, load->cores);
-        (void)snprintf(to, sizeof to, "10.0.0.1:%u", LOAD_PORT + 1 + session->core);
+        (void)snprintf(to, sizeof to, "%s:%u", load->ip, LOAD_PORT + 1 + session->core);
     } else {
         (void)snprintf(to, sizeof to, "unix:/rldb.sock");
         machine = sim_rldb_machine(load->rldb);
@@ -318,8 +324,8 @@ static void session_connect(struct session *session)
         session->quota = session->depth = 1000 + load_draw(random, 3000);
         session->cuts = false;
     }
-    session->may_end =
-        features->idle_timeout || features->output_max || features->kill || features->max_clients;
+    session->may_end = features->idle_timeout || features->output_max || features->kill ||
+                       features->max_clients || load_breaks(session->load);
     if (features->frozen && session->index < 2 && session->connections_left == 0) {
         session_freeze(session);
     } else if (features->large && features->pause && load_chance(random, 100)) {
@@ -338,8 +344,10 @@ void session_connect_plain(struct session *session)
     session->depth = UINT32_MAX;
     session->pace_ns = 10 * us;
     session->end = END_QUIT;
-    session->client =
-        sim_client_connect(session->load->world, NULL, "10.0.0.1:7379", session_ready, session);
+    char to[64];
+
+    (void)snprintf(to, sizeof to, "%s:%d", session->load->ip, LOAD_PORT);
+    session->client = sim_client_connect(session->load->world, NULL, to, session_ready, session);
 }
 
 // The last thing that a connection says.
@@ -440,12 +448,16 @@ static void session_turn(struct session *session)
             load_fail(session->load, SIM_ORACLE_HANG_UP, "session %u: cannot connect: %s",
                       session->index, strerror(-state));
         }
+        if (load_breaks(session->load)) {
+            session->connections_left++; // it tries again
+        }
         session_disconnect(session, false);
         return;
     }
     session_fill(session);
-    if (sim_world_now_ns(session->load->world) < session->load->outage_until_ns &&
-        load_chance(&session->random, 20)) {
+    if ((load_is_cut(session->load) && load_chance(&session->random, 20)) ||
+        (load_may_be_dead(session->load, session->began_ns) &&
+         load_chance(&session->random, 100))) {
         load_mark(session->load, MARK_CUT_OFF, true);
         session_disconnect(session, true);
         return;
@@ -495,7 +507,8 @@ static void session_act(void *context)
 void session_open(struct load *load, struct session *session, uint32_t index)
 {
     *session = (struct session){.load = load, .index = index, .pace_ns = 1000 * us};
-    random_seed(&session->random, load->seed * LOAD_SESSIONS_MAX * 2 + index);
+    random_seed(&session->random,
+                (load->seed + load->round * UINT64_C(0x10000000)) * LOAD_SESSIONS_MAX * 2 + index);
 }
 
 void session_start(struct session *session)

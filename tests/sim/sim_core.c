@@ -11,10 +11,6 @@ enum {
     CLOCK_READ_NS = 25, // so that time passes for who measures inside a step
 };
 
-// 2026-01-01 00:00:00 UTC, when the world's monotonic clock shows 0.
-static const uint64_t wall_start_ms = UINT64_C(1767225600000);
-static const uint64_t ns_per_ms = 1000 * 1000;
-
 // Ops -------------------------------------------------------------------------------------------
 
 struct sim_op *sim_op_new(struct sim_core *core, struct io_op *op, enum sim_verb verb)
@@ -360,8 +356,7 @@ static void core_resume(void *owner)
     core->woken = false;
     core->charged_ns = 0;
     core->io.now_ns = core->world->now_ns;
-    core->io.wall_ms =
-        wall_start_ms + core->io.now_ns / ns_per_ms + (uint64_t)core->node->wall_offset_ms;
+    core->io.wall_ms = sim_node_wall_ms(core->node);
     sim_trace(core->world, "step", core->index, 0, 0);
     if (core->io.woken != NULL) {
         core->io.woken(core->io.woken_context);
@@ -678,7 +673,7 @@ struct io *sim_core_open(struct sim_node *node, const struct io_uring_options *o
     *end = core;
     core->io.vtable = &sim_vtable;
     core->io.now_ns = node->world->now_ns;
-    core->io.wall_ms = wall_start_ms + core->io.now_ns / ns_per_ms + (uint64_t)node->wall_offset_ms;
+    core->io.wall_ms = sim_node_wall_ms(node);
     node->off = false;
     core->node = node;
     core->world = node->world;

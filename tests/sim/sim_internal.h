@@ -46,6 +46,7 @@ struct sim_world {
     struct sim_profile profile;
     uint64_t now_ns;
     uint64_t hash;
+    FILE *told; // or NULL
     uint64_t sequence;
     struct sim_event **heap; // from 1
     uint32_t heap_count;
@@ -66,9 +67,13 @@ void sim_unschedule(struct sim_world *world, struct sim_event *event);
 uint64_t sim_between(struct sim_world *world, uint64_t min, uint64_t max); // both included
 bool sim_chance(struct sim_world *world, uint32_t per_mille);
 
-// Mixes an effect into the hash.
+// Mixes an effect into the hash, and tells it.
 void sim_trace(struct sim_world *world, const char *what, uint64_t who, uint64_t a, uint64_t b);
 void sim_trace_bytes(struct sim_world *world, const void *bytes, size_t size);
+
+// sim_tell.c: an effect in words.
+void sim_tell(const struct sim_world *world, const char *what, uint64_t who, uint64_t a,
+              uint64_t b);
 
 // A part of `size` that is at least 1: `size` itself unless the profile cuts it.
 uint32_t sim_cut(struct sim_world *world, uint32_t size);
@@ -93,7 +98,9 @@ struct sim_node {
     struct sim_node *next;
     struct in_addr ip;
     uint32_t index;
-    int64_t wall_offset_ms;
+    int64_t wall_offset_ms; // when the drift began
+    int32_t drift_ppm;
+    uint64_t drift_ns; // since when
     struct sim_core *cores;
     struct sim_listener *listeners;
     struct sim_disk *disk;
@@ -105,6 +112,8 @@ struct sim_node {
 // The lowest free descriptor, or -EMFILE.
 int sim_descriptor_add(struct sim_node *node, enum sim_kind kind, void *object);
 struct sim_descriptor *sim_descriptor_get(struct sim_node *node, int fd); // NULL: not open
+
+uint64_t sim_node_wall_ms(const struct sim_node *node);
 
 // Cores -----------------------------------------------------------------------------------------
 
@@ -181,6 +190,8 @@ struct sim_stream {
 struct sim_buffer {
     struct io_buffer buffer; // first
     uint8_t *bytes;          // of exactly the size received, so that ASan sees who reads past them
+    struct sim_core *core;
+    struct sim_event event; // it was given back, and is on its way to be used again
 };
 
 struct sim_core {
@@ -315,6 +326,7 @@ struct sim_listener {
     bool shared;
 };
 
+const char *sim_segment_text(uint32_t kind);
 int sim_listen(struct io *io, const struct io_address *address, unsigned flags, int *ret_fd);
 int sim_socket_name(struct io *io, int fd, bool peer, struct io_address *ret_address);
 int sim_connect(struct io *io, struct io_op *op, const struct io_address *address, int *ret_fd);
@@ -336,6 +348,7 @@ void sim_socket_name_local(struct sim_socket *socket);
 struct sim_node *sim_node_find(struct sim_node *from, const struct io_address *address);
 void sim_segment_drop(struct sim_event *event); // what will not arrive because the world ends
 void sim_socket_silence(struct sim_socket *socket);
+void sim_socket_break(struct sim_socket *socket); // both ends learn of a reset
 
 // Clients
 void sim_client_notify(struct sim_client *client);

@@ -38,6 +38,16 @@ struct sim_segment {
 
 static void segment_arrive(void *owner);
 
+const char *sim_segment_text(uint32_t kind)
+{
+    static const char *const texts[] = {
+        [SYN] = "connection",    [SYN_OK] = "acceptance", [REFUSED] = "refusal", [DATA] = "data",
+        [END] = "end of stream", [TAKEN] = "room",        [RESET] = "reset",
+    };
+
+    return texts[kind];
+}
+
 // Life of a pair
 // ------------------------------------------------------------------------------------
 
@@ -569,6 +579,16 @@ void sim_socket_silence(struct sim_socket *socket)
 {
     socket->silent = true;
     socket->connected = false; // nothing is sent at its close
+}
+
+void sim_socket_break(struct sim_socket *socket)
+{
+    if (socket->connected && socket->local.u.any.sa_family != AF_UNIX) {
+        socket_reset(socket, -ECONNRESET);
+        if (socket->peer->is_open) {
+            socket_reset(socket->peer, -ECONNRESET);
+        }
+    }
 }
 
 void sim_socket_close(struct sim_socket *socket, bool reset, uint64_t at_ns)

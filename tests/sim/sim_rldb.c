@@ -4,6 +4,7 @@
 #include "cluster/multi.h"
 #include "cluster/settings.h"
 #include "core/check.h"
+#include "core/memory.h"
 #include "engines/memory.h"
 #include "tests/sim/sim_internal.h"
 
@@ -40,6 +41,10 @@ struct sim_rldb {
     struct sim_rldb_core cores[LIMIT_SHARDS];
     uint32_t flags_seen;
     uint32_t credits; // towards each core at the start
+    uint32_t shards;
+    char *config;
+    struct io_uring_options options;
+    struct sim_rldb_bounds bounds;
     sim_violation_fn *violation;
     void *context;
     char text[256];
@@ -254,48 +259,97 @@ static void rldb_configure(const char *text, struct config *ret_config)
     }
 }
 
-struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_t shards,
-                                const char *config_text, const struct io_uring_options *options)
+// The process begins: what rldbd's main does.
+static void rldb_boot(struct sim_rldb *rldb)
 {
     static const struct io_uring_options main_options = {8, 1, 4096};
-    struct sim_rldb *const rldb = sim_allocate(sizeof *rldb);
     struct config *const config = sim_allocate(sizeof *config);
     struct cpu_facts *const facts = sim_allocate(sizeof *facts);
     char error[NODE_ERROR_BYTES];
 
-    CHECK(shards >= 1 && shards <= LIMIT_SHARDS);
     facts->memory_bytes = UINT64_C(1) << 32;
-    rldb_configure(config_text, config);
-    rldb->world = world;
+    rldb_configure(rldb->config, config);
     rldb->credits = LIMIT_MESSAGES_OUT;
-    rldb->machine = sim_node_add(world, ip);
     rldb->io = sim_core_open(rldb->machine, &main_options);
-    if (node_open(config, facts, shards, rldb->io, &rldb->node, error) < 0) {
+    if (node_open(config, facts, rldb->shards, rldb->io, &rldb->node, error) < 0) {
         rldb_fail("node_open", error);
     }
     rldb->node->request_stop = request_stop;
     rldb->node->request_stop_context = rldb;
-    for (uint32_t i = 0; i < shards; i++) {
+    for (uint32_t i = 0; i < rldb->shards; i++) {
         struct sim_rldb_core *const core = &rldb->cores[i];
 
-        core->rldb = rldb;
-        core->io = sim_core_open(rldb->machine, options);
+        *core = (struct sim_rldb_core){.rldb = rldb};
+        core->io = sim_core_open(rldb->machine, &rldb->options);
         if (shard_open(rldb->node, i, core->io, &core->shard, error) < 0) {
             rldb_fail("shard_open", error);
         }
     }
-    for (uint32_t i = 0; i < shards; i++) {
+    for (uint32_t i = 0; i < rldb->shards; i++) {
         if (shard_listen(rldb->cores[i].shard, error) < 0) {
             rldb_fail("shard_listen", error);
         }
     }
     rldb->descriptors = sim_node_descriptors(rldb->machine);
-    for (uint32_t i = 0; i < shards; i++) {
+    for (uint32_t i = 0; i < rldb->shards; i++) {
         sim_core_run(rldb->cores[i].io, core_step, &rldb->cores[i]);
     }
     free(config);
     free(facts);
+}
+
+struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_t shards,
+                                const char *config_text, const struct io_uring_options *options)
+{
+    struct sim_rldb *const rldb = sim_allocate(sizeof *rldb);
+
+    CHECK(shards >= 1 && shards <= LIMIT_SHARDS);
+    rldb->world = world;
+    rldb->machine = sim_node_add(world, ip);
+    rldb->shards = shards;
+    rldb->config = strdup(config_text);
+    rldb->options = *options;
+    CHECK(rldb->config != NULL);
+    rldb_boot(rldb);
     return rldb;
+}
+
+// What a process leaves of a core, whose io is gone. Its clients' memory is in pools, but for what
+// they have to send and have gathered.
+static void shard_abandon(struct shard *shard)
+{
+    for (struct client *at = shard->clients; at != NULL; at = at->next) {
+        at->out.sending = false;
+        outbuf_clear(&at->out, &shard->outbufs);
+    }
+    memory_free(shard->gates); // taken, some of them
+    shard->gates = NULL;
+    shard->clients = NULL;
+    shard->clients_pool.taken = 0;
+    shard->hops.taken = 0;
+    shard_close(shard);
+}
+
+void sim_rldb_kill(struct sim_rldb *rldb, enum sim_stop how)
+{
+    sim_node_stop(rldb->machine, how);
+    for (uint32_t i = 0; i < rldb->shards; i++) {
+        shard_abandon(rldb->cores[i].shard);
+    }
+    node_close(rldb->node);
+    rldb->node = NULL;
+}
+
+void sim_rldb_restart(struct sim_rldb *rldb)
+{
+    CHECK(!sim_rldb_up(rldb));
+    rldb_boot(rldb);
+    sim_rldb_bound(rldb, &rldb->bounds);
+}
+
+bool sim_rldb_up(const struct sim_rldb *rldb)
+{
+    return rldb->node != NULL;
 }
 
 void sim_rldb_watch(struct sim_rldb *rldb, sim_violation_fn *violation, void *context)
@@ -306,6 +360,7 @@ void sim_rldb_watch(struct sim_rldb *rldb, sim_violation_fn *violation, void *co
 
 void sim_rldb_bound(struct sim_rldb *rldb, const struct sim_rldb_bounds *bounds)
 {
+    rldb->bounds = *bounds;
     rldb->credits = bounds->credits != 0 ? bounds->credits : rldb->credits;
     for (uint32_t i = 0; i < rldb->node->shard_count; i++) {
         struct shard *const shard = rldb->cores[i].shard;
@@ -339,7 +394,9 @@ void sim_rldb_hang(struct sim_rldb *rldb, uint32_t index, bool hang)
 {
     struct sim_rldb_core *const core = &rldb->cores[index];
 
-    sim_core_run(core->io, hang ? NULL : core_step, core);
+    if (!core->shard->reactor.stopped) {
+        sim_core_run(core->io, hang ? NULL : core_step, core);
+    }
 }
 
 void sim_rldb_stop(struct sim_rldb *rldb)
@@ -377,17 +434,18 @@ uint32_t sim_rldb_flags_seen(const struct sim_rldb *rldb)
 
 void sim_rldb_close(struct sim_rldb *rldb)
 {
-    const uint32_t shards = rldb->node->shard_count;
-
-    CHECK(sim_rldb_stopped(rldb));
-    for (uint32_t i = 0; i < shards; i++) {
-        shard_close_listeners(rldb->cores[i].shard);
+    if (sim_rldb_up(rldb)) {
+        CHECK(sim_rldb_stopped(rldb));
+        for (uint32_t i = 0; i < rldb->shards; i++) {
+            shard_close_listeners(rldb->cores[i].shard);
+        }
+        for (uint32_t i = 0; i < rldb->shards; i++) {
+            shard_close(rldb->cores[i].shard);
+            io_destroy(rldb->cores[i].io);
+        }
+        node_close(rldb->node);
+        io_destroy(rldb->io);
     }
-    for (uint32_t i = 0; i < shards; i++) {
-        shard_close(rldb->cores[i].shard);
-        io_destroy(rldb->cores[i].io);
-    }
-    node_close(rldb->node);
-    io_destroy(rldb->io);
+    free(rldb->config);
     free(rldb);
 }

@@ -36,6 +36,16 @@ struct node *sim_rldb_node(struct sim_rldb *rldb);
 struct shard *sim_rldb_shard(struct sim_rldb *rldb, uint32_t index);
 struct sim_node *sim_rldb_machine(struct sim_rldb *rldb);
 
+// The process or its machine ends in the middle of whatever it does, as sim_node_stop() says, and
+// all that it held in RAM is gone. Until it is started again, on the disk that is left, only
+// sim_rldb_machine(), sim_rldb_up() and sim_rldb_close() may be called. Not from inside a step.
+//
+// What a process holds that only the requests under way lead to is not given back: a test that
+// kills many processes ends its own now and then.
+void sim_rldb_kill(struct sim_rldb *rldb, enum sim_stop how);
+void sim_rldb_restart(struct sim_rldb *rldb);
+bool sim_rldb_up(const struct sim_rldb *rldb);
+
 // The core takes no step any more, as one that the system does not let run; and goes on.
 void sim_rldb_hang(struct sim_rldb *rldb, uint32_t index, bool hang);
 
@@ -55,5 +65,5 @@ uint64_t sim_rldb_turns(const struct sim_rldb *rldb);
 // The flags (enum client_flags) that clients had after some turn.
 uint32_t sim_rldb_flags_seen(const struct sim_rldb *rldb);
 
-// After sim_rldb_stopped().
+// After sim_rldb_stopped(), or while it is down.
 void sim_rldb_close(struct sim_rldb *rldb);

@@ -14,6 +14,18 @@ void sim_streams_init(struct sim_core *core)
 
 // Buffers ---------------------------------------------------------------------------------------
 
+// It can be received into again.
+static void buffer_back(void *owner)
+{
+    const struct sim_buffer *const buffer = owner;
+    struct sim_core *const core = buffer->core;
+
+    core->buffers_free[core->buffers_free_count++] = buffer->buffer.index;
+    if (core->streams_waiting != NULL) {
+        sim_core_rouse(core);
+    }
+}
+
 void sim_buffers_open(struct sim_core *core, const struct io_uring_options *options)
 {
     core->buffer_count = options->buffer_count;
@@ -23,6 +35,8 @@ void sim_buffers_open(struct sim_core *core, const struct io_uring_options *opti
     core->buffers_free = sim_allocate(core->buffer_count * sizeof *core->buffers_free);
     for (uint32_t i = 0; i < core->buffer_count; i++) {
         core->buffers[i].buffer.index = i;
+        core->buffers[i].core = core;
+        core->buffers[i].event = (struct sim_event){.run = buffer_back, .owner = &core->buffers[i]};
         core->buffers_free[i] = i;
     }
 }
@@ -30,6 +44,7 @@ void sim_buffers_open(struct sim_core *core, const struct io_uring_options *opti
 void sim_buffers_close(struct sim_core *core)
 {
     for (uint32_t i = 0; i < core->buffer_count; i++) {
+        sim_unschedule(core->world, &core->buffers[i].event);
         free(core->buffers[i].bytes);
     }
     free(core->buffers);
@@ -60,7 +75,13 @@ void sim_buffer_return(struct io *io, struct io_buffer *buffer)
     free(ours->bytes);
     ours->bytes = NULL;
     buffer->bytes = NULL;
-    core->buffers_free[core->buffers_free_count++] = buffer->index;
+    if (core->world->profile.buffer_ns_max == 0) {
+        core->buffers_free[core->buffers_free_count++] = buffer->index;
+    } else {
+        sim_schedule(core->world, &ours->event,
+                     core->world->now_ns +
+                         sim_between(core->world, 0, core->world->profile.buffer_ns_max));
+    }
 }
 
 uint32_t sim_core_buffers_leased(struct io *io)

@@ -9,6 +9,9 @@
 
 enum { STANDARD_DESCRIPTORS = 3 }; // input, output, error
 
+// 2026-01-01 00:00:00 UTC, when the world's monotonic clock shows 0.
+static const uint64_t wall_start_ms = UINT64_C(1767225600000);
+static const uint64_t ns_per_ms = 1000 * 1000;
 static const uint64_t start_ns = UINT64_C(1000000000000); // monotonic clocks do not begin at 0
 
 void *sim_allocate(size_t size)
@@ -126,6 +129,14 @@ void sim_trace(struct sim_world *world, const char *what, uint64_t who, uint64_t
 
     sim_trace_bytes(world, what, strlen(what));
     sim_trace_bytes(world, effect, sizeof effect);
+    if (world->told != NULL) {
+        sim_tell(world, what, who, a, b);
+    }
+}
+
+void sim_world_tell(struct sim_world *world, FILE *to)
+{
+    world->told = to;
 }
 
 // Running ---------------------------------------------------------------------------------------
@@ -253,13 +264,42 @@ struct sim_node *sim_node_add(struct sim_world *world, const char *ip)
     *end = node;
     node->world = world;
     node->index = world->node_count++;
+    node->drift_ns = world->now_ns;
     node->disk = sim_disk_open();
     return node;
+}
+
+int64_t sim_node_wall_offset(const struct sim_node *node)
+{
+    const int64_t passed_ms = (int64_t)((node->world->now_ns - node->drift_ns) / ns_per_ms);
+
+    return node->wall_offset_ms + passed_ms * node->drift_ppm / 1000000;
+}
+
+uint64_t sim_node_wall_ms(const struct sim_node *node)
+{
+    return wall_start_ms + node->world->now_ns / ns_per_ms + (uint64_t)sim_node_wall_offset(node);
 }
 
 void sim_node_set_wall_offset(struct sim_node *node, int64_t offset_ms)
 {
     node->wall_offset_ms = offset_ms;
+    node->drift_ns = node->world->now_ns;
+}
+
+void sim_node_set_drift(struct sim_node *node, int32_t ppm)
+{
+    sim_node_set_wall_offset(node, sim_node_wall_offset(node));
+    node->drift_ppm = ppm;
+}
+
+void sim_node_reset_connections(struct sim_node *node)
+{
+    for (uint32_t fd = 0; fd < node->descriptor_count; fd++) {
+        if (node->descriptors[fd].kind == SIM_SOCKET) {
+            sim_socket_break(node->descriptors[fd].u.socket);
+        }
+    }
 }
 
 struct sim_descriptor *sim_descriptor_get(struct sim_node *node, int fd)

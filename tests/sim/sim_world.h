@@ -31,6 +31,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct sim_node;
 struct sim_world;
@@ -62,6 +63,7 @@ struct sim_profile {
     uint64_t step_ns_max;
     uint64_t wake_ns_max;          // from a completion to the step of a sleeping core
     uint32_t interleave_per_mille; // how often another core steps where one looks at the clock
+    uint64_t buffer_ns_max;        // from a receive buffer's return to its next use
     uint32_t descriptors_max;      // of a node
     uint64_t disk_bytes_max;       // of a node
     struct sim_hooks hooks;
@@ -77,6 +79,13 @@ void sim_world_close(struct sim_world *world);
 struct sim_profile *sim_world_profile(struct sim_world *world);
 
 uint64_t sim_world_now_ns(const struct sim_world *world);
+
+// Every effect is told from now on, as a line in `to`; NULL: no more.
+void sim_world_tell(struct sim_world *world, FILE *to);
+
+// A line of the caller's beside them; nothing when nobody listens.
+void sim_world_say(const struct sim_world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 // Changes with every effect; equal runs have equal hashes.
 uint64_t sim_world_hash(const struct sim_world *world);
@@ -113,6 +122,13 @@ struct sim_node *sim_node_add(struct sim_world *world, const char *ip);
 
 // What the node's wall clock shows beyond the true time. Monotonic clocks show the world's.
 void sim_node_set_wall_offset(struct sim_node *node, int64_t offset_ms);
+int64_t sim_node_wall_offset(const struct sim_node *node); // now, with what drift has made of it
+
+// From now on the node's wall clock gains so many millionths, or loses them (more than -1000000).
+void sim_node_set_drift(struct sim_node *node, int32_t ppm);
+
+// Every TCP connection of the node is reset at both ends, as by a box between them.
+void sim_node_reset_connections(struct sim_node *node);
 
 // The backend of a new core of the node. io_destroy() removes it.
 struct io *sim_core_open(struct sim_node *node, const struct io_uring_options *options);

@@ -45,7 +45,7 @@ Test(engines_memory_limit, refuses_when_full_and_loses_nothing)
     model_close(&model);
 }
 
-// Found by sim_node: records that leave the ends of segments unused make segments dirty that have
+// Found by tests/sim: records that leave the ends of segments unused make segments dirty that have
 // nothing dead. The cleaner of a full engine went round and round, and its idle core never slept.
 Test(engines_memory_limit, full_and_idle_it_has_nothing_to_do)
 {
