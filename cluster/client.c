@@ -84,7 +84,8 @@ bool client_may_ask(struct client *client)
     }
     // What waits behind replies that are still under way is let go of as these come, whether or not
     // anybody reads: so a client with nothing under way may always ask.
-    uint32_t window = shard->held_bytes > LIMIT_HELD_BYTES ? 1 : client->window;
+    bool short_of_memory = shard->held_bytes > LIMIT_HELD_BYTES || shard->client_memory.tight;
+    uint32_t window = short_of_memory ? 1 : client->window;
     if (client->pending_count + client->in_batch >= window) {
         if (client->pending_count >= window) {
             client->flags |= CLIENT_WINDOWED; // else it is looked at again after this batch
@@ -201,6 +202,7 @@ static void client_received(struct io_stream *stream, struct io_buffer *buffer, 
     } else {
         client_mark_ready(client);
     }
+    client_memory_note(client);
     client_backlog_bound(client);
 }
 
@@ -276,6 +278,7 @@ static void client_pending_free(struct client *client, struct pending *pending)
         hop_free(shard, pending);
         break;
     case PENDING_MULTI:
+        client->places_bytes -= multi_memory(pending);
         multi_free(shard, pending);
         break;
     }
@@ -307,6 +310,7 @@ static void client_pending_drain(struct client *client)
         }
         client->pending_count--;
         shard->held_bytes -= first->out.bytes;
+        client->places_bytes -= first->out.bytes;
         if ((client->flags & CLIENT_CLOSING) == 0) {
             if (planted(PLANTED_OVERTAKE)) { // what was ready stood behind it
                 outbuf_splice(&client->out, &client->late, &shard->outbufs);
@@ -333,7 +337,9 @@ void client_pending_done(struct pending *pending)
     }
     client_window_note(client, pending->out.bytes);
     client->shard->held_bytes += pending->out.bytes;
+    client->places_bytes += pending->out.bytes;
     client_pending_drain(client);
+    client_memory_note(client);
     if (client->flags & CLIENT_CLOSING) {
         client_finish_close(client);
         return;
@@ -378,6 +384,7 @@ static void client_sent(struct io_op *op, int32_t result)
     if (!planted(PLANTED_REUSE_SEND)) {
         outbuf_consume(&client->out, &shard->outbufs, (size_t)result);
     }
+    client_memory_note(client);
     client->output_bytes_total += (uint32_t)result;
     shard->stats.net_output_bytes += (uint32_t)result;
     if (client->flags & CLIENT_HELD) {
@@ -393,9 +400,8 @@ static void client_sent(struct io_op *op, int32_t result)
     }
 }
 
-// A client that is closed for what it does: told, but not for each of a thousand of them.
-static void client_log_closed(const struct client *client, struct log_limit *limit,
-                              const char *message, const char *bytes_name, uint64_t bytes)
+void client_log_closed(const struct client *client, struct log_limit *limit, const char *message,
+                       const char *bytes_name, uint64_t bytes)
 {
     struct shard *shard = client->shard;
     struct log_line line;
@@ -445,6 +451,7 @@ void client_flush(struct client *client)
     if ((client->flags & CLIENT_CLOSING) || client_output_exceeded(client)) {
         return;
     }
+    client_memory_note(client);
     if (client->send_op.pending || client_reply_follows(client)) {
         return;
     }
@@ -520,6 +527,7 @@ static void client_free(struct client *client)
 {
     struct shard *shard = client->shard;
     client_unlink(client);
+    client_memory_end(client);
     node_client_gone(shard->node);
     outbuf_clear(&client->out, &shard->outbufs); // what was replied after it was closed
     outbuf_clear(&client->late, &shard->outbufs);
@@ -567,6 +575,7 @@ void client_close(struct client *client)
     shard->paused_count -= (client->flags & CLIENT_PAUSED) != 0;
     client->flags &= ~(uint32_t)CLIENT_PAUSED;
     client->flags |= CLIENT_CLOSING;
+    client_memory_leave(client);
     timer_cancel(&shard->timers, &client->idle_timer);
     timer_cancel(&shard->timers, &client->stuck_timer);
     // Requests of this turn's batch may still look at the input: it goes when they are through.
@@ -579,6 +588,7 @@ void client_close(struct client *client)
         outbuf_clear(&client->out, &shard->outbufs);
     }
     client_pending_hurry(client);
+    client_memory_note(client);
     client_finish_close(client);
 }
 

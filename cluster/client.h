@@ -27,17 +27,28 @@
 struct acl_user;
 struct client;
 struct exec;
+struct log_limit;
 struct shard;
 
 // Input that did not come in one piece: bytes copied together until they hold a whole request.
 // References: the client's own, and one for each request under way whose arguments lie in it.
+// A long one is a block (core/block.h), which takes memory as it fills.
 struct gather {
     uint32_t references;
+    bool block;
+    bool left; // by its client: what holds it are requests under way
     size_t capacity;
+    size_t touched; // bytes of a block that were ever filled
     size_t size;
     size_t at; // parsed up to here
     uint8_t bytes[];
 };
+
+// What it takes of memory.
+static inline size_t gather_memory(const struct gather *gather)
+{
+    return gather->block ? gather->touched : gather->capacity;
+}
 
 // A place in the order of replies, taken by what is not ready at once.
 enum pending_kind {
@@ -107,9 +118,14 @@ struct client {
     struct client *next_flush;
     struct client *next_starved;
     struct client *previous, *next; // all clients of the shard
+    // what it holds in memory (client_memory.h)
+    struct client *larger_previous, *larger_next; // those of its class
+    size_t counted_bytes;
+    size_t places_bytes; // replies of its places that wait, what commands over several keys keep
     int fd;
     uint32_t flags; // enum client_flags
     uint8_t protocol;
+    uint8_t memory_class; // + 1; 0: in none
     uint16_t in_batch; // its requests in the batch under way: the input stays where it is meanwhile
     uint16_t window;   // how many of its requests may be under way: in_batch and pending_count
     uint32_t pending_count;
@@ -246,8 +262,23 @@ void client_mark_flush(struct client *client);
 // A list of the shard let go of the client: it may be freed now if it was closing.
 void client_release_from_list(struct client *client);
 
+// What it holds in memory may have changed. A little is not looked at.
+enum { CLIENT_MEMORY_LITTLE = 4096 };
+void client_memory_note_slowly(struct client *client);
+static inline void client_memory_note(struct client *client)
+{
+    if (client->gather != NULL || client->counted_bytes != 0 ||
+        client->out.bytes + client->late.bytes + client->places_bytes > CLIENT_MEMORY_LITTLE) {
+        client_memory_note_slowly(client);
+    }
+}
+
 // Sends what is in `out` unless a send is in flight.
 void client_flush(struct client *client);
+
+// Tells of a client that is closed for what it does, but not of each of a thousand of them.
+void client_log_closed(const struct client *client, struct log_limit *limit, const char *message,
+                       const char *bytes_name, uint64_t bytes);
 
 // Closes a client that has more to read than clients.output_max, and says so; asked before each of
 // its requests, so that one turn cannot put much more than that into memory.

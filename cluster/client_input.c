@@ -10,31 +10,82 @@
 
 #include <string.h>
 
+// Counts what it takes of memory: more by `bytes`, or less.
+static void gather_count(struct shard *shard, const struct gather *gather, int64_t bytes)
+{
+    shard->stats.input_gathered_bytes += (uint64_t)bytes;
+    if (gather->left) {
+        client_memory_orphan(shard, bytes);
+    }
+}
+
 static void gather_release(struct shard *shard, struct gather *gather)
 {
-    if (--gather->references == 0) {
-        shard->stats.input_gathered_bytes -= gather->capacity;
+    if (--gather->references != 0) {
+        return;
+    }
+    gather_count(shard, gather, -(int64_t)gather_memory(gather));
+    if (gather->block) {
+        block_give(&shard->blocks, gather, gather->capacity + sizeof *gather,
+                   gather->touched + sizeof *gather);
+    } else {
         memory_free(gather);
     }
 }
 
+// The client lets go of it.
+static void client_gather_drop(struct client *client)
+{
+    struct gather *gather = client->gather;
+    client->gather = NULL;
+    if (gather->references > 1) {
+        gather->left = true;
+        client_memory_orphan(client->shard, (int64_t)gather_memory(gather));
+    }
+    gather_release(client->shard, gather);
+}
+
 static struct gather *gather_allocate(struct shard *shard, size_t capacity)
 {
-    struct gather *gather = memory_allocate(sizeof *gather + capacity);
+    struct gather *gather;
+    bool block = capacity > LIMIT_GATHER_STEP_BYTES;
+    if (block) {
+        // What the longest request takes, so that none ever has to be moved.
+        uint64_t request = shard->config.clients.request_max_bytes + LIMIT_CLIENT_BACKLOG_BYTES;
+        size_t bytes = sizeof *gather + (capacity < request ? request : capacity);
+        gather = block_take(&shard->blocks, &bytes);
+        capacity = bytes - sizeof *gather;
+    } else {
+        gather = memory_allocate(sizeof *gather + capacity);
+    }
     if (gather != NULL) {
-        *gather = (struct gather){.references = 1, .capacity = capacity};
-        shard->stats.input_gathered_bytes += capacity;
+        *gather = (struct gather){.references = 1, .block = block, .capacity = capacity};
+        gather_count(shard, gather, (int64_t)gather_memory(gather));
     }
     return gather;
 }
 
+static void gather_append(struct shard *shard, struct gather *gather, const void *bytes,
+                          size_t size)
+{
+    memcpy(gather->bytes + gather->size, bytes, size);
+    gather->size += size;
+    if (gather->block && gather->size > gather->touched) {
+        gather_count(shard, gather, (int64_t)(gather->size - gather->touched));
+        gather->touched = gather->size;
+    }
+}
+
 // Room for `more` bytes behind what the client has gathered. What is known of the request under way
-// decides the size, up to a step: a length that was announced takes memory only as its bytes come.
+// decides the size of a short one; a long one gets a block, which takes memory as its bytes come.
 static bool gather_reserve(struct client *client, size_t more)
 {
     struct gather *old = client->gather;
     size_t rest = old == NULL ? 0 : old->size - old->at;
-    if (old != NULL && old->capacity - old->size >= more) {
+    // What was parsed of a block goes when it is more than what was not: who sends without end
+    // would fill all of it.
+    bool worn = old != NULL && old->block && old->at > LIMIT_GATHER_STEP_BYTES && old->at > rest;
+    if (old != NULL && old->capacity - old->size >= more && !worn) {
         return true;
     }
     size_t needed = rest + more;
@@ -50,9 +101,8 @@ static bool gather_reserve(struct client *client, size_t more)
         return false;
     }
     if (old != NULL) {
-        memcpy(gather->bytes, old->bytes + old->at, rest);
-        gather->size = rest;
-        gather_release(client->shard, old);
+        gather_append(client->shard, gather, old->bytes + old->at, rest);
+        client_gather_drop(client);
     }
     client->gather = gather;
     return true;
@@ -73,9 +123,8 @@ bool client_buffer_gather(struct client *client)
         if (!gather_reserve(client, rest)) {
             return false;
         }
-        struct gather *gather = client->gather;
-        memcpy(gather->bytes + gather->size, client->buffer->bytes + client->buffer_at, rest);
-        gather->size += rest;
+        gather_append(client->shard, client->gather, client->buffer->bytes + client->buffer_at,
+                      rest);
     }
     client_buffer_drop(client);
     return true;
@@ -97,8 +146,7 @@ void client_input_drop(struct client *client)
         client_buffer_drop(client);
     }
     if (client->gather != NULL) {
-        gather_release(client->shard, client->gather);
-        client->gather = NULL;
+        client_gather_drop(client);
     }
 }
 
@@ -202,8 +250,7 @@ bool client_input_settle(struct client *client, bool partial)
         return false;
     }
     if (gather != NULL && gather->at == gather->size) {
-        gather_release(client->shard, gather);
-        client->gather = NULL;
+        client_gather_drop(client);
         gather = NULL;
         partial = false; // said of the gather; what the buffer holds was not looked at
     } else if (gather != NULL && client->buffer == NULL) {

@@ -45,7 +45,7 @@ static void client_describe(const struct client *client, struct text *text)
     char peer[IO_ADDRESS_TEXT_MAX], own[IO_ADDRESS_TEXT_MAX], flags[8], command[64] = "NULL";
     uint64_t age_ms = shard->io->wall_ms - client->created_ms;
     uint64_t idle_ns = shard->io->now_ns - client->active_ns;
-    size_t input = client->gather == NULL ? 0 : client->gather->capacity;
+    size_t input = client->gather == NULL ? 0 : gather_memory(client->gather);
     size_t output = client->out.bytes + client->late.bytes;
     struct slice user =
         client->user == NULL ? slice_from_text("default") : acl_user_name(client->user);

@@ -22,10 +22,9 @@ enum { INFO_BYTES_MAX = 4 * 1024 * 1024, INFO_SHARD_BYTES = 2048 };
 // What one core tells. Figures that add up, and in the end the sum of all.
 struct info_part {
     uint64_t clients;
-    uint64_t paused; // of them, held back by CLIENT PAUSE
-    uint64_t gathered_bytes;
-    uint64_t output_bytes;
-    uint64_t input_bytes_max, output_bytes_max; // of one client
+    uint64_t paused;             // of them, held back by CLIENT PAUSE
+    uint64_t clients_bytes;      // client_memory.h
+    struct client_recent recent; // of one client
     struct engine_stats engine;
     struct reactor_metrics reactor;
     uint64_t slices, slice_units_max; // cluster/work.h
@@ -57,18 +56,13 @@ static void info_run(struct exec *x)
     }
     part->clients = shard->client_count;
     part->paused = shard->paused_count;
-    part->gathered_bytes = shard->stats.input_gathered_bytes;
+    part->clients_bytes = shard->client_memory.held_bytes;
+    part->recent = client_memory_recent(shard);
     part->reactor = shard->reactor.metrics;
     part->slices = shard->work.slices;
     part->slice_units_max = shard->work.spent_max;
     part->stats = shard->stats;
     engine_stats(shard->engine, &part->engine);
-    for (const struct client *client = shard->clients; client != NULL; client = client->next) {
-        uint64_t input_bytes = client->gather == NULL ? 0 : client->gather->capacity;
-        part->output_bytes += client->out.bytes;
-        part->output_bytes_max = larger(part->output_bytes_max, client->out.bytes);
-        part->input_bytes_max = larger(part->input_bytes_max, input_bytes);
-    }
     for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
         const struct histogram *latency = &shard->stats.of[i].latency;
         if (latency->count != 0) {
@@ -87,10 +81,11 @@ static void info_add(struct info_part *total, const struct info_part *part)
     const uint64_t *add = (const uint64_t *)&part->engine;
     total->clients += part->clients;
     total->paused += part->paused;
-    total->gathered_bytes += part->gathered_bytes;
-    total->output_bytes += part->output_bytes;
-    total->input_bytes_max = larger(total->input_bytes_max, part->input_bytes_max);
-    total->output_bytes_max = larger(total->output_bytes_max, part->output_bytes_max);
+    total->clients_bytes += part->clients_bytes;
+    total->recent.input_bytes_max =
+        larger(total->recent.input_bytes_max, part->recent.input_bytes_max);
+    total->recent.output_bytes_max =
+        larger(total->recent.output_bytes_max, part->recent.output_bytes_max);
     for (size_t i = 0; i < sizeof total->engine / sizeof *sum; i++) {
         sum[i] += add[i];
     }
@@ -154,7 +149,8 @@ static void info_clients(struct info *info)
                 "\r\nclient_recent_max_output_buffer:%" PRIu64 "\r\nblocked_clients:%" PRIu64
                 "\r\ntracking_clients:0\r\nclients_in_timeout_table:0\r\n",
                 info->total->clients, info->x->shard->config.clients.max,
-                info->total->input_bytes_max, info->total->output_bytes_max, info->total->paused);
+                info->total->recent.input_bytes_max, info->total->recent.output_bytes_max,
+                info->total->paused);
 }
 
 static void human_bytes(uint64_t bytes, char *text, size_t size)
@@ -192,11 +188,12 @@ static void info_memory(struct info *info)
     info_bytes(info, "maxmemory", settings_memory_max_bytes(info->x->shard));
     text_printf(&info->text,
                 "maxmemory_policy:%s\r\nmem_fragmentation_ratio:%.2f\r\nmem_clients_normal:%" PRIu64
+                "\r\nmem_clients_max:%" PRIu64
                 "\r\nmem_allocator:mimalloc\r\nactive_defrag_running:0\r\n",
                 settings_policy_name(&info->x->shard->config),
                 used == 0 ? 1.0 : (double)usage.resident_bytes / (double)used,
-                info->total->gathered_bytes + info->total->output_bytes +
-                    info->total->clients * sizeof(struct client));
+                info->total->clients_bytes + info->total->clients * sizeof(struct client),
+                settings_clients_memory_bytes(info->x->shard));
 }
 
 static void info_persistence(struct info *info)
@@ -215,12 +212,13 @@ static void info_stats(struct info *info)
                 "total_connections_received:%" PRIu64 "\r\ntotal_commands_processed:%" PRIu64
                 "\r\ninstantaneous_ops_per_sec:%" PRIu64 "\r\ntotal_net_input_bytes:%" PRIu64
                 "\r\ntotal_net_output_bytes:%" PRIu64 "\r\nrejected_connections:%" PRIu64
-                "\r\nexpired_keys:%" PRIu64 "\r\nevicted_keys:%" PRIu64 "\r\nkeyspace_hits:%" PRIu64
+                "\r\nexpired_keys:%" PRIu64 "\r\nevicted_keys:%" PRIu64
+                "\r\nevicted_clients:%" PRIu64 "\r\nkeyspace_hits:%" PRIu64
                 "\r\nkeyspace_misses:%" PRIu64 "\r\n",
                 stats->connections_received, stats->commands, stats->commands_a_second,
                 stats->net_input_bytes, stats->net_output_bytes, stats->connections_refused,
-                stats->keys_expired, stats->keys_evicted, stats->keyspace_hits,
-                stats->keyspace_misses);
+                stats->keys_expired, stats->keys_evicted, stats->clients_evicted,
+                stats->keyspace_hits, stats->keyspace_misses);
     text_printf(&info->text,
                 "total_error_replies:%" PRIu64 "\r\nclient_output_buffer_limit_disconnections:"
                 "%" PRIu64 "\r\nacl_access_denied_auth:%" PRIu64 "\r\nhops_sent:%" PRIu64

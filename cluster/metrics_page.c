@@ -18,6 +18,8 @@ static const char CONTENT_TEXT[] = "text/plain; charset=utf-8";
 // What is read from elsewhere when a page is made.
 struct gauges {
     uint64_t clients;
+    uint64_t clients_memory_bytes;
+    uint64_t clients_memory_max_bytes;
     uint64_t uptime_ns;
 };
 
@@ -26,6 +28,16 @@ static const struct metric gauge_rows[] = {
      .help = "Connections now",
      .kind = METRIC_GAUGE,
      .offset = offsetof(struct gauges, clients)},
+    {.name = "clients_memory",
+     .help = "Memory of requests that are not whole and of replies that are not read",
+     .kind = METRIC_GAUGE,
+     .unit = METRIC_BYTES,
+     .offset = offsetof(struct gauges, clients_memory_bytes)},
+    {.name = "clients_memory_max",
+     .help = "Bound on it; 0 for none",
+     .kind = METRIC_GAUGE,
+     .unit = METRIC_BYTES,
+     .offset = offsetof(struct gauges, clients_memory_max_bytes)},
     {.name = "uptime",
      .help = "Time since the start",
      .kind = METRIC_GAUGE,
@@ -87,6 +99,8 @@ static void page_fill(struct shard *shard, uint64_t *cells)
 {
     const struct gauges gauges = {
         .clients = shard->client_count,
+        .clients_memory_bytes = shard->client_memory.held_bytes,
+        .clients_memory_max_bytes = shard->client_memory.max_bytes,
         .uptime_ns = shard->io->now_ns - shard->node->started_ns,
     };
     struct engine_stats engine;

@@ -338,6 +338,12 @@ void multi_free(struct shard *shard, struct pending *pending)
     multi_destroy(shard, (struct multi *)((uint8_t *)pending - offsetof(struct multi, pending)));
 }
 
+size_t multi_memory(const struct pending *pending)
+{
+    return ((const struct multi *)((const uint8_t *)pending - offsetof(struct multi, pending)))
+        ->memory_bytes;
+}
+
 // The batch's argument array, and where it owns them their bytes, do not outlive this turn.
 static bool multi_keep_arguments(struct multi *multi, const struct exec *x)
 {
@@ -366,7 +372,10 @@ static struct multi *multi_create(struct exec *x, uint32_t key_count)
     struct shard *shard = x->shard;
     uint32_t shards = shard->node->shard_count;
     uint32_t parts = key_count == 0 || key_count > shards ? shards : key_count;
-    if (shard->multis == LIMIT_MULTIS) {
+    size_t bytes = sizeof(struct multi) + parts * sizeof(struct multi_part) +
+                   key_count * sizeof(struct part_key) + x->argc * sizeof *x->argv;
+    // It is not given up when its client is closed.
+    if (shard->multis == LIMIT_MULTIS || !client_memory_room(shard, bytes)) {
         return NULL;
     }
     struct multi *multi = memory_allocate(sizeof *multi);
@@ -385,6 +394,7 @@ static struct multi *multi_create(struct exec *x, uint32_t key_count)
         .round = 1,
         .apply = true,
         .key_count = key_count,
+        .memory_bytes = bytes,
     };
     shard->multis++;
     multi->parts = memory_allocate_zeroed(parts * sizeof *multi->parts);
@@ -434,6 +444,8 @@ static void multi_go(struct multi *multi)
 static void multi_begin(struct multi *multi, struct client *client)
 {
     client_pending_add(client, &multi->pending, PENDING_MULTI);
+    client->places_bytes += multi->memory_bytes;
+    client_memory_note(client);
     client->flags |= CLIENT_BARRIER;
     multi->shard->stats.multis++;
 }

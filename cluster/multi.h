@@ -119,6 +119,7 @@ struct multi {
     bool no_touch;
     bool merging;
     uint8_t round;
+    size_t memory_bytes; // what it keeps until it is through: the client's
     uint32_t argument_first, argument_step;
     uint32_t key_count;
     uint32_t key_at; // placing and merging: the next
@@ -139,6 +140,9 @@ bool multi_start(struct exec *x);
 void multi_part_return(struct shard *shard, struct multi_part *part);
 
 void multi_free(struct shard *shard, struct pending *pending);
+
+// What it keeps beside its replies.
+size_t multi_memory(const struct pending *pending);
 
 // part.c -------------------------------------------------------------------------------------
 

@@ -596,6 +596,7 @@ static void batch_settle_client(struct client *client, bool partial)
     } else {
         client->flags &= ~(uint32_t)CLIENT_DRY;
     }
+    client_memory_note(client);
     client_read_resume(client, !more && !blocked);
 }
 

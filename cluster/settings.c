@@ -38,6 +38,17 @@ uint64_t settings_memory_share_bytes(const struct shard *shard)
     return all != 0 && share == 0 ? 1 : share;
 }
 
+uint64_t settings_clients_memory_bytes(const struct shard *shard)
+{
+    const struct cpu_facts facts = {.memory_bytes = shard->node->memory_total_bytes};
+    return config_clients_memory_bytes(&shard->config, &facts, shard->node->shard_count);
+}
+
+uint64_t settings_clients_memory_share_bytes(const struct shard *shard)
+{
+    return settings_clients_memory_bytes(shard) / shard->node->shard_count;
+}
+
 enum engine_eviction settings_eviction(const struct shard *shard)
 {
     static const enum engine_eviction evictions[] = {
@@ -70,6 +81,7 @@ void settings_apply(struct shard *shard, const struct settings *settings)
     shard->slowlog_each = settings->slowlog_threshold_us >= 0 &&
                           settings->slowlog_threshold_us < SLOWLOG_EACH_BELOW_US;
     shard_init_limits(shard);
+    client_memory_configure(shard);
     if (now->storage.memory_max_bytes != before.storage.memory_max_bytes ||
         now->storage.eviction != before.storage.eviction) {
         engine_set_memory_max(shard->engine, settings_memory_share_bytes(shard),
@@ -159,6 +171,29 @@ static const char *set_maxmemory(const struct shard *shard, struct slice value,
         return "argument must be a memory value";
     }
     settings->config.storage.memory_max_bytes = bytes == 0 ? CONFIG_SIZE_OFF : bytes;
+    return NULL;
+}
+
+static void get_maxmemory_clients(const struct shard *shard, struct text *text)
+{
+    text_u64(text, settings_clients_memory_bytes(shard));
+}
+
+// As maxmemory, or a percentage of it.
+static const char *set_maxmemory_clients(const struct shard *shard, struct slice value,
+                                         struct settings *settings)
+{
+    uint64_t bytes;
+    int64_t percent;
+    if (value.size != 0 && value.bytes[value.size - 1] == '%') {
+        if (!number_parse(slice_of(value.bytes, value.size - 1), 0, 100, &percent)) {
+            return "argument must be a memory or percent value";
+        }
+        bytes = settings_memory_max_bytes(shard) / 100 * (uint64_t)percent;
+    } else if (!memory_parse(value, &bytes)) {
+        return "argument must be a memory or percent value";
+    }
+    settings->config.clients.memory_max_bytes = bytes == 0 ? CONFIG_SIZE_OFF : bytes;
     return NULL;
 }
 
@@ -405,6 +440,7 @@ const struct settings_name settings_names[] = {
     {"loglevel", "log.level", NULL, get_loglevel, set_loglevel},
     {"maxclients", "clients.max", NULL, get_maxclients, set_maxclients},
     {"maxmemory", "storage.memory_max", NULL, get_maxmemory, set_maxmemory},
+    {"maxmemory-clients", "clients.memory_max", NULL, get_maxmemory_clients, set_maxmemory_clients},
     {"maxmemory-policy", "storage.eviction", NULL, get_policy, set_policy},
     {.name = "maxmemory-samples", .fixed = "5"},
     {.name = "notify-keyspace-events", .fixed = ""},

@@ -14,6 +14,8 @@
 //                                                             volatile-ttl ttl
 //     timeout                      clients.idle_timeout       in seconds
 //     maxclients                   clients.max
+//     maxmemory-clients            clients.memory_max         0 is `off`; a percentage is one of
+//                                                             storage.memory_max
 //     client-query-buffer-limit    clients.request_max        in bytes
 //     client-output-buffer-limit   clients.output_max         read only; a part of the text
 //     proto-max-bulk-len           storage.value_max          read only
@@ -50,6 +52,10 @@ uint64_t settings_memory_max_bytes(const struct shard *shard);
 
 // The part of it that one shard has, for its engine: never 0 unless there is no bound.
 uint64_t settings_memory_share_bytes(const struct shard *shard);
+
+// clients.memory_max of all shards together, and the part of one; 0: no bound.
+uint64_t settings_clients_memory_bytes(const struct shard *shard);
+uint64_t settings_clients_memory_share_bytes(const struct shard *shard);
 
 enum engine_eviction settings_eviction(const struct shard *shard);
 

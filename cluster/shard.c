@@ -198,6 +198,7 @@ static bool shard_background(void *context)
     work_settle(&shard->work); // of what was executed
     bool more = work_slice(shard, &shard->work);
     work_settle(&shard->work);
+    more = client_memory_step(shard) || more;
     // What ended here lets clients, and others at its gates, go on: that is for the next turn.
     more = more || shard->ready_first != NULL || shard->granted.first != NULL ||
            shard->parts_granted != NULL;
@@ -616,6 +617,8 @@ static void shard_init(struct shard *shard, struct node *node, uint32_t index, s
     timers_init(&shard->timers, io->now_ns);
     sleep_flag_init(&shard->sleep_flag);
     outbuf_cache_init(&shard->outbufs, LIMIT_OUTBUF_SMALL_FREE, LIMIT_OUTBUF_LARGE_FREE);
+    shard->blocks.touched_kept = LIMIT_BLOCK_KEPT_BYTES;
+    client_memory_configure(shard);
     pool_init(&shard->clients_pool, sizeof(struct client), 64,
               shard->config.clients.max + LIMIT_CLIENTS_REFUSED);
     pool_init(&shard->hops, sizeof(struct hop), 64, LIMIT_HOPS);
@@ -695,6 +698,7 @@ void shard_close(struct shard *shard)
     outbuf_clear(&shard->discarded, &shard->outbufs);
     outbuf_clear(&shard->hop_reply, &shard->outbufs);
     outbuf_cache_destroy(&shard->outbufs);
+    block_store_close(&shard->blocks);
     pool_destroy(&shard->clients_pool);
     pool_destroy(&shard->hops);
     shard->node->shards[shard->index] = NULL;

@@ -6,12 +6,14 @@
 #pragma once
 
 #include "cluster/client.h"
+#include "cluster/client_memory.h"
 #include "cluster/gate.h"
 #include "cluster/message.h"
 #include "cluster/node.h"
 #include "cluster/object.h"
 #include "cluster/stats.h"
 #include "cluster/work.h"
+#include "core/block.h"
 #include "core/hlc.h"
 #include "core/outbuf.h"
 #include "core/pool.h"
@@ -45,6 +47,7 @@ struct shard {
     struct engine *engine;
     struct gate_table *gates;
     struct outbuf_cache outbufs;
+    struct block_store blocks;         // of long requests
     struct outbuf discarded;           // replies that nobody wants
     struct batch *batch;               // request.c
     struct resp_limits resp_limits[2]; // before and after authentication
@@ -55,6 +58,7 @@ struct shard {
     struct client *clients_last;
     struct client_walk *client_walks;
     size_t held_bytes; // replies that wait behind others of their client that are under way
+    struct client_memory client_memory;
     struct log_limit output_closed; // the log's lines about clients past clients.output_max
     uint32_t client_count;
     uint32_t paused_count; // of them, held back by CLIENT PAUSE

@@ -29,6 +29,7 @@ static const struct metric stats_rows[] = {
     COUNTER(keys_expired, "Keys removed because their time was over"),
     COUNTER(keys_evicted, "Keys removed to make room under storage.memory_max"),
     COUNTER(output_limit_disconnections, "Connections closed for not reading their replies"),
+    COUNTER(clients_evicted, "Connections closed because all held more than clients.memory_max"),
     COUNTER(hops_sent, "Requests passed to another core"),
     COUNTER(hops_received, "Requests of other cores run here"),
     COUNTER(gate_waits, "Requests that waited for a command over several cores"),

@@ -30,6 +30,7 @@ struct stats {
     uint64_t keys_expired;
     uint64_t keys_evicted;
     uint64_t output_limit_disconnections;
+    uint64_t clients_evicted;
     uint64_t input_gathered_bytes; // gauge
     uint64_t hops_sent;
     uint64_t hops_received;

@@ -13,6 +13,7 @@ enum {
     // sockets
     // and page cache, and whatever else the machine does.
     MEMORY_MAX_DIVISOR = 2,
+    CLIENTS_MEMORY_DIVISOR = 8,
     MEMORY_MAX_UNKNOWN_BYTES = 1 << 30, // where the system does not say how much there is
     FULL_COLUMNS = 96,                  // of conf/full.yaml
 };
@@ -94,6 +95,22 @@ uint64_t config_memory_max_bytes(const struct config *config, const struct cpu_f
         return MEMORY_MAX_UNKNOWN_BYTES;
     }
     return facts->memory_bytes / MEMORY_MAX_DIVISOR;
+}
+
+uint64_t config_clients_memory_bytes(const struct config *config, const struct cpu_facts *facts,
+                                     uint32_t shards)
+{
+    const uint64_t part = facts->memory_bytes / CLIENTS_MEMORY_DIVISOR;
+    // One client alone may always send its longest request.
+    const uint64_t least = shards * config->clients.request_max_bytes;
+
+    if (config->clients.memory_max_bytes == CONFIG_SIZE_OFF) {
+        return 0;
+    }
+    if (config->clients.memory_max_bytes != 0) {
+        return config->clients.memory_max_bytes;
+    }
+    return part > least ? part : least;
 }
 
 int config_set(struct config *config, const struct config_key *key, const char *value,

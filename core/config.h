@@ -111,6 +111,7 @@ struct config_clients {
     uint64_t idle_timeout_ns; // 0: never
     uint64_t output_max_bytes;
     uint64_t request_max_bytes;
+    uint64_t memory_max_bytes; // 0: auto, or CONFIG_SIZE_OFF; see config_clients_memory_bytes()
     uint64_t timeout_ns;
 };
 
@@ -221,6 +222,8 @@ int config_check(const struct config *config, const struct cpu_facts *facts,
 uint32_t config_shard_count(const struct config *config, const struct cpu_facts *facts);
 uint64_t config_memory_max_bytes(const struct config *config,
                                  const struct cpu_facts *facts); // 0: off
+uint64_t config_clients_memory_bytes(const struct config *config, const struct cpu_facts *facts,
+                                     uint32_t shards); // 0: off
 
 // The port of shard 0; shard i listens on the next ones, on the host of the first client listener
 // that is not a unix socket. 0: there are no shard ports (switched off, or no such listener and the

@@ -245,6 +245,17 @@ const struct config_key config_keys[] = {
      .min = UINT64_C(64) << 10,
      .max = UINT64_C(4) << 30,
      .help = "The largest request, all its arguments together."},
+    {.path = "clients.memory_max",
+     .type = CONFIG_SIZE,
+     .flags = CONFIG_AUTO | CONFIG_OFF | CONFIG_RUNTIME,
+     .offset = offsetof(struct config, clients.memory_max_bytes),
+     .fallback = "auto",
+     .min = UINT64_C(1) << 20,
+     .max = UINT64_C(64) << 40,
+     .help = "RAM for what all connections hold together: requests that are not whole yet, replies "
+             "that nobody reads. Each shard has an equal part; past it the connection that holds "
+             "most is closed. auto: an eighth of the machine's memory, or of the cgroup's if that "
+             "is less, but room for a request of request_max in each shard. off: no bound."},
     {.path = "clients.timeout",
      .type = CONFIG_TIME,
      .flags = CONFIG_RUNTIME,

@@ -198,9 +198,22 @@ enum {
     // Of the first block for a request that came in pieces.
     LIMIT_GATHER_BYTES_MIN = 4096,
 
-    // A request whose rest is announced to be at most this long gets one block of its size; a
-    // longer one grows as its bytes come, so that an announcement alone takes no memory.
-    LIMIT_GATHER_STEP_BYTES = 256 * 1024,
+    // A request whose rest is announced to be at most this long gets memory of its size. One that
+    // has come to be longer gets addresses for the longest request, and memory as its bytes come:
+    // so an announcement alone takes no memory, and no more than this is ever copied for growth.
+    LIMIT_GATHER_STEP_BYTES = 64 * 1024,
+
+    // A block for long requests with more memory than this is not kept for the next: to touch 1 MiB
+    // anew takes some 100 us, and many large requests are seldom.
+    LIMIT_BLOCK_KEPT_BYTES = 1024 * 1024,
+
+    // Memory of clients that is unmapped in a turn: some tens of us. So many times as much when it
+    // is short.
+    LIMIT_RELEASE_BYTES = 1024 * 1024,
+    LIMIT_RELEASE_TIMES = 4,
+
+    // ms. INFO's client_recent_max_* tell of once to twice this.
+    LIMIT_CLIENT_RECENT_MS = 5 * 1000,
 
     // A request that is not whole yet and no longer than this is parsed anew when more has come.
     LIMIT_REPARSE_BYTES = 4096,

@@ -53,6 +53,15 @@ static inline void *memory_resize(void *pointer, size_t size)
 #endif
 }
 
+// Gives back to the system what was freed of this thread's memory and the allocator keeps:
+// measured, 25 us a MiB. libc does that by itself.
+static inline void memory_give_back(void)
+{
+#ifdef RLDB_MIMALLOC
+    mi_collect(false);
+#endif
+}
+
 // NULL is allowed and does nothing.
 static inline void memory_free(void *pointer)
 {

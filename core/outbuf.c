@@ -8,21 +8,19 @@
 enum {
     // A splice copies content up to this size; longer content is linked.
     OUTBUF_COPY_MAX = OUTBUF_SMALL_BYTES,
-
-    // A block made for long content holds at most this; longer content gets several.
-    OUTBUF_EXACT_MAX = 1 << 30,
-
-    // Room that such a block has left, for the CRLF that follows a long bulk.
-    OUTBUF_EXACT_SPARE = 16,
+    OUTBUF_HUGE_BLOCK = OUTBUF_HUGE_BYTES + (int)sizeof(struct outbuf_chunk),
 };
 
 static_assert(OUTBUF_SMALL_BYTES > 256, "the header is small beside a chunk");
+static_assert(OUTBUF_HUGE_BLOCK % 4096 == 0, "whole pages");
 static_assert(sizeof(struct outbuf_chunk) == 24,
               "sizes of chunks are those of the allocator's blocks");
 
 void outbuf_cache_init(struct outbuf_cache *cache, uint32_t small_max, uint32_t large_max)
 {
-    *cache = (struct outbuf_cache){.small_max = small_max, .large_max = large_max};
+    *cache = (struct outbuf_cache){.small_max = small_max,
+                                   .large_max = large_max,
+                                   .huge = {.touched_kept = OUTBUF_HUGE_BLOCK}};
 }
 
 static void outbuf_free_chunks(struct outbuf_chunk *chunk)
@@ -39,6 +37,7 @@ void outbuf_cache_destroy(struct outbuf_cache *cache)
 {
     outbuf_free_chunks(cache->small);
     outbuf_free_chunks(cache->large);
+    block_store_close(&cache->huge);
     outbuf_cache_init(cache, 0, 0);
 }
 
@@ -56,7 +55,10 @@ static struct outbuf_chunk *outbuf_take(struct outbuf_cache *cache, size_t capac
         cache->large = chunk->next;
         cache->large_count--;
     } else {
-        chunk = memory_allocate(sizeof *chunk + capacity);
+        size_t bytes = sizeof *chunk + capacity;
+
+        chunk = capacity == OUTBUF_HUGE_BYTES ? block_take(&cache->huge, &bytes)
+                                              : memory_allocate(bytes);
         if (chunk == NULL) {
             return NULL;
         }
@@ -79,6 +81,8 @@ static void outbuf_release(struct outbuf_cache *cache, struct outbuf_chunk *chun
         chunk->next = cache->large;
         cache->large = chunk;
         cache->large_count++;
+    } else if (chunk->capacity == OUTBUF_HUGE_BYTES) {
+        block_give(&cache->huge, chunk, OUTBUF_HUGE_BLOCK, sizeof *chunk + chunk->end);
     } else {
         memory_free(chunk);
     }
@@ -123,6 +127,15 @@ static void outbuf_enlarge(struct outbuf *out, struct outbuf_cache *cache)
     outbuf_release(cache, old);
 }
 
+// Of the next chunk, when `size` bytes are to be appended.
+static size_t outbuf_capacity_for(const struct outbuf *out, size_t size)
+{
+    if (out->tail == NULL && size <= OUTBUF_SMALL_BYTES) {
+        return OUTBUF_SMALL_BYTES;
+    }
+    return out->bytes + size <= OUTBUF_HUGE_FROM ? OUTBUF_LARGE_BYTES : OUTBUF_HUGE_BYTES;
+}
+
 uint8_t *outbuf_reserve_slowly(struct outbuf *out, struct outbuf_cache *cache, size_t size)
 {
     CHECK(size <= OUTBUF_RESERVE_MAX);
@@ -130,12 +143,9 @@ uint8_t *outbuf_reserve_slowly(struct outbuf *out, struct outbuf_cache *cache, s
         return NULL;
     }
     outbuf_enlarge(out, cache);
-    if (out->tail == NULL || out->tail->capacity - out->tail->end < size) {
-        const bool small = out->tail == NULL && size <= OUTBUF_SMALL_BYTES;
-
-        if (!outbuf_extend(out, cache, small ? OUTBUF_SMALL_BYTES : OUTBUF_LARGE_BYTES)) {
-            return NULL;
-        }
+    if ((out->tail == NULL || out->tail->capacity - out->tail->end < size) &&
+        !outbuf_extend(out, cache, outbuf_capacity_for(out, size))) {
+        return NULL;
     }
     return out->tail->bytes + out->tail->end;
 }
@@ -152,18 +162,6 @@ static size_t outbuf_fill(struct outbuf *out, const uint8_t *bytes, size_t size)
     memcpy(out->tail->bytes + out->tail->end, bytes, part);
     outbuf_commit(out, part);
     return part;
-}
-
-// Of the next chunk, when `size` bytes are to be appended.
-static size_t outbuf_capacity_for(const struct outbuf *out, size_t size)
-{
-    if (out->tail == NULL && size <= OUTBUF_SMALL_BYTES) {
-        return OUTBUF_SMALL_BYTES;
-    }
-    if (size <= OUTBUF_LARGE_BYTES) {
-        return OUTBUF_LARGE_BYTES;
-    }
-    return (size < OUTBUF_EXACT_MAX ? size : OUTBUF_EXACT_MAX) + OUTBUF_EXACT_SPARE;
 }
 
 void outbuf_append(struct outbuf *out, struct outbuf_cache *cache, const void *bytes, size_t size)

@@ -9,10 +9,11 @@
 //     chunk           [ header | sent already | to be sent | room ]
 //                              0          begin          end    capacity
 //
-// Chunks come in two usual sizes, small for the reply to a request and large for pipelines and
-// streams, through a bounded cache of the shard (struct outbuf_cache); what is longer than a large
-// chunk gets a block of its size. A chunk may be released at another shard than the one
-// that took it: it goes into that shard's cache.
+// Chunks come in three sizes, small for the reply to a request, large for pipelines, and huge for
+// what is longer than OUTBUF_HUGE_FROM, through a cache of the shard (struct outbuf_cache). Small
+// and large ones are the allocator's, and a bounded number of free ones is kept; huge ones are
+// blocks (core/block.h), which go back to the system when they are not needed any more. A chunk may
+// be released at another shard than the one that took it: it goes into that shard's cache.
 //
 // When memory is exhausted the outbuf is marked `failed`, and what should have been appended is
 // dropped; the owner closes the connection, since a reply with a hole in it is worse than none.
@@ -23,6 +24,7 @@
 // outbuf_consume().
 #pragma once
 
+#include "core/block.h"
 #include "core/check.h"
 
 #include <stdbool.h>
@@ -43,6 +45,9 @@ enum {
     // With its header a small chunk is one 512-byte block of the allocator, a large one 16 KiB.
     OUTBUF_SMALL_BYTES = 512 - (int)sizeof(struct outbuf_chunk),
     OUTBUF_LARGE_BYTES = 16 * 1024 - (int)sizeof(struct outbuf_chunk),
+
+    OUTBUF_HUGE_BYTES = 256 * 1024 - (int)sizeof(struct outbuf_chunk),
+    OUTBUF_HUGE_FROM = 64 * 1024,
 
     // The most that outbuf_reserve() gives in one piece.
     OUTBUF_RESERVE_MAX = OUTBUF_LARGE_BYTES,
@@ -65,10 +70,12 @@ struct outbuf_cache {
     uint32_t large_count;
     uint32_t small_max;
     uint32_t large_max;
+    struct block_store huge;
     uint64_t allocated; // chunks that did not come from the cache, for metrics
 };
 
-// How many free chunks of each size are kept. Allocates nothing yet.
+// How many free small and large chunks are kept. Allocates nothing yet. The free huge ones are to
+// be seen to by block_trim() and block_release().
 void outbuf_cache_init(struct outbuf_cache *cache, uint32_t small_max, uint32_t large_max);
 
 // Frees the chunks in the cache; those in outbufs stay theirs.
@@ -124,3 +131,11 @@ void outbuf_consume(struct outbuf *out, struct outbuf_cache *cache, size_t size)
 
 // Drops everything; the outbuf is as new.
 void outbuf_clear(struct outbuf *out, struct outbuf_cache *cache);
+
+// The memory of its chunks, all but exactly: what is sent and what is room counts too.
+static inline size_t outbuf_memory(const struct outbuf *out)
+{
+    return out->head == NULL
+               ? 0
+               : out->bytes + out->head->begin + (out->tail->capacity - out->tail->end);
+}

@@ -210,6 +210,12 @@ static bool shard_left_over(struct sim_rldb *rldb, const struct shard *shard)
         return rldb_left(rldb, "core %u: %llu bytes of input", at,
                          (unsigned long long)shard->stats.input_gathered_bytes);
     }
+    if (shard->client_memory.held_bytes != 0 || shard->client_memory.leaving_bytes != 0 ||
+        shard->client_memory.used != 0) {
+        return rldb_left(rldb, "core %u: clients hold %llu bytes, %llu of them leaving", at,
+                         (unsigned long long)shard->client_memory.held_bytes,
+                         (unsigned long long)shard->client_memory.leaving_bytes);
+    }
     if (shard->discarded.head != NULL) {
         return rldb_left(rldb, "core %u: replies that nobody wants", at);
     }

@@ -100,7 +100,7 @@ Test(bounds, requests_of_other_cores_leave_room_for_own_clients)
 Test(bounds, replies_held_by_a_core_that_hangs)
 {
     enum { TALKS = 16, ASKS = 20, BYTES = 1000000 };
-    struct story story = story_open(3, "");
+    struct story story = story_open(3, "clients: { memory_max: 1GiB }\n");
     struct sim_talk *const own = story_talk(&story, 0);
     struct sim_talk *talks[TALKS];
     const struct shard *const shard = sim_rldb_shard(story.rldb, 0);

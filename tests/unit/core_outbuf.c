@@ -119,7 +119,7 @@ Test(core_outbuf, what_is_being_sent_does_not_move)
     outbuf_cache_destroy(&cache);
 }
 
-Test(core_outbuf, a_large_reply_has_a_block_of_its_size)
+Test(core_outbuf, a_large_reply_lies_in_huge_chunks_and_goes_back_to_the_system)
 {
     enum { SIZE = 1000000 };
     struct outbuf out = {0};
@@ -131,12 +131,25 @@ Test(core_outbuf, a_large_reply_has_a_block_of_its_size)
     put(&out, &cache, "$1000000\r\n");
     outbuf_append(&out, &cache, bytes, SIZE);
     put(&out, &cache, "\r\n");
-    cr_assert_eq(chunks_of(&out), 2, "its end fits behind it");
+    cr_assert_eq(chunks_of(&out), 1 + 4, "a small one and four huge ones");
     cr_assert_eq(out.bytes, SIZE + 12);
-    cr_assert_lt(out.tail->capacity, SIZE + 100);
+    cr_assert_geq(outbuf_memory(&out), out.bytes);
+    cr_assert_eq(out.tail->capacity, OUTBUF_HUGE_BYTES);
     outbuf_clear(&out, &cache);
+    cr_assert_eq(outbuf_memory(&out), 0);
     cr_assert_eq(cache.small_count, 1);
-    cr_assert_eq(cache.large_count, 0, "the block is freed, not kept");
+    cr_assert_eq(cache.large_count, 0);
+    cr_assert_eq(cache.huge.kept_count, 4);
+    outbuf_append(&out, &cache, bytes, OUTBUF_HUGE_FROM - 1);
+    cr_assert_eq(cache.huge.kept_count, 4, "not for what is not that long");
+    outbuf_append(&out, &cache, bytes, OUTBUF_HUGE_FROM);
+    cr_assert_eq(cache.huge.kept_count, 3);
+    outbuf_clear(&out, &cache);
+    cr_assert(block_trim(&cache.huge));
+    cr_assert(block_trim(&cache.huge));
+    while (block_release(&cache.huge, SIZE)) {
+    }
+    cr_assert_eq(cache.huge.kept_count, 0);
     outbuf_cache_destroy(&cache);
     free(bytes);
 }
