@@ -3,7 +3,8 @@
     planted.py PROGRAM [NAME...]
 
 PROGRAM is a simulator built with -Dplanted=true, which lists its bugs with --planted. First it has
-to hold without any; then with each, one at a time, where nothing else goes wrong. The list in README.md has to be the program's.
+to hold without any; then with each, one at a time, where nothing else goes wrong. The list in
+README.md has to be the program's.
 """
 
 import os
