@@ -289,12 +289,17 @@ static void client_late_drain(struct client *client)
 {
     struct outbuf_cache *cache = &client->shard->outbufs;
     struct pending *first = client->pending_first;
+    const size_t before = client->out.bytes;
     if (first == NULL) {
         outbuf_splice(&client->out, &client->late, cache);
     } else if (first->late_before != 0) {
         outbuf_move(&client->out, &client->late, cache, first->late_before);
         client->late_claimed -= first->late_before;
         first->late_before = 0;
+    }
+    if (client->hold.late != 0 && client->out.bytes != before) {
+        hold_output(client, before, client->hold.late);
+        client->hold.late = client->late.bytes == 0 ? 0 : client->hold.late;
     }
 }
 
@@ -446,6 +451,20 @@ static bool client_reply_follows(const struct client *client)
     return first != NULL && first->kind == PENDING_HOP && client->out.bytes < OUTBUF_LARGE_BYTES;
 }
 
+// The next to be sent, up to so many bytes.
+static unsigned client_send_parts(struct client *client, struct iovec *parts, uint64_t bytes_max)
+{
+    unsigned count = outbuf_iov(&client->out, parts, CLIENT_SEND_PARTS);
+    for (unsigned i = 0; i < count; i++) {
+        if (parts[i].iov_len >= bytes_max) {
+            parts[i].iov_len = bytes_max;
+            return i + 1;
+        }
+        bytes_max -= parts[i].iov_len;
+    }
+    return count;
+}
+
 void client_flush(struct client *client)
 {
     if ((client->flags & CLIENT_CLOSING) || client_output_exceeded(client)) {
@@ -461,8 +480,12 @@ void client_flush(struct client *client)
         }
         return;
     }
+    const uint64_t sendable = hold_sendable(client);
+    if (sendable == 0) {
+        return;
+    }
     struct iovec parts[CLIENT_SEND_PARTS];
-    unsigned count = outbuf_iov(&client->out, parts, CLIENT_SEND_PARTS);
+    unsigned count = client_send_parts(client, parts, sendable);
     const struct iovec *stable = parts;
     if (count > 1) {
         client->send_parts = memory_allocate(count * sizeof *parts);
@@ -582,6 +605,7 @@ void client_close(struct client *client)
     if (client->in_batch == 0) {
         client_input_drop(client);
     }
+    hold_forget(client);
     io_shutdown(shard->io, client->fd);
     io_stream_stop(shard->io, &client->recv);
     if (!client->send_op.pending) {

@@ -15,6 +15,7 @@
 // and the last pending place has come back. All fields belong to the shard's thread.
 #pragma once
 
+#include "cluster/hold.h"
 #include "core/io.h"
 #include "core/limits.h"
 #include "core/outbuf.h"
@@ -140,6 +141,7 @@ struct client {
     struct outbuf out;
     struct outbuf late;  // replies that were ready, behind places that are not
     size_t late_claimed; // bytes of it that are before one of the places
+    struct hold_marks hold;
     struct pending *pending_first;
     struct pending *pending_last;
     struct iovec *send_parts; // while a send of several parts is in flight

@@ -148,6 +148,7 @@ struct exec {
     struct reply reply;
     struct item *item;
     int64_t sum;
+    uint64_t commit; // the reply waits until this group commit is durable; 0: it need not
     bool veto;
     bool failed;        // an error was replied through exec_error(); counted in commandstats
     uint64_t caller_id; // ROUTE_ALL: number of the connection that asked
@@ -165,6 +166,7 @@ struct exec {
 void exec_error(struct exec *x, const char *text);
 void exec_errorf(struct exec *x, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void exec_error_memory(struct exec *x);                 // storage.memory_max is reached
+void exec_error_full(struct exec *x);                   // that, or the disk's bound
 void exec_error_too_large(struct exec *x, size_t size); // a value is beyond storage.value_max
 void exec_error_syntax(struct exec *x);
 void exec_error_not_integer(struct exec *x);

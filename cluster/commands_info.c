@@ -62,7 +62,7 @@ static void info_run(struct exec *x)
     part->slices = shard->work.slices;
     part->slice_units_max = shard->work.spent_max;
     part->stats = shard->stats;
-    engine_stats(shard->engine, &part->engine);
+    shard_engine_stats(shard, &part->engine);
     for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
         const struct histogram *latency = &shard->stats.of[i].latency;
         if (latency->count != 0) {

@@ -11,8 +11,7 @@
 
 static void key_del(struct exec *x)
 {
-    if (x->item->exists) {
-        (void)item_delete(x, x->item);
+    if (x->item->exists && item_delete(x, x->item)) {
         x->sum++;
     }
 }

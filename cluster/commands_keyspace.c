@@ -324,7 +324,7 @@ static void keyspace_randomkey(struct exec *x)
     if (pick == NULL) {
         return;
     }
-    int64_t count = (int64_t)engine_count(shard->engine, ENGINE_ALL_VNODES);
+    int64_t count = (int64_t)shard_key_count(shard);
     pick->x = x;
     while (count != 0 && pick->tries != 0) {
         if (engine_sample(shard->engine, &pick->scan, pick->random) == ENGINE_PENDING) {
@@ -358,7 +358,7 @@ static void keyspace_randomkey_finish(struct exec *x)
 
 static void keyspace_dbsize(struct exec *x)
 {
-    x->sum = (int64_t)engine_count(x->shard->engine, ENGINE_ALL_VNODES);
+    x->sum = (int64_t)shard_key_count(x->shard);
 }
 
 static void keyspace_dbsize_finish(struct exec *x)
@@ -374,7 +374,7 @@ static bool flush_valid(const struct exec *x)
 static void keyspace_flush(struct exec *x)
 {
     if (flush_valid(x)) {
-        engine_drop(x->shard->engine, ENGINE_ALL_VNODES);
+        shard_drop_keys(x->shard);
     }
 }
 

@@ -24,11 +24,16 @@ enum { TAKES_CONTEXT = 1, TAKES_EXPIRY = 2 };
 static bool rldb_context(struct exec *x, uint32_t at, struct rldb_options *options)
 {
     struct shard *shard = x->shard;
-    int error = context_decode(&shard->node->context_secret, x->item->op.key, x->argv[at],
+    int error = context_decode(&shard->node->identity.secret, x->item->op.key, x->argv[at],
                                &shard->actors[x->item->op.vnode], &options->context);
     if (error < 0) {
         exec_error(x, "CONTEXT the context is malformed or belongs to another key or cluster; "
                       "take a new one from RLDB.GET");
+        return false;
+    }
+    if (shard->durable && actor_table_pending(&shard->actors[x->item->op.vnode])) {
+        exec_error(x, "CONTEXT the context names actors of which the record was lost; take a new "
+                      "one from RLDB.GET");
         return false;
     }
     options->has_context = true;
@@ -87,7 +92,7 @@ static void rldb_reply_context(struct exec *x, const struct causal_history *hist
 {
     struct shard *shard = x->shard;
     char text[CONTEXT_TEXT_MAX];
-    size_t size = context_encode(&shard->node->context_secret, x->item->op.key, history,
+    size_t size = context_encode(&shard->node->identity.secret, x->item->op.key, history,
                                  &shard->actors[x->item->op.vnode], text);
     reply_bulk(&x->reply, slice_of(text, size));
 }

@@ -112,7 +112,7 @@ static void memory_stats_run(struct exec *x)
         exec_error(x, "ERR out of memory");
         return;
     }
-    engine_stats(x->shard->engine, stats);
+    shard_engine_stats(x->shard, stats);
     x->part->data = stats;
     x->part->data_size = sizeof *stats;
 }

@@ -224,10 +224,13 @@ static void string_getset(struct exec *x)
 
 static void string_getdel(struct exec *x)
 {
-    string_get(x);
-    if (x->item->exists) {
-        (void)item_delete(x, x->item);
+    if (!x->item->exists) {
+        string_get(x);
+        return;
     }
+    struct outbuf old;
+    string_note_old(x, &old);
+    string_tell_old(x, &old, item_delete(x, x->item));
 }
 
 static void string_getex(struct exec *x)

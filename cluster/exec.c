@@ -50,6 +50,16 @@ void exec_error_memory(struct exec *x)
     exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");
 }
 
+void exec_error_full(struct exec *x)
+{
+    if (!x->shard->durable) {
+        exec_error_memory(x);
+        return;
+    }
+    exec_error(x, "NOSPACE the disk has no room for more within storage.disk_reserve; delete keys "
+                  "or make room");
+}
+
 void exec_error_too_large(struct exec *x, size_t size)
 {
     exec_errorf(x, "TOOLARGE the value has %zu bytes, storage.value_max allows %llu", size,

@@ -10,8 +10,7 @@ struct gate {
     struct gate *next; // in its bucket, or free
     uint64_t hash;
     uint64_t turn;                    // of the last group that came
-    uint32_t holders;                 // more than one: all are singles
-    bool of_single;                   // the holders are singles
+    bool of_single;                   // who holds it
     struct gate_waiter *first, *last; // those that wait
 };
 
@@ -91,31 +90,22 @@ static struct gate_waiter *gate_next(struct gate *gate)
     return waiter;
 }
 
-// To the next group in its queue, or to all singles up to it.
 static void gate_hand_on(struct gate *gate)
 {
-    gate->of_single = gate->first->group == NULL;
-    do {
-        struct gate_waiter *waiter = gate_next(gate);
-        gate->holders++;
-        waiter->granted(waiter);
-    } while (gate->of_single && gate->first != NULL && gate->first->group == NULL);
+    struct gate_waiter *waiter = gate_next(gate);
+    gate->of_single = waiter->group == NULL;
+    waiter->granted(waiter);
 }
 
 // In front of a gate that is taken, or free (*at is NULL).
 static void gate_single(struct gate_table *table, struct gate **at, struct gate_waiter *waiter)
 {
-    struct gate *gate = *at;
-    if (gate == NULL) {
-        gate = gate_add(table, at, waiter->hash);
-        gate->of_single = true;
-    }
-    if (gate->of_single && gate->first == NULL) {
-        gate->holders++;
-        waiter->granted(waiter);
+    if (*at != NULL) {
+        gate_queue(*at, waiter);
         return;
     }
-    gate_queue(gate, waiter);
+    gate_add(table, at, waiter->hash)->of_single = true;
+    waiter->granted(waiter);
 }
 
 // The line -----------------------------------------------------------------------------------
@@ -129,9 +119,9 @@ static bool gate_may_come(const struct gate_table *table, const struct gate_grou
     case GATE_KEYS:
         return table->shared == 0;
     case GATE_SHARED:
-        return table->taken == 0;
+        return table->grouped == 0;
     case GATE_EXCLUSIVE:
-        return table->taken == 0 && table->shared == 0;
+        return table->grouped == 0 && table->shared == 0;
     }
     return false;
 }
@@ -197,6 +187,7 @@ enum gate_result gate_take(struct gate_table *table, struct gate_waiter *waiter)
     if (gate != NULL && gate->turn == table->turn) {
         return GATE_OWN;
     }
+    table->grouped++;
     if (gate != NULL) {
         gate->turn = table->turn;
         gate_queue(gate, waiter);
@@ -204,7 +195,6 @@ enum gate_result gate_take(struct gate_table *table, struct gate_waiter *waiter)
     }
     gate = gate_add(table, at, waiter->hash);
     gate->turn = table->turn;
-    gate->holders = 1;
     return GATE_GRANTED;
 }
 
@@ -263,23 +253,28 @@ void gate_wait(struct gate_table *table, struct gate_waiter *waiter)
     table->halted_last = waiter;
 }
 
+void gate_hold(struct gate_table *table, struct gate_waiter *waiter)
+{
+    CHECK(waiter->group == NULL && !table->exclusive);
+    struct gate **at = gate_find(table, waiter->hash);
+    CHECK(*at == NULL);
+    gate_add(table, at, waiter->hash)->of_single = true;
+}
+
 void gate_release(struct gate_table *table, struct gate_waiter *waiter)
 {
     struct gate **at = gate_find(table, waiter->hash);
     struct gate *gate = *at;
-    CHECK(gate != NULL && gate->holders > 0 && gate->of_single == (waiter->group == NULL));
-    if (--gate->holders != 0) {
-        return;
-    }
+    CHECK(gate != NULL && gate->of_single == (waiter->group == NULL));
     if (gate->first != NULL) {
         gate_hand_on(gate);
-        return;
+    } else {
+        *at = gate->next;
+        gate->next = table->free;
+        table->free = gate;
+        table->taken--;
     }
-    *at = gate->next;
-    gate->next = table->free;
-    table->free = gate;
-    table->taken--;
-    if (table->taken == 0 && table->line_first != NULL) {
+    if (waiter->group != NULL && --table->grouped == 0 && table->line_first != NULL) {
         gate_line_go_on(table);
     }
 }

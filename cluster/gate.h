@@ -4,9 +4,9 @@
 // are all on one core. What takes longer than that (keys on several cores, more keys than one slice
 // can do, all keys of the node) keeps others away meanwhile. There are two kinds of guests:
 //
-//     single   a command on one key that met a gate which is taken. When it is let in it runs to
-//              its end, in the order in which it was let in; so those that stand next to each other
-//              in a queue are let in together.
+//     single   a command on one key that met a gate which is taken, or that waits for its record
+//              to be read from disk: it holds the gate of its key meanwhile, so that those that
+//              come later stay behind it.
 //     group    a command's share of one core. It takes the gates of many keys, or the whole shard:
 //              shared (it reads all keys) or exclusive (it empties them).
 //
@@ -22,9 +22,13 @@
 // highest core that has any: what they wait for stands in front of them there, or runs.
 //
 //     keys       its turn comes when nobody holds or awaits the whole shard in front of it
-//     shared     holds when no gate is taken and no group is exclusive; singles pass, since each is
+//     shared     holds when no group has a gate and none is exclusive; singles pass, since each is
 //                one moment on one core
-//     exclusive  holds when no gate is taken and nobody holds the shard; nothing passes
+//     exclusive  holds when no group has a gate and nobody holds the shard; nothing passes
+//
+// A single that holds a gate has not taken effect yet: it does so in one moment, which may lie
+// before or after, or in between where it is one key of one core. So groups of the whole shard do
+// not wait for singles, of which there may always be some.
 //
 // A gate is known by the key's 64-bit hash. Two keys of one hash share a gate: that costs a wait,
 // never a wrong result. There are at most LIMIT_GATES gates in a shard; a group asks with
@@ -70,10 +74,13 @@ static inline bool gate_any(const struct gate_table *table);
 // Whether a single with this hash has to wait.
 bool gate_taken(const struct gate_table *table, uint64_t hash);
 
+// A single whose gate is not taken takes it: see gate_room().
+void gate_hold(struct gate_table *table, struct gate_waiter *waiter);
+
 // A single, for which gate_taken() is true, queues. granted() is called when it may run.
 void gate_wait(struct gate_table *table, struct gate_waiter *waiter);
 
-// A single that has run, or a group's waiter that was granted, leaves its gate.
+// A single that has run, or a group's waiter that was granted, leaves its gate. The next comes.
 void gate_release(struct gate_table *table, struct gate_waiter *waiter);
 
 // A group comes. True: it is its turn; else admitted() is called when it is. Its turn means with
@@ -94,11 +101,12 @@ void gate_leave(struct gate_table *table, struct gate_group *group);
 
 // Only the counts are for others to read.
 struct gate_table {
-    uint32_t taken;  // gates
-    uint32_t groups; // in the line, at their turn, or holding the shard
-    uint32_t shared; // of them, hold it shared
-    bool exclusive;  // one holds it so
-    uint32_t used;   // gates at or past it were never taken: their memory is untouched
+    uint32_t taken;   // gates
+    uint32_t grouped; // places that groups have at them
+    uint32_t groups;  // in the line, at their turn, or holding the shard
+    uint32_t shared;  // of them, hold it shared
+    bool exclusive;   // one holds it so
+    uint32_t used;    // gates at or past it were never taken: their memory is untouched
     struct gate *free;
     struct gate *gates;
     struct gate **buckets;

@@ -1,6 +1,7 @@
 #include "cluster/hop.h"
 
 #include "cluster/client.h"
+#include "cluster/load.h"
 #include "cluster/shard.h"
 #include "cluster/slowlog.h"
 #include "core/check.h"
@@ -10,6 +11,8 @@
 
 #include <stddef.h>
 #include <string.h>
+
+static const char TEXT_LOADS[] = "OVERLOADED too many requests wait for the disk; retry";
 
 static struct hop *hop_of_pending(struct pending *pending)
 {
@@ -95,17 +98,17 @@ static bool hop_refer(struct hop *hop, const struct exec *x)
     return true;
 }
 
-bool hop_send(struct exec *x, uint32_t core)
+static struct hop *hop_make(const struct exec *x, uint32_t core)
 {
     struct shard *shard = x->shard;
     struct client *client = x->client;
     struct hop *hop = pool_take(&shard->hops);
     if (hop == NULL) {
-        return false;
+        return NULL;
     }
     if (!hop_pack(hop, x) && !hop_refer(hop, x)) {
         pool_give(&shard->hops, hop);
-        return false;
+        return NULL;
     }
     CHECK(x->item->argument <= UINT16_MAX);
     hop->message =
@@ -122,7 +125,17 @@ bool hop_send(struct exec *x, uint32_t core)
     hop->timed = false;
     hop->gated = false;
     hop->pending.out = (struct outbuf){0};
-    client_pending_add(client, &hop->pending, PENDING_HOP);
+    return hop;
+}
+
+bool hop_send(struct exec *x, uint32_t core)
+{
+    struct shard *shard = x->shard;
+    struct hop *hop = hop_make(x, core);
+    if (hop == NULL) {
+        return false;
+    }
+    client_pending_add(x->client, &hop->pending, PENDING_HOP);
     if (core == shard->index) {
         shard->stats.gate_waits++;
         hop_wait(shard, hop);
@@ -131,6 +144,33 @@ bool hop_send(struct exec *x, uint32_t core)
     shard->stats.hops_sent++;
     shard_post(shard, &hop->message);
     return true;
+}
+
+bool hop_load(struct exec *x)
+{
+    struct hop *hop = hop_make(x, x->shard->index);
+    if (hop == NULL) {
+        return false;
+    }
+    client_pending_add(x->client, &hop->pending, PENDING_HOP);
+    if (!load_for_hop(x, hop)) {
+        struct exec late = hop_exec(x->shard, hop, hop->spans);
+        exec_error(&late, TEXT_LOADS);
+        hop_done(x->shard, hop, &x->shard->hop_reply, 0);
+    }
+    return true;
+}
+
+struct exec hop_exec(struct shard *shard, struct hop *hop, struct slice *spans)
+{
+    return (struct exec){
+        .shard = shard,
+        .command = hop->command,
+        .argv = hop_arguments(hop, spans),
+        .argc = hop->argc,
+        .reply = {.out = &shard->hop_reply, .cache = &shard->outbufs, .protocol = hop->protocol},
+        .no_touch = hop->no_touch,
+    };
 }
 
 static void hop_granted(struct gate_waiter *waiter)
@@ -147,7 +187,25 @@ void hop_wait(struct shard *shard, struct hop *hop)
     gate_wait(shard->gates, &hop->waiter);
 }
 
-void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply)
+void hop_hold_gate(struct shard *shard, struct hop *hop)
+{
+    hop->waiter = (struct gate_waiter){.hash = hop->hash, .granted = hop_granted};
+    hop->waiting_at = shard;
+    hop->gated = true;
+    gate_hold(shard->gates, &hop->waiter);
+}
+
+static void hop_go_back(struct shard *shard, struct hop *hop)
+{
+    if (hop->message.from == shard->index) {
+        hop_return(shard, hop);
+        return;
+    }
+    hop->message.returning = true;
+    shard_post(shard, &hop->message);
+}
+
+static void hop_take_in(struct shard *shard, struct hop *hop, struct outbuf *reply)
 {
     if (reply->bytes <= HOP_INSIDE_BYTES && !hop->timed && !reply->failed) {
         hop->reply_bytes = (uint16_t)reply->bytes;
@@ -156,16 +214,34 @@ void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply)
         hop->pending.out = *reply;
         *reply = (struct outbuf){0};
     }
+}
+
+static void hop_release(struct shard *shard, struct hold *hold, int error)
+{
+    struct hop *hop = (struct hop *)((uint8_t *)hold - offsetof(struct hop, hold));
+    if (error != 0) {
+        struct reply reply = {
+            .out = &shard->hop_reply, .cache = &shard->outbufs, .protocol = hop->protocol};
+        outbuf_clear(&hop->pending.out, &shard->outbufs);
+        reply_error_text(&reply, HOLD_ERROR_TEXT);
+        hop_take_in(shard, hop, &shard->hop_reply);
+    }
+    hop_go_back(shard, hop);
+}
+
+void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply, uint64_t commit)
+{
+    hop_take_in(shard, hop, reply);
     if (hop->gated) {
         hop->gated = false;
         gate_release(shard->gates, &hop->waiter);
     }
-    if (hop->message.from == shard->index) {
-        hop_return(shard, hop);
+    if (hold_waits(shard, commit)) {
+        hop->hold.release = hop_release;
+        hold_add(shard, &hop->hold, commit);
         return;
     }
-    hop->message.returning = true;
-    shard_post(shard, &hop->message);
+    hop_go_back(shard, hop);
 }
 
 void hop_return(struct shard *shard, struct hop *hop)

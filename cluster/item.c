@@ -21,32 +21,97 @@ void item_place(const struct shard *shard, struct item *item, struct slice key, 
     if (planted(PLANTED_WRONG_CORE) && shard->index == 1 && item->slot % 16 == 5) {
         entry = placement_of_slot(node->placement, SLOT_COUNT - 1U - item->slot);
     }
-    item->op.hash = hash_key(node->hash_seed, key);
+    item->op.hash = hash_key(node->identity.hash_seed, key);
     item->op.key = key;
     item->op.vnode = entry.vnode;
     item->argument = argument;
     *ret_core = entry.core;
 }
 
-void item_load(const struct exec *x, struct item *item)
+bool item_touches(const struct exec *x)
 {
-    struct shard *shard = x->shard;
+    return !x->no_touch || (x->command->flags & COMMAND_TOUCHES) != 0;
+}
+
+static void item_get(struct shard *shard, struct item *item, uint32_t flags)
+{
     struct engine_op *op = &item->op;
-    bool touches = !x->no_touch || (x->command->flags & COMMAND_TOUCHES) != 0;
-    op->flags = touches ? 0 : ENGINE_NO_TOUCH;
+    op->flags = flags;
+    op->commit = 0;
     engine_get(shard->engine, &op, 1);
+}
+
+bool item_at_hand(struct shard *shard, struct item *item)
+{
+    item_get(shard, item, ENGINE_AT_HAND | ENGINE_NO_TOUCH);
+    return item->op.status != ENGINE_PENDING;
+}
+
+void item_load_begin(struct shard *shard, struct item *item, bool touches)
+{
+    item_get(shard, item, touches ? 0 : ENGINE_NO_TOUCH);
+}
+
+void item_load_at_hand(const struct exec *x, struct item *item)
+{
+    item_get(x->shard, item, ENGINE_AT_HAND | (item_touches(x) ? 0U : ENGINE_NO_TOUCH));
+}
+
+enum item_result item_load(struct exec *x, struct item *item)
+{
+    item_load_at_hand(x, item);
+    if (item->op.status == ENGINE_PENDING) {
+        return ITEM_WAITS;
+    }
+    return item_loaded(x, item) ? ITEM_LOADED : ITEM_REFUSED;
+}
+
+// What of the op the reply will show waits for this.
+static void item_note_commit(struct exec *x, const struct item *item)
+{
+    if (item->op.commit > x->commit) {
+        x->commit = item->op.commit;
+    }
+}
+
+// A key whose record cannot be read is neither there nor not there.
+static bool item_unreadable(struct exec *x, int error)
+{
+    x->shard->stats.load_errors++;
+    if (error == -EBADMSG) {
+        exec_error(x, "CORRUPT the record of this key on the disk is damaged; DEL it, or restore "
+                      "it from a copy");
+    } else if (error == -ENOMEM) {
+        exec_error(x, "OVERLOADED there is no memory to read this key; retry");
+    } else {
+        exec_errorf(x, "IOERR reading this key from the disk failed: %s", strerror(-error));
+    }
+    return false;
+}
+
+bool item_loaded(struct exec *x, struct item *item)
+{
+    const struct engine_op *op = &item->op;
     item->stored = false;
     item->exists = false;
-    CHECK(op->status != ENGINE_PENDING && op->status != ENGINE_ERROR);
-    if (op->status != ENGINE_OK) {
-        return;
+    item_note_commit(x, item);
+    if (op->status == ENGINE_MISS) {
+        return true;
     }
-    // The engine in memory holds what object.c wrote: anything else is a bug of ours.
+    if (op->status != ENGINE_OK) {
+        CHECK(op->status == ENGINE_ERROR);
+        return item_unreadable(x, op->error);
+    }
+    // What an engine in memory holds is what object.c wrote: anything else is a bug of ours.
     bool valid = object_open(op->object, &item->object);
-    CHECK(valid);
+    CHECK(valid || x->shard->durable);
+    if (!valid) {
+        return item_unreadable(x, -EBADMSG);
+    }
     item->stored = true;
     item->exists =
-        object_is_live(&item->object, shard->io->wall_ms) || planted(PLANTED_SERVE_EXPIRED);
+        object_is_live(&item->object, x->shard->io->wall_ms) || planted(PLANTED_SERVE_EXPIRED);
+    return true;
 }
 
 void item_count_access(struct shard *shard, const struct item *item)
@@ -89,16 +154,49 @@ const char *item_encoding(struct item *item)
 
 // Stamping and storing -----------------------------------------------------------------------
 
-// The next dot of this vnode: its clock is moved past what the key has seen, so that it never
-// repeats a stamp.
-static struct dot item_dot(struct shard *shard, const struct item *item)
+// The next dot of this vnode, past what the key has seen. False, with the error replied, when there
+// is none to be had.
+static bool item_dot(struct exec *x, const struct item *item, struct dot *ret_dot)
 {
-    struct dot dot = {.hlc = hlc_next(&shard->clock, shard->io->wall_ms), .actor = SHARD_ACTOR};
-    if (item->stored) {
-        uint64_t newest = object_newest(&item->object, SHARD_ACTOR);
-        CHECK(newest < dot.hlc); // one clock stamps all this core's vnodes, and only goes forward
+    struct shard *shard = x->shard;
+    struct dot dot = {.actor = shard->identity.actor};
+    if (!identity_stamp(shard, &dot.hlc)) {
+        exec_error_full(x);
+        return false;
     }
-    return dot;
+    // One clock stamps all this core's vnodes, and only goes forward.
+    if (item->stored && object_newest(&item->object, dot.actor) >= dot.hlc) {
+        CHECK(shard->durable);
+        return item_unreadable(x, -EBADMSG); // it says to have been written in the future
+    }
+    *ret_dot = dot;
+    return true;
+}
+
+// What became of a put or a removal. False: it has replied an error.
+static bool item_written(struct exec *x, const struct item *item)
+{
+    const struct engine_op *op = &item->op;
+    switch (op->status) {
+    case ENGINE_OK:
+        item_note_commit(x, item);
+        return true;
+    case ENGINE_FULL:
+    case ENGINE_MISS: // what was to be kept was evicted for it
+        exec_error_full(x);
+        return false;
+    case ENGINE_TOO_LARGE:
+        exec_error(x, "TOOLARGE the value is larger than storage.value_max, or than this engine "
+                      "keeps");
+        return false;
+    case ENGINE_ERROR:
+        exec_error(x, HOLD_ERROR_TEXT);
+        return false;
+    case ENGINE_PENDING:
+        break;
+    }
+    CHECK(false); // what was loaded is written without waiting
+    return false;
 }
 
 // Stores head, tail, and the last kept_bytes of the object that is there.
@@ -115,22 +213,7 @@ static bool item_store_kept(struct exec *x, struct item *item, struct slice head
     op->flags |= x->reserved ? ENGINE_RESERVED : 0;
     engine_put(x->shard->engine, &op, 1);
     work_spend(&x->shard->work, (head.size + tail.size) / WORK_BYTES_A_UNIT);
-    switch (op->status) {
-    case ENGINE_OK:
-        return true;
-    case ENGINE_FULL:
-    case ENGINE_MISS: // what was to be kept was evicted for it
-        exec_error_memory(x);
-        return false;
-    case ENGINE_TOO_LARGE:
-        exec_error(x, "TOOLARGE the value is larger than storage.value_max");
-        return false;
-    case ENGINE_PENDING:
-    case ENGINE_ERROR:
-        break;
-    }
-    CHECK(false); // the engine in memory has no other answer to a put
-    return false;
+    return item_written(x, item);
 }
 
 static bool item_store(struct exec *x, struct item *item, struct slice head, struct slice tail,
@@ -141,7 +224,7 @@ static bool item_store(struct exec *x, struct item *item, struct slice head, str
 
 static bool item_failed(struct exec *x, int error)
 {
-    CHECK(error == -EOVERFLOW); // -ESTALE is ruled out by item_dot()
+    CHECK(error == -EOVERFLOW); // item_dot() rules -ESTALE out
     exec_error(x,
                "ERR the key has been written by too many replaced nodes; DEL it and set it anew");
     return false;
@@ -171,8 +254,11 @@ static bool item_write(struct exec *x, struct item *item, struct slice value, ui
         head = shard_head_scratch(x->shard);
         capacity = SHARD_HEAD_SCRATCH_BYTES;
     }
-    int error =
-        object_write_register(head, capacity, old, item_dot(x->shard, item), expire_ms, &head_size);
+    struct dot dot;
+    if (!item_dot(x, item, &dot)) {
+        return false;
+    }
+    int error = object_write_register(head, capacity, old, dot, expire_ms, &head_size);
     if (error < 0) {
         return item_failed(x, error);
     }
@@ -203,9 +289,12 @@ bool item_add(struct exec *x, struct item *item, int64_t delta, int64_t *ret_tot
         head = shard_head_scratch(x->shard);
         capacity = SHARD_HEAD_SCRATCH_BYTES;
     }
-    int error = object_write_counter(head, capacity, &x->shard->actors[item->op.vnode], old,
-                                     item_dot(x->shard, item), delta, x->shard->io->wall_ms,
-                                     ret_total, &head_size);
+    struct dot dot;
+    if (!item_dot(x, item, &dot)) {
+        return false;
+    }
+    int error = object_write_counter(head, capacity, &x->shard->actors[item->op.vnode], old, dot,
+                                     delta, x->shard->io->wall_ms, ret_total, &head_size);
     if (error == -EINVAL) {
         exec_error_not_integer(x);
         return false;
@@ -235,8 +324,11 @@ bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms)
         head = shard_head_scratch(x->shard);
         capacity = SHARD_HEAD_SCRATCH_BYTES;
     }
-    int error = object_write_expiry(head, capacity, &item->object, item_dot(x->shard, item),
-                                    expire_ms, &head_size);
+    struct dot dot;
+    if (!item_dot(x, item, &dot)) {
+        return false;
+    }
+    int error = object_write_expiry(head, capacity, &item->object, dot, expire_ms, &head_size);
     if (error < 0) {
         return item_failed(x, error);
     }
@@ -251,10 +343,10 @@ bool item_delete(struct exec *x, struct item *item)
 {
     CHECK(item->stored);
     struct engine_op *op = &item->op;
-    (void)hlc_next(&x->shard->clock, x->shard->io->wall_ms);
+    uint64_t stamp;
+    (void)identity_stamp(x->shard, &stamp);
     engine_remove(x->shard->engine, &op, 1);
-    CHECK(op->status == ENGINE_OK);
-    return true;
+    return op->status == ENGINE_MISS || item_written(x, item); // it has expired meanwhile
 }
 
 // Versions -----------------------------------------------------------------------------------
@@ -270,27 +362,27 @@ static bool item_store_object(struct exec *x, struct item *item, struct slice ob
     return !item->stored || item_delete(x, item);
 }
 
-static struct object_put item_put_of(struct exec *x, struct item *item,
-                                     const struct causal_history *context)
+static bool item_put_of(struct exec *x, struct item *item, const struct causal_history *context,
+                        struct object_put *ret_put)
 {
-    return (struct object_put){
+    *ret_put = (struct object_put){
         .old = item->stored ? &item->object : NULL,
         .context = context,
-        .dot = item_dot(x->shard, item),
         .now_ms = x->shard->io->wall_ms,
     };
+    return item_dot(x, item, &ret_put->dot);
 }
 
 bool item_put(struct exec *x, struct item *item, const struct causal_history *context,
               struct slice value, uint64_t expire_ms, struct causal_history *ret_seen)
 {
     size_t size;
-    struct object_put put = item_put_of(x, item, context);
-    put.value = value;
-    put.expire_ms = expire_ms;
-    if (item_too_large(x, value.size)) {
+    struct object_put put;
+    if (item_too_large(x, value.size) || !item_put_of(x, item, context, &put)) {
         return false;
     }
+    put.value = value;
+    put.expire_ms = expire_ms;
     size_t capacity = object_put_bound(put.old, context, value.size);
     uint8_t *out = shard_scratch(x->shard, capacity);
     if (out == NULL) {
@@ -317,7 +409,10 @@ bool item_remove(struct exec *x, struct item *item, const struct causal_history 
         *ret_removed = false;
         return true;
     }
-    struct object_put put = item_put_of(x, item, context);
+    struct object_put put;
+    if (!item_put_of(x, item, context, &put)) {
+        return false;
+    }
     size_t capacity = object_put_bound(put.old, context, 0);
     uint8_t *out = shard_scratch(x->shard, capacity);
     if (out == NULL) {

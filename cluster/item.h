@@ -7,6 +7,9 @@
 //
 // A changing verb returns false when the engine refused: it has replied the error then, and nothing
 // was changed. At most one changing verb runs on an item in one command.
+//
+// What a reply shows or acknowledges may have to become durable first: loading and changing raise
+// x->commit to the group commit that it waits for (hold.h).
 #pragma once
 
 #include "cluster/object.h"
@@ -33,8 +36,24 @@ struct item {
 void item_place(const struct shard *shard, struct item *item, struct slice key, uint32_t argument,
                 uint32_t *ret_core);
 
-// Reads it from x's shard's engine. After this the fields above are valid, until a change.
-void item_load(const struct exec *x, struct item *item);
+// Reads it from x's shard's engine. LOADED: the fields above are valid, until a change. WAITS: its
+// record is on disk, and nothing was begun (load.h). REFUSED: it cannot be read, and the error is
+// replied.
+enum item_result { ITEM_LOADED, ITEM_WAITS, ITEM_REFUSED };
+enum item_result item_load(struct exec *x, struct item *item);
+
+// Its two halves. After the first either the op is ENGINE_PENDING (at_hand: it would wait, and
+// nothing was begun; begin: item->op.done is called when the record was read), or item_loaded() is
+// to be called: false when it has replied an error.
+void item_load_at_hand(const struct exec *x, struct item *item);
+void item_load_begin(struct shard *shard, struct item *item, bool touches);
+bool item_loaded(struct exec *x, struct item *item);
+
+// Whether item_load() would not wait now.
+bool item_at_hand(struct shard *shard, struct item *item);
+
+// Whether loading counts as a use, for the lru policy.
+bool item_touches(const struct exec *x);
 
 // The value as Redis shows it: valid while item->object is. Only when item->exists.
 struct slice item_value(struct item *item);

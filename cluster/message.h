@@ -11,6 +11,7 @@
 #include "cluster/client.h"
 #include "cluster/command.h"
 #include "cluster/gate.h"
+#include "cluster/hold.h"
 #include "cluster/item.h"
 
 #include <assert.h>
@@ -76,6 +77,7 @@ struct hop {
     uint64_t took_ns;                  // for the sender's slow log
     struct gate_waiter waiter;         // the receiver's, when a gate is taken
     struct shard *waiting_at;          // the receiver, while `gated`
+    struct hold hold;                  // the receiver's, while its commit is not durable
 };
 
 static_assert(offsetof(struct hop, pending) == (size_t)HOP_LINES * LIMIT_CACHE_LINE_BYTES,

@@ -105,7 +105,7 @@ static void page_fill(struct shard *shard, uint64_t *cells)
     };
     struct engine_stats engine;
     struct metrics_part parts[PARTS];
-    engine_stats(shard->engine, &engine);
+    shard_engine_stats(shard, &engine);
     page_parts(&gauges, &shard->reactor.metrics, &engine, &shard->stats, parts);
     metrics_snapshot(parts, PARTS, cells);
 }

@@ -483,12 +483,17 @@ static void multi_chain(struct multi *multi, uint32_t index)
 {
     struct part_key *key = &multi->keys[index];
     struct multi_core *core = &multi->cores[key->core];
-    if (core->last == PART_KEY_NONE) {
+    if (core->last != PART_KEY_NONE && multi->command->route == ROUTE_TRANSFER) {
+        key->next = core->first; // the destination comes first
+        core->first = index;
+    } else if (core->last == PART_KEY_NONE) {
         core->first = index;
     } else {
         multi->keys[core->last].next = index;
     }
-    core->last = index;
+    if (key->next == PART_KEY_NONE) {
+        core->last = index;
+    }
     core->count++;
     core->bytes += multi->argv[key->argument].size;
     if (multi->command->flags & COMMAND_PAIRS) {
@@ -549,30 +554,51 @@ static void multi_work(struct shard *shard, struct work *work)
 
 // At once ------------------------------------------------------------------------------------
 
-// The values of MGET are collected apart: when they are more than may be copied at once, that is
-// noticed on the way, and nothing was replied.
+// The values of MGET are collected apart: when they are more than may be copied at once, or one is
+// on disk, that is noticed on the way, and nothing was replied.
 static bool at_once_array(struct exec *x, struct part_key *keys, uint32_t count)
 {
     uint32_t at = 0;
     struct outbuf *out = x->reply.out;
     struct outbuf values = {0};
     x->reply.out = &values;
-    bool through = part_keys_run(x, keys, &at, x->command->run);
+    bool through = part_keys_run(x, keys, &at, x->command->run) == KEYS_THROUGH;
     x->reply.out = out;
     if (!through) {
         outbuf_clear(&values, x->reply.cache);
         return false;
     }
-    reply_array(&x->reply, count);
+    if (!x->failed) {
+        reply_array(&x->reply, count);
+    }
     outbuf_splice(out, &values, x->reply.cache);
     return true;
 }
 
+static void at_once_reply(struct exec *x, bool apply)
+{
+    switch ((enum command_merge)x->command->merge) {
+    case MERGE_SUM:
+        reply_integer(&x->reply, x->sum);
+        break;
+    case MERGE_UNLESS:
+        reply_integer(&x->reply, apply ? 1 : 0);
+        break;
+    case MERGE_OK:
+        reply_simple(&x->reply, "OK");
+        break;
+    case MERGE_ARRAY:
+    case MERGE_NONE:
+        break;
+    }
+}
+
 // All keys are here and nobody holds a gate: the command takes effect at once. False: it is too
-// long for that, and nothing was done.
+// long for that, or one of its records is on disk, and nothing was done.
 static bool multi_run_here(struct exec *x, struct part_key *keys, uint32_t count, uint64_t bytes)
 {
     const struct command *command = x->command;
+    enum keys_result result = KEYS_THROUGH;
     uint32_t at = 0;
     x->sum = 0;
     x->veto = false;
@@ -580,49 +606,51 @@ static bool multi_run_here(struct exec *x, struct part_key *keys, uint32_t count
         return at_once_array(x, keys, count);
     }
     if (command->merge == MERGE_UNLESS) {
-        (void)part_keys_run(x, keys, &at, command->check);
+        result = part_keys_run(x, keys, &at, command->check);
         at = 0;
     }
-    bool apply = !x->veto;
+    bool apply = !x->veto && !x->failed && result == KEYS_THROUGH;
     bool pairs = (command->flags & COMMAND_PAIRS) != 0;
     if (apply && pairs && !engine_reserve(x->shard->engine, bytes, count)) {
-        exec_error_memory(x);
+        exec_error_full(x);
         return true;
     }
     x->reserved = apply && pairs;
     if (apply) {
-        bool through = part_keys_run(x, keys, &at, command->run);
-        CHECK(through); // its caller saw that there is room for it in this slice
+        result = part_keys_run(x, keys, &at, command->run);
+        CHECK(result != KEYS_SLICE); // its caller saw that there is room for it in this slice
     }
     if (x->reserved) {
         engine_unreserve(x->shard->engine, bytes, count);
     }
-    if (x->failed) {
-        return true;
+    x->reserved = false;
+    if (result != KEYS_THROUGH) {
+        CHECK(count == 1 || (command->flags & COMMAND_WRITE) == 0);
+        return false;
     }
-    if (command->merge == MERGE_SUM) {
-        reply_integer(&x->reply, x->sum);
-    } else if (command->merge == MERGE_UNLESS) {
-        reply_integer(&x->reply, apply ? 1 : 0);
-    } else if (command->merge == MERGE_OK) {
-        reply_simple(&x->reply, "OK");
+    if (!x->failed) {
+        at_once_reply(x, apply);
     }
     return true;
 }
 
-// Does it at once, if it is short, all keys are here and nobody has a gate.
+// Does it at once, if it is short, all keys are here and nobody has their gates. Where a record may
+// be on disk, writes of several keys do not begin before they are known to be able to end.
 static bool multi_try_here(struct exec *x, uint32_t first, uint32_t step, uint32_t count)
 {
     struct shard *shard = x->shard;
     struct part_key keys[MULTI_AT_ONCE_KEYS];
     uint64_t bytes = 0;
-    if (count > MULTI_AT_ONCE_KEYS || x->command->route != ROUTE_KEYS || gate_any(shard->gates)) {
+    if (count > MULTI_AT_ONCE_KEYS || x->command->route != ROUTE_KEYS ||
+        shard->gates->groups != 0 ||
+        (shard->durable && count > 1 && (x->command->flags & COMMAND_WRITE) != 0)) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t argument = first + i * step;
         part_key_place(shard, x->argv, argument, &keys[i]);
-        if (keys[i].core != shard->index) {
+        if (keys[i].core != shard->index ||
+            (gate_any(shard->gates) && gate_taken(shard->gates, keys[i].waiter.hash))) {
             return false;
         }
         keys[i].next = i + 1 < count ? i + 1 : PART_KEY_NONE;
@@ -657,6 +685,7 @@ bool multi_start(struct exec *x)
     if (multi_try_here(x, first, step, count)) {
         return true;
     }
+    x->commit = 0;
     struct multi *multi = multi_create(x, count);
     if (multi == NULL) {
         exec_error(x, TEXT_OVERLOADED);

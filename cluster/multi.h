@@ -15,6 +15,9 @@
 //                       (round 3).
 //     merging           the replies of the parts become one.
 //
+// A part whose next key has its record on disk waits for that (load.h) and goes on. When a part has
+// shown or written what is not durable yet, it goes back when that is durable.
+//
 // Commands about all keys (ROUTE_ALL with COMMAND_WALK or COMMAND_WHOLE) take the same rounds with
 // the whole shard as their gate: shared to read (DBSIZE, KEYS), exclusive to empty (FLUSHALL).
 // Other ROUTE_ALL commands (INFO, CLIENT LIST) take no gates: ALL, on each core, then finish()
@@ -28,6 +31,7 @@
 #pragma once
 
 #include "cluster/gate.h"
+#include "cluster/hold.h"
 #include "cluster/message.h"
 #include "cluster/work.h"
 
@@ -75,6 +79,10 @@ struct multi_part {
     bool gated;    // it has gates
     bool failed;   // an error is in result.out
     bool veto;
+    bool loading;       // its next key is being read from disk
+    uint32_t ahead;     // keys that are read ahead of need
+    uint64_t commit;    // what it has shown or written is durable with it
+    struct hold hold;   // until then, when it is done
     uint32_t key_first; // in multi->keys
     uint32_t key_at;    // where the phase is; PART_KEY_NONE past the last
     uint32_t ungranted; // gates that others still hold
@@ -161,14 +169,24 @@ void part_key_place(const struct shard *shard, const struct slice *argv, uint32_
 void part_key_item(const struct part_key *key, const struct slice *argv, struct item *ret_item);
 
 // Calls fn for the keys of a chain from *at on, loaded, in order; stops at the first error. Lengths
-// of replies are noted in the keys. False: the slice was over before they were through.
-bool part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_fn *fn);
+// of replies are noted in the keys. SLICE: the slice was over before they were through. DISK: the
+// record of the key at *at is on disk.
+enum keys_result { KEYS_THROUGH, KEYS_SLICE, KEYS_DISK };
+enum keys_result part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_fn *fn);
+
+// The record of the part's next key was read, or cannot be: the key is run. The part goes on with
+// its work after that.
+void multi_part_loaded(struct shard *shard, struct multi_part *part, struct item *item);
+
+// A key that was read ahead is there.
+void multi_part_ahead(struct shard *shard, struct multi_part *part);
 
 // transfer.c: the steps of RENAME, RENAMENX and COPY on the core that holds the part's keys, and
-// the outcome.
+// the outcome. transfer_read() and transfer_apply() are for each of its keys, the destination
+// first.
 bool transfer_valid(struct exec *x); // false: it has replied an error
-void transfer_read(struct exec *x, struct multi *multi, const struct multi_part *part);
+void transfer_read(struct exec *x);
 bool transfer_decide(struct exec *x, struct multi *multi); // true to apply; else it has replied
 void transfer_reply(struct exec *x);                       // of one that was applied
 bool transfer_holds_destination(const struct multi_part *part);
-void transfer_apply(struct exec *x, struct multi *multi, const struct multi_part *part);
+void transfer_apply(struct exec *x);

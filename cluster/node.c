@@ -89,10 +89,10 @@ static void node_find_ports(struct node *node)
                    (int)(bracketed ? length - 2 : length), advertise + (bracketed ? 1 : 0));
 }
 
-static int node_open_ring(struct node *node, const struct node_id *id)
+static int node_open_ring(struct node *node)
 {
     struct ring_member self = {
-        .id = *id,
+        .id = node->identity.id,
         .weight = node->config.cluster.weight,
         .cores = node->shard_count,
         .address = {.peer_port = node->config.listen.peer.port,
@@ -127,16 +127,25 @@ static int node_open_queues(struct node *node)
     return 0;
 }
 
-static int node_draw(struct node *node, struct io *io, struct node_id *ret_id)
+// Who the node is: drawn anew, which holds where its data directory does not know better.
+static int node_draw(struct node *node, struct io *io, char *ret_error)
 {
+    struct data_identity *identity = &node->identity;
     struct node_id run;
-    int error = io_entropy(io, ret_id->bytes, sizeof ret_id->bytes);
+    identity->generation = 1;
+    identity->shards = node->shard_count;
+    identity->partitions = node->config.cluster.partitions;
+    int error = io_entropy(io, identity->id.bytes, sizeof identity->id.bytes);
     error = error < 0 ? error : io_entropy(io, run.bytes, sizeof run.bytes);
-    error = error < 0 ? error : io_entropy(io, &node->hash_seed, sizeof node->hash_seed);
-    error = error < 0 ? error : io_entropy(io, &node->context_secret, sizeof node->context_secret);
-    node->hash_seed ^= planted(PLANTED_DRAW_ADDRESS) ? (uintptr_t)node : 0;
+    error = error < 0 ? error : io_entropy(io, &identity->hash_seed, sizeof identity->hash_seed);
+    error = error < 0 ? error : io_entropy(io, &identity->secret, sizeof identity->secret);
+    identity->hash_seed ^= planted(PLANTED_DRAW_ADDRESS) ? (uintptr_t)node : 0;
+    if (error == 0 && node_is_durable(node)) {
+        error =
+            data_dir_open(io, node->config.node.data_dir, identity, &node->data_lock, ret_error);
+    }
     if (error == 0) {
-        node_id_format(ret_id, node->id_text);
+        node_id_format(&identity->id, node->id_text);
         node_id_format(&run, node->run_id);
     }
     return error;
@@ -151,18 +160,19 @@ int node_open(const struct config *config, const struct cpu_facts *facts, uint32
         (void)snprintf(ret_error, NODE_ERROR_BYTES, "out of memory");
         return -ENOMEM;
     }
-    struct node_id id;
     ret_error[0] = '\0';
     node->config = *config;
+    node->io = io;
+    node->data_lock = -1;
     node->shard_count = shards;
     node->started_wall_ms = io->wall_ms;
     node->started_ns = io->now_ns;
     node->memory_total_bytes = facts->memory_bytes;
     node_find_ports(node);
-    int error = node_draw(node, io, &id);
-    error = error < 0 ? error : command_index_open(&node->commands);
+    int error = command_index_open(&node->commands);
     error = error < 0 ? error : node_open_users(node, ret_error);
-    error = error < 0 ? error : node_open_ring(node, &id);
+    error = error < 0 ? error : node_draw(node, io, ret_error);
+    error = error < 0 ? error : node_open_ring(node);
     error = error < 0 ? error : node_open_queues(node);
     if (error < 0) {
         if (ret_error[0] == '\0') {
@@ -177,6 +187,9 @@ int node_open(const struct config *config, const struct cpu_facts *facts, uint32
 
 void node_close(struct node *node)
 {
+    if (node->data_lock >= 0) {
+        data_dir_close(node->io, node->data_lock);
+    }
     uint32_t shards = node->shard_count;
     for (uint32_t i = 0; node->queues != NULL && i < shards * shards; i++) {
         spsc_destroy(&node->queues[i]);
@@ -231,6 +244,7 @@ void node_describe(const struct node *node, char ret_text[NODE_DESCRIPTION_BYTES
         text_printf(&text, "%s%s", i == 0 ? "" : ",", client->at[i].text);
     }
     // Nothing listens on the peer port before a node can join others.
-    text_printf(&text, " peer off shards %u engine memory", node->shard_count);
+    text_printf(&text, " peer off shards %u engine %s", node->shard_count,
+                node_is_durable(node) ? "log" : "memory");
     CHECK(text_error(&text) == 0);
 }

@@ -8,7 +8,7 @@
 
 #include "cluster/acl.h"
 #include "cluster/command.h"
-#include "cluster/context.h"
+#include "cluster/data_dir.h"
 #include "core/config.h"
 #include "core/limits.h"
 #include "core/log.h"
@@ -37,8 +37,10 @@ struct node {
     uint32_t shard_count;
     char id_text[NODE_ID_TEXT_BYTES];
     char run_id[NODE_ID_TEXT_BYTES]; // anew at each start
-    uint64_t hash_seed;              // of hash_key(), of all this node's engines
-    struct context_secret context_secret;
+    struct data_identity identity;   // with an engine that has files the data directory's
+    struct io *io;                   // node_open()'s
+    int data_lock;                   // -1: no engine has files
+    uint64_t disk_max_bytes;         // for all shards' files; 0: no bound but the disk's
     uint64_t started_wall_ms;
     uint64_t started_ns;
     uint64_t memory_total_bytes; // the machine's
@@ -61,8 +63,9 @@ struct node {
 // with ret_error[NODE_ERROR_BYTES].
 int node_check_users(const struct config *config, char *ret_error);
 
-// Prepares a node from its configuration; `io` is used for entropy and time during the call. 0 or
-// -errno, ret_error[ NODE_ERROR_BYTES] says what is wrong.
+// Prepares a node from its configuration, and takes its data directory where its engine has files;
+// `io` is used during the call, and by node_close(). 0 or -errno, ret_error[NODE_ERROR_BYTES] says
+// what is wrong.
 int node_open(const struct config *config, const struct cpu_facts *facts, uint32_t shards,
               struct io *io, struct node **ret_node, char *ret_error);
 void node_close(struct node *node);
@@ -70,6 +73,12 @@ void node_close(struct node *node);
 // Asks all shards to end. `io` is the caller's own; the wakes go out with its next turn. From any
 // thread.
 void node_stop(struct node *node, struct io *io);
+
+// Whether what the node is told outlives a stop.
+static inline bool node_is_durable(const struct node *node)
+{
+    return node->config.storage.engine != CONFIG_ENGINE_MEMORY;
+}
 
 static inline struct spsc *node_queue(struct node *node, uint32_t from, uint32_t to)
 {

@@ -1,4 +1,5 @@
 // A part of a command: what one core does for it (multi.h).
+#include "cluster/load.h"
 #include "cluster/multi.h"
 #include "cluster/shard.h"
 #include "core/check.h"
@@ -11,6 +12,7 @@ enum { PART_CHUNK = 32 }; // keys whose memory is fetched ahead together
 
 static const char TEXT_GATES[] =
     "OVERLOADED too many keys of commands over several keys are under way on this node; retry";
+static const char TEXT_LOADS[] = "OVERLOADED too many requests wait for the disk; retry";
 
 // Keys ---------------------------------------------------------------------------------------
 
@@ -37,23 +39,46 @@ void part_key_item(const struct part_key *key, const struct slice *argv, struct 
     ret_item->slot = key->slot;
 }
 
+// What the keys have replied so far, apart from all else.
+static void keys_drop(struct exec *x)
+{
+    if (x->command->merge == MERGE_ARRAY) {
+        outbuf_clear(x->reply.out, x->reply.cache);
+    }
+}
+
 // More than a connection may have unread: of a part only an error goes back; on the connection's
 // own core the connection is closed for it, as it would be for any reply.
 static void keys_too_large(struct exec *x)
 {
     x->failed = true;
     if (x->part != NULL) {
-        outbuf_clear(x->reply.out, x->reply.cache);
+        keys_drop(x);
         exec_error(x, "ERR the reply would be larger than clients.output_max");
     }
 }
 
-static void key_run(struct exec *x, struct part_key *key, struct item *item, command_fn *fn)
+// False: it cannot be read. The error alone is replied then: what the keys before it replied is
+// dropped.
+static bool key_loaded(struct exec *x, struct item *item)
+{
+    struct outbuf *out = x->reply.out;
+    struct outbuf error = {0};
+    x->reply.out = &error;
+    bool loaded = item_loaded(x, item);
+    x->reply.out = out;
+    if (!loaded) {
+        keys_drop(x);
+        outbuf_splice(out, &error, x->reply.cache);
+    }
+    return loaded;
+}
+
+// On a key that is loaded.
+static void key_run(struct exec *x, struct part_key *key, command_fn *fn)
 {
     struct shard *shard = x->shard;
     size_t before = x->reply.out->bytes;
-    x->item = item;
-    item_load(x, item);
     fn(x);
     key->reply_bytes = (uint32_t)(x->reply.out->bytes - before);
     work_spend(&shard->work, WORK_KEY_RUN + key->reply_bytes / WORK_BYTES_A_UNIT);
@@ -62,7 +87,17 @@ static void key_run(struct exec *x, struct part_key *key, struct item *item, com
     }
 }
 
-bool part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_fn *fn)
+// Room on the disk is being made: until then nothing may be put, and the slice is over.
+static bool part_stalls(struct shard *shard)
+{
+    if (!shard->durable || !engine_stalled(shard->engine)) {
+        return false;
+    }
+    work_end(&shard->work);
+    return true;
+}
+
+enum keys_result part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_fn *fn)
 {
     struct shard *shard = x->shard;
     struct item items[PART_CHUNK];
@@ -76,14 +111,21 @@ bool part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_
         }
         engine_prepare(shard->engine, ops, chunk);
         for (uint32_t i = 0; i < chunk && !x->failed; i++) {
-            if (work_over(&shard->work)) {
-                return false;
+            if (work_over(&shard->work) || (x->part != NULL && part_stalls(shard))) {
+                return KEYS_SLICE;
             }
-            key_run(x, &keys[*at], &items[i], fn);
+            x->item = &items[i];
+            item_load_at_hand(x, x->item);
+            if (x->item->op.status == ENGINE_PENDING) {
+                return KEYS_DISK;
+            }
+            if (key_loaded(x, x->item)) {
+                key_run(x, &keys[*at], fn);
+            }
             *at = keys[*at].next;
         }
     }
-    return true;
+    return KEYS_THROUGH;
 }
 
 static struct exec part_exec(struct shard *shard, struct multi_part *part)
@@ -225,23 +267,67 @@ static void part_release(struct shard *shard, struct multi_part *part)
 
 // Its work ------------------------------------------------------------------------------------
 
-// What only reads, under the gates. False: the slice was over before it was through.
-static bool part_check(struct shard *shard, struct multi_part *part)
+// What the phase does with each key; NULL: nothing.
+static command_fn *part_step_fn(const struct multi_part *part)
 {
-    struct multi *multi = part->multi;
-    struct exec x = part_exec(shard, part);
-    bool through = true;
-    if (x.command->route == ROUTE_TRANSFER) {
-        transfer_read(&x, multi, part);
-        work_spend(&shard->work, WORK_KEY_RUN + multi->transfer.size / WORK_BYTES_A_UNIT);
-    } else if (x.command->merge == MERGE_UNLESS) {
-        through = part_keys_run(&x, multi->keys, &part->key_at, x.command->check);
-    } else if (x.command->merge == MERGE_ARRAY) {
-        through = part_keys_run(&x, multi->keys, &part->key_at, x.command->run);
+    const struct command *command = part->multi->command;
+    if (part->phase == PART_APPLY) {
+        return command->route == ROUTE_TRANSFER ? transfer_apply
+               : command->merge != MERGE_ARRAY  ? command->run
+                                                : NULL;
     }
-    part->veto = part->veto || x.veto;
-    part->failed = part->failed || x.failed || x.reply.out->failed;
-    return through || part->failed;
+    return command->route == ROUTE_TRANSFER ? transfer_read
+           : command->merge == MERGE_UNLESS ? command->check
+           : command->merge == MERGE_ARRAY  ? command->run
+                                            : NULL;
+}
+
+// What an execution on some of its keys has come to.
+static void part_take_in(struct multi_part *part, const struct exec *x)
+{
+    part->veto = part->veto || x->veto;
+    part->failed = part->failed || x->failed || x->reply.out->failed;
+    part->commit = x->commit > part->commit ? x->commit : part->commit;
+    part->result.sum += x->sum;
+}
+
+// The keys from key_at on. False: they are not through, since the slice was over or since one is on
+// disk.
+static bool part_keys(struct shard *shard, struct multi_part *part)
+{
+    struct exec x = part_exec(shard, part);
+    command_fn *fn = part_step_fn(part);
+    enum keys_result result = KEYS_THROUGH;
+    if (fn != NULL) {
+        result = part_keys_run(&x, part->multi->keys, &part->key_at, fn);
+        if (result == KEYS_DISK && !load_for_part(shard, part)) {
+            keys_drop(&x);
+            exec_error(&x, TEXT_LOADS);
+        }
+        part_take_in(part, &x);
+    }
+    return result == KEYS_THROUGH || part->failed;
+}
+
+void multi_part_loaded(struct shard *shard, struct multi_part *part, struct item *item)
+{
+    struct exec x = part_exec(shard, part);
+    struct part_key *key = &part->multi->keys[part->key_at];
+    part->loading = false;
+    x.item = item;
+    if (key_loaded(&x, item)) {
+        key_run(&x, key, part_step_fn(part));
+    }
+    part_take_in(part, &x);
+    part->key_at = key->next;
+}
+
+void multi_part_ahead(struct shard *shard, struct multi_part *part)
+{
+    part->ahead--;
+    if (part->ahead == 0 && part->phase == PART_DONE) {
+        work_add(&shard->work, &part->work); // it waited for this alone
+    }
 }
 
 // Pairs are set all or none: the memory is set aside before the first is set.
@@ -253,7 +339,7 @@ static void part_reserve(struct shard *shard, struct multi_part *part)
     }
     part->reserved = engine_reserve(shard->engine, part->bytes, part->key_count);
     if (!part->reserved) {
-        exec_error_memory(&x);
+        exec_error_full(&x);
         part->failed = true;
     }
 }
@@ -266,29 +352,25 @@ static bool part_apply_slices(struct shard *shard, struct multi_part *part, stru
         part->failed = part->failed || x->failed;
     } while (part->result.more && !part->result.waits && !x->failed && !work_over(&shard->work));
     part->result.sum += x->sum;
+    if (x->command->flags & (COMMAND_WALK | COMMAND_WHOLE)) {
+        part->commit = engine_newest(shard->engine);
+    }
     return !part->result.more || x->failed;
 }
 
 static bool part_apply(struct shard *shard, struct multi_part *part)
 {
-    struct multi *multi = part->multi;
     struct exec x = part_exec(shard, part);
     if (x.command->route == ROUTE_ALL) {
         return part_apply_slices(shard, part, &x);
     }
-    bool through = true;
-    if (x.command->route == ROUTE_TRANSFER) {
-        transfer_apply(&x, multi, part);
-        work_spend(&shard->work, WORK_KEY_RUN + multi->transfer.size / WORK_BYTES_A_UNIT);
-        if (part->step == PART_SOLO && !x.failed) {
-            transfer_reply(&x);
-        }
-    } else if (x.command->merge != MERGE_ARRAY) {
-        through = part_keys_run(&x, multi->keys, &part->key_at, x.command->run);
-        part->result.sum += x.sum;
+    if (!part_keys(shard, part)) {
+        return false;
     }
-    part->failed = part->failed || x.failed;
-    return through || part->failed;
+    if (x.command->route == ROUTE_TRANSFER && part->step == PART_SOLO && !part->failed) {
+        transfer_reply(&x);
+    }
+    return true;
 }
 
 static void part_next_phase(struct multi_part *part, enum part_phase phase)
@@ -316,7 +398,7 @@ static void part_checked(struct shard *shard, struct multi_part *part)
     part_next_phase(part, apply ? PART_APPLY : PART_RELEASE);
 }
 
-static void part_done(struct shard *shard, struct multi_part *part)
+static void part_go_back(struct shard *shard, struct multi_part *part)
 {
     part->at = NULL;
     if (part->message.from == shard->index) {
@@ -327,11 +409,35 @@ static void part_done(struct shard *shard, struct multi_part *part)
     shard_post(shard, &part->message);
 }
 
+static void part_release_held(struct shard *shard, struct hold *hold, int error)
+{
+    struct multi_part *part =
+        (struct multi_part *)((uint8_t *)hold - offsetof(struct multi_part, hold));
+    if (error != 0) {
+        struct exec x = part_exec(shard, part);
+        outbuf_clear(x.reply.out, x.reply.cache);
+        exec_error(&x, HOLD_ERROR_TEXT);
+        part->failed = true;
+    }
+    part_go_back(shard, part);
+}
+
+static void part_done(struct shard *shard, struct multi_part *part)
+{
+    // One that has gates is asked to finish first.
+    if (hold_waits(shard, part->commit) && !part->gated) {
+        part->hold.release = part_release_held;
+        hold_add(shard, &part->hold, part->commit);
+        return;
+    }
+    part_go_back(shard, part);
+}
+
 static void part_run(struct shard *shard, struct multi_part *part)
 {
     while (part->phase != PART_DONE) {
-        if (part->phase == PART_LINE || part->phase == PART_WAIT) {
-            return; // until part_note()
+        if (part->phase == PART_LINE || part->phase == PART_WAIT || part->loading) {
+            return; // until part_note(), or multi_part_loaded()
         }
         if (work_over(&shard->work)) {
             work_add(&shard->work, &part->work);
@@ -345,7 +451,7 @@ static void part_run(struct shard *shard, struct multi_part *part)
             part_take(shard, part);
             break;
         case PART_CHECK:
-            if (!part_is_over_keys(part) || part_check(shard, part)) {
+            if (!part_is_over_keys(part) || part_keys(shard, part)) {
                 part_checked(shard, part);
             }
             break;
@@ -365,7 +471,9 @@ static void part_run(struct shard *shard, struct multi_part *part)
             CHECK(false); // looked at above
         }
     }
-    part_done(shard, part);
+    if (part->ahead == 0) { // else multi_part_ahead() comes
+        part_done(shard, part);
+    }
 }
 
 static void part_work(struct shard *shard, struct work *work)

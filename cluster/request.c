@@ -2,6 +2,7 @@
 
 #include "cluster/client.h"
 #include "cluster/hop.h"
+#include "cluster/load.h"
 #include "cluster/multi.h"
 #include "cluster/shard.h"
 #include "cluster/slowlog.h"
@@ -248,6 +249,7 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     x->command = NULL;
     x->item = NULL;
     x->sum = 0;
+    x->commit = 0;
     x->veto = x->failed = x->later = x->scoped = x->reserved = x->no_touch = false;
     request->hop = NULL;
     request->credit = false;
@@ -295,10 +297,31 @@ bool request_take_spill(const struct exec *x)
 
 // Running ------------------------------------------------------------------------------------
 
-void request_run_key(struct exec *x)
+// Runs one key's command here and now, on a key that no gate holds. False, with nothing done, when
+// its record is on disk.
+static bool request_run_key(struct exec *x)
 {
-    item_load(x, x->item);
-    x->command->run(x);
+    switch (item_load(x, x->item)) {
+    case ITEM_LOADED:
+        x->command->run(x);
+        return true;
+    case ITEM_REFUSED:
+        return true;
+    case ITEM_WAITS:
+        break;
+    }
+    return false;
+}
+
+void request_count_late(const struct exec *x, uint64_t took_ns)
+{
+    struct stats *stats = &x->shard->stats;
+    struct command_stats *of = &stats->of[x->command->index];
+    stats->commands++;
+    of->calls++;
+    of->failed += x->failed;
+    of->time_ns += took_ns;
+    histogram_record(&of->latency, took_ns);
 }
 
 static void exec_count(struct exec *x)
@@ -350,7 +373,13 @@ static void request_dispatch(struct shard *shard, struct request *request)
             request_send(request, shard->index);
             return;
         }
-        request_run_key(x);
+        if (!request_run_key(x)) {
+            x->later = hop_load(x);
+            if (!x->later) {
+                exec_error(x, TEXT_OVERLOADED);
+            }
+            return;
+        }
         break;
     case REQUEST_REMOTE:
         request_send(request, request->core);
@@ -385,6 +414,17 @@ static void request_credit_back(struct shard *shard, struct request *request)
     }
 }
 
+// What was replied behind `before` may not leave before its group commit is durable.
+static void request_hold(const struct exec *x, size_t before)
+{
+    struct client *client = x->client;
+    if (x->reply.out == &client->out) {
+        hold_output(client, before, x->commit);
+    } else if (x->reply.out == &client->late && x->commit > client->hold.late) {
+        client->hold.late = x->commit;
+    }
+}
+
 static void request_run(struct shard *shard, struct request *request)
 {
     struct exec *x = &request->exec;
@@ -409,6 +449,9 @@ static void request_run(struct shard *shard, struct request *request)
         request_dispatch(shard, request);
         client_window_note(client, x->reply.out->bytes - before);
         work_spend(&shard->work, (x->reply.out->bytes - before) / WORK_BYTES_A_UNIT);
+        if (x->commit != 0) {
+            request_hold(x, before);
+        }
     }
     request_credit_back(shard, request);
     if (client->flags & (CLIENT_REPLY_SKIP | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_OFF)) {
@@ -422,7 +465,7 @@ static void request_run(struct shard *shard, struct request *request)
     client_mark_flush(client);
 }
 
-// False when it has to wait behind a gate.
+// False when it has to wait, behind a gate or for the disk.
 static bool request_run_hop(struct shard *shard, struct request *request)
 {
     struct exec *x = &request->exec;
@@ -435,7 +478,12 @@ static bool request_run_hop(struct shard *shard, struct request *request)
         hop_wait(shard, hop);
         return false;
     }
-    request_run_key(x);
+    if (!request_run_key(x)) {
+        if (load_for_hop(x, hop)) {
+            return false;
+        }
+        exec_error(x, TEXT_OVERLOADED);
+    }
     work_spend(&shard->work, x->reply.out->bytes / WORK_BYTES_A_UNIT);
     exec_count(x);
     return true;
@@ -482,6 +530,9 @@ static void batch_run(struct shard *shard, struct batch *batch)
 {
     uint64_t began_ns = io_clock_ns(shard->io);
     uint64_t spent = shard->work.spent;
+    if (shard->io->wall_ms >= shard->identity.renew_ms) {
+        identity_extend(shard);
+    }
     if (batch->op_count > 1) {
         engine_prepare(shard->engine, batch->ops, batch->op_count);
     }
@@ -501,7 +552,7 @@ static void batch_run(struct shard *shard, struct batch *batch)
                 hop->timed = true;
                 hop->took_ns = io_clock_ns(shard->io) - one_ns;
             }
-            hop_done(shard, hop, &shard->hop_reply);
+            hop_done(shard, hop, &shard->hop_reply, request->exec.commit);
         }
     }
     batch_adapt(batch, shard->work.spent - spent);
@@ -520,16 +571,8 @@ static bool batch_fill_hops(struct shard *shard, struct batch *batch)
         struct request *request = &batch->requests[batch->count++];
         request->hop = hop;
         request->kind = REQUEST_HOP;
-        request->exec = (struct exec){
-            .command = hop->command,
-            .argv = hop_arguments(hop, batch->slices + batch->slice_count),
-            .argc = hop->argc,
-            .reply = {.out = &shard->hop_reply,
-                      .cache = &shard->outbufs,
-                      .protocol = hop->protocol},
-            .item = &request->item,
-            .no_touch = hop->no_touch,
-        };
+        request->exec = hop_exec(shard, hop, batch->slices + batch->slice_count);
+        request->exec.item = &request->item;
         request->item.argument = hop->argument;
         request->item.slot = hop->slot;
         request->item.op.hash = hop->hash;
@@ -624,6 +667,10 @@ bool request_execute(struct shard *shard)
     uint32_t done = 0;
     uint32_t batches = 0;
     bool hops_next = true;
+    if (shard->durable && engine_stalled(shard->engine)) {
+        shard->stats.stalls++;
+        return false; // a completion brings the next turn
+    }
     while (done < LIMIT_REQUESTS_A_TURN && (batches < 2 || !work_over(&shard->work))) {
         if (hops_next && batch_fill_hops(shard, batch)) {
             done += batch->count;

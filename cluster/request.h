@@ -43,6 +43,5 @@ bool request_admit_key(struct exec *x, uint32_t argument);
 // of the batch.
 bool request_take_spill(const struct exec *x);
 
-// Runs one key's command here and now, on a key that no gate holds: loads the item and calls the
-// handler.
-void request_run_key(struct exec *x);
+// Counts a command that was not run in a batch, and took so long.
+void request_count_late(const struct exec *x, uint64_t took_ns);

@@ -49,6 +49,13 @@ uint64_t settings_clients_memory_share_bytes(const struct shard *shard)
     return settings_clients_memory_bytes(shard) / shard->node->shard_count;
 }
 
+uint64_t settings_cache_share_bytes(const struct shard *shard)
+{
+    uint64_t all = shard->config.storage.cache_bytes;
+    all = all != 0 ? all : shard->node->memory_total_bytes / 4;
+    return all / shard->node->shard_count;
+}
+
 enum engine_eviction settings_eviction(const struct shard *shard)
 {
     static const enum engine_eviction evictions[] = {

@@ -2,6 +2,7 @@
 
 #include "cluster/hop.h"
 #include "cluster/http_server.h"
+#include "cluster/load.h"
 #include "cluster/metrics_page.h"
 #include "cluster/multi.h"
 #include "cluster/request.h"
@@ -143,7 +144,8 @@ static void shard_fetch_messages(void *const *messages, uint32_t count)
 static bool shard_inbox(void *context)
 {
     struct shard *shard = context;
-    bool any = false;
+    bool any = shard->commits_changed;
+    hold_settle(shard);
     for (uint32_t from = 0; from < shard->node->shard_count; from++) {
         if (from == shard->index) {
             continue;
@@ -201,7 +203,7 @@ static bool shard_background(void *context)
     more = client_memory_step(shard) || more;
     // What ended here lets clients, and others at its gates, go on: that is for the next turn.
     more = more || shard->ready_first != NULL || shard->granted.first != NULL ||
-           shard->parts_granted != NULL;
+           shard->parts_granted != NULL || shard->commits_changed;
     uint32_t slices = planted(PLANTED_LONG_SLICE) ? 64 : 1;
     return engine_step(shard->engine, slices * LIMIT_BACKGROUND_BYTES) || more;
 }
@@ -233,6 +235,7 @@ static void shard_flush(void *context)
 {
     struct shard *shard = context;
     shard_trim(shard);
+    engine_commit(shard->engine);
     shard_flush_clients(shard);
     for (uint32_t to = 0; to < shard->node->shard_count; to++) {
         if (to == shard->index || !spsc_publish(node_queue(shard->node, shard->index, to))) {
@@ -249,6 +252,20 @@ static void shard_flush(void *context)
     }
 }
 
+// With sync: interval what was written becomes durable when the engine's step finds it due.
+static bool shard_has_to_sync(const struct shard *shard, const struct engine_stats *engine)
+{
+    return shard->config.storage.sync == CONFIG_SYNC_INTERVAL && engine->unsynced_bytes != 0;
+}
+
+static uint64_t shard_cron_ns(const struct shard *shard)
+{
+    const struct config_storage *storage = &shard->config.storage;
+    bool often = shard->durable && storage->sync == CONFIG_SYNC_INTERVAL &&
+                 storage->sync_interval_ns < SHARD_CRON_NS;
+    return often ? storage->sync_interval_ns : SHARD_CRON_NS;
+}
+
 static void shard_cron(struct timer *timer)
 {
     struct shard *shard = shard_of_timer(timer, offsetof(struct shard, cron));
@@ -260,8 +277,9 @@ static void shard_cron(struct timer *timer)
     shard->cron_ns = shard->io->now_ns;
     struct engine_stats engine;
     engine_stats(shard->engine, &engine);
-    if (commands != 0 || engine.with_expiry != 0) {
-        timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + SHARD_CRON_NS);
+    identity_extend(shard);
+    if (commands != 0 || engine.with_expiry != 0 || shard_has_to_sync(shard, &engine)) {
+        timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + shard_cron_ns(shard));
     } else if (planted(PLANTED_NEVER_IDLE)) {
         timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + SHARD_CRON_NS / 64);
     }
@@ -547,46 +565,94 @@ static void shard_removed(void *context, uint32_t vnode, struct slice key, enum 
     }
 }
 
+// Damage that was met in files.
+static void shard_report(void *context, const char *text)
+{
+    struct shard *shard = context;
+    struct log_line line;
+    log_begin(&line, &shard->log, LOG_LEVEL_ERROR, "damaged data");
+    log_u64(&line, "shard", shard->index);
+    log_text(&line, "what", text);
+    log_end(&line);
+}
+
+static void shard_memory_options(struct shard *shard, struct engine_options *options)
+{
+    options->memory_max_bytes =
+        settings_memory_share_bytes(shard) * (planted(PLANTED_OVER_MEMORY) ? 2 : 1);
+    options->eviction = settings_eviction(shard);
+}
+
+static void shard_log_options(struct shard *shard, struct engine_options *options)
+{
+    static const enum engine_sync syncs[] = {
+        [CONFIG_SYNC_ALWAYS] = ENGINE_SYNC_ALWAYS,
+        [CONFIG_SYNC_INTERVAL] = ENGINE_SYNC_INTERVAL,
+        [CONFIG_SYNC_NEVER] = ENGINE_SYNC_NEVER,
+    };
+    const struct config_storage *storage = &shard->config.storage;
+    const struct node *node = shard->node;
+    options->vnodes++; // identity.h
+    options->shard = shard->index;
+    options->shards = node->shard_count;
+    options->sync = syncs[storage->sync];
+    options->sync_interval_ms = (storage->sync_interval_ns + 999999) / 1000000;
+    options->cache_bytes = settings_cache_share_bytes(shard);
+    options->segment_bytes = (uint32_t)storage->segment_bytes & ~(uint32_t)(IO_DIRECT_ALIGN - 1);
+    options->disk_max_bytes = node->disk_max_bytes / node->shard_count;
+    options->committed = hold_committed;
+    options->committed_context = shard;
+    options->report = shard_report;
+    options->report_context = shard;
+}
+
 static int shard_open_engine(struct shard *shard)
 {
     const struct node *node = shard->node;
+    shard->durable = node_is_durable(node);
     shard->vnode_count = placement_vnodes(node->placement, shard->index);
-    const struct engine_options options = {
+    struct engine_options options = {
         .io = shard->io,
-        .hash_seed = node->hash_seed,
+        .hash_seed = node->identity.hash_seed,
         .random_seed = random_u64(&shard->random),
         .vnodes = shard->vnode_count,
-        .memory_max_bytes =
-            settings_memory_share_bytes(shard) * (planted(PLANTED_OVER_MEMORY) ? 2 : 1),
-        .eviction = settings_eviction(shard),
         .record_max_bytes =
             LIMIT_KEY_BYTES + shard->config.storage.value_max_bytes + SHARD_HEAD_SCRATCH_BYTES,
         .removed = shard_removed,
         .removed_context = shard,
     };
-    return memory_engine_open(&options, &shard->engine);
+    if (!shard->durable) {
+        shard_memory_options(shard, &options);
+        return memory_engine_open(&options, &shard->engine);
+    }
+    data_dir_shard_path(node->config.node.data_dir, &node->identity, shard->index,
+                        shard->directory);
+    options.directory = shard->directory;
+    shard_log_options(shard, &options);
+    return log_engine_open(&options, &shard->engine);
 }
 
-// The actors of this shard's vnodes: in memory nothing outlives a stop, so each start is a new
-// life.
-static int shard_open_actors(struct shard *shard)
+void shard_engine_stats(const struct shard *shard, struct engine_stats *ret_stats)
 {
-    shard->actors = memory_allocate(shard->vnode_count * sizeof *shard->actors);
-    if (shard->actors == NULL) {
-        return -ENOMEM;
+    engine_stats(shard->engine, ret_stats);
+    ret_stats->records -= shard->durable ? engine_count(shard->engine, shard->vnode_count) : 0;
+}
+
+uint64_t shard_key_count(const struct shard *shard)
+{
+    uint64_t count = engine_count(shard->engine, ENGINE_ALL_VNODES);
+    return count - (shard->durable ? engine_count(shard->engine, shard->vnode_count) : 0);
+}
+
+void shard_drop_keys(struct shard *shard)
+{
+    if (!shard->durable) {
+        engine_drop(shard->engine, ENGINE_ALL_VNODES);
+        return;
     }
     for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
-        struct actor_id id = {.vnode_id = random_u64(&shard->random), .incarnation = 1};
-        uint32_t index;
-        actor_table_init(&shard->actors[vnode]);
-        int error = actor_table_enter(&shard->actors[vnode], &id, &index);
-        if (error < 0) {
-            return error;
-        }
-        CHECK(index == SHARD_ACTOR);
-        actor_table_durable(&shard->actors[vnode], 1);
+        engine_drop(shard->engine, vnode);
     }
-    return 0;
 }
 
 void shard_init_limits(struct shard *shard)
@@ -622,13 +688,14 @@ static void shard_init(struct shard *shard, struct node *node, uint32_t index, s
     pool_init(&shard->clients_pool, sizeof(struct client), 64,
               shard->config.clients.max + LIMIT_CLIENTS_REFUSED);
     pool_init(&shard->hops, sizeof(struct hop), 64, LIMIT_HOPS);
+    pool_init(&shard->loads, load_bytes(), 64, LIMIT_LOADS);
     shard->pause_timer.fire = shard_pause_over;
     shard->drain_timer.fire = shard_drain_check;
     shard->cron.fire = shard_cron;
     shard_init_limits(shard);
     const struct reactor_phases phases = {
         .context = shard,
-        .inbox = node->shard_count > 1 ? shard_inbox : NULL,
+        .inbox = shard_inbox,
         .inbox_ready = shard_inbox_ready,
         .execute = shard_execute,
         .background = shard_background,
@@ -653,7 +720,19 @@ static int shard_open_parts(struct shard *shard)
     error = error < 0 ? error : stats_open(&shard->stats);
     error = error < 0 ? error : slowlog_open(&shard->slowlog);
     error = error < 0 ? error : shard_open_engine(shard);
-    return error < 0 ? error : shard_open_actors(shard);
+    return error < 0 ? error : identity_open(shard);
+}
+
+static void shard_explain(const struct shard *shard, uint32_t index, int error, char *ret_error)
+{
+    const char *why = error == -EBADMSG ? "its data is damaged, see rldb check"
+                      : error == -EPROTONOSUPPORT
+                          ? "a newer version of rldb wrote its data: start that one"
+                      : error == -EINVAL ? "its data is of another shard, or not of this node"
+                                         : strerror(-error);
+    (void)snprintf(ret_error, NODE_ERROR_BYTES, "shard %u cannot start%s%.300s: %s", index,
+                   shard != NULL && shard->durable ? " on " : "",
+                   shard != NULL ? shard->directory : "", why);
 }
 
 int shard_open(struct node *node, uint32_t index, struct io *io, struct shard **ret_shard,
@@ -666,8 +745,7 @@ int shard_open(struct node *node, uint32_t index, struct io *io, struct shard **
         error = shard_open_parts(shard);
     }
     if (error < 0) {
-        (void)snprintf(ret_error, NODE_ERROR_BYTES, "shard %u cannot start: %s", index,
-                       strerror(-error));
+        shard_explain(shard, index, error, ret_error);
         if (shard != NULL) {
             shard_close(shard);
         }
@@ -682,6 +760,7 @@ void shard_close(struct shard *shard)
 {
     CHECK(shard->clients == NULL);
     if (shard->engine != NULL) {
+        identity_close(shard);
         engine_close(shard->engine);
     }
     for (uint32_t vnode = 0; shard->actors != NULL && vnode < shard->vnode_count; vnode++) {
@@ -701,6 +780,7 @@ void shard_close(struct shard *shard)
     block_store_close(&shard->blocks);
     pool_destroy(&shard->clients_pool);
     pool_destroy(&shard->hops);
+    pool_destroy(&shard->loads);
     shard->node->shards[shard->index] = NULL;
     memory_free(shard);
 }

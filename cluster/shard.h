@@ -8,6 +8,8 @@
 #include "cluster/client.h"
 #include "cluster/client_memory.h"
 #include "cluster/gate.h"
+#include "cluster/hold.h"
+#include "cluster/identity.h"
 #include "cluster/message.h"
 #include "cluster/node.h"
 #include "cluster/object.h"
@@ -45,6 +47,9 @@ struct shard {
     struct random random;
     struct hlc clock;
     struct engine *engine;
+    bool durable; // what it keeps outlives a stop, in
+    char directory[DATA_DIR_PATH_BYTES];
+    struct identity identity;
     struct gate_table *gates;
     struct outbuf_cache outbufs;
     struct block_store blocks;         // of long requests
@@ -66,6 +71,13 @@ struct shard {
     struct client *ready_first, *ready_last;
     struct client *flush_first;
     struct client *starved_first;
+    // what waits for group commits (hold.h)
+    uint64_t committed; // so far
+    int commit_error;
+    bool commits_changed;
+    struct hold *hold_first, *hold_last;
+    struct client *hold_clients;
+    struct pool loads; // load.h
     // messages
     struct pool hops;
     uint32_t *credits;                // towards each core
@@ -109,8 +121,6 @@ struct shard {
     uint8_t *head_scratch;
 };
 
-enum { SHARD_ACTOR = 0 }; // index of the vnode's own actor in its table
-
 // On the shard's own thread (or any in the simulator). 0 or -errno; ret_error[NODE_ERROR_BYTES]
 // says what failed.
 int shard_open(struct node *node, uint32_t index, struct io *io, struct shard **ret_shard,
@@ -146,6 +156,11 @@ static inline uint8_t *shard_head_scratch(struct shard *shard)
 {
     return shard->head_scratch;
 }
+
+// What the engine holds of clients' keys: without the shard's own records (identity.h).
+void shard_engine_stats(const struct shard *shard, struct engine_stats *ret_stats);
+uint64_t shard_key_count(const struct shard *shard);
+void shard_drop_keys(struct shard *shard);
 
 // Unique in the node, growing.
 uint64_t shard_client_id(struct shard *shard);

@@ -34,6 +34,12 @@ static const struct metric stats_rows[] = {
     COUNTER(hops_received, "Requests of other cores run here"),
     COUNTER(gate_waits, "Requests that waited for a command over several cores"),
     COUNTER(multis, "Commands over several keys that took several steps"),
+    COUNTER(holds, "Times that replies waited for what they tell to be durable"),
+    COUNTER(loads, "Requests that waited for a record on disk"),
+    COUNTER(load_errors, "Records on disk that could not be read"),
+    COUNTER(stalls, "Turns in which requests waited for room on the disk to be made ready"),
+    COUNTER(failed_commit_disconnections,
+            "Connections closed because what they had written could not be made durable"),
     COUNTER(batches, "Batches of requests run together"),
     COUNTER(wakes_sent, "Sleeping cores woken"),
     COUNTER(auth_failures, "Failed authentications"),
@@ -103,6 +109,8 @@ static const struct metric engine_rows[] = {
                "Records reaped after their time"),
     ENGINE_ROW(index_overflow_lines, "engine_index_overflow_lines", METRIC_GAUGE, METRIC_COUNT,
                "Lines of the index beyond those of its buckets"),
+    ENGINE_ROW(unsynced_bytes, "engine_unsynced", METRIC_GAUGE, METRIC_BYTES,
+               "Bytes written and not durable yet"),
     ENGINE_ROW(snapshots, "engine_snapshots", METRIC_GAUGE, METRIC_COUNT, "Snapshots open now"),
 };
 

@@ -36,6 +36,11 @@ struct stats {
     uint64_t hops_received;
     uint64_t gate_waits;
     uint64_t multis;
+    uint64_t holds;
+    uint64_t loads;
+    uint64_t load_errors;
+    uint64_t stalls;
+    uint64_t failed_commit_disconnections;
     uint64_t batches;
     uint64_t wakes_sent;
     uint64_t auth_failures;

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "core/number.h"
 
+#include <stddef.h>
 #include <string.h>
 
 enum { TRANSFER_SOURCE = 1, TRANSFER_DESTINATION = 2 };
@@ -66,31 +67,24 @@ bool transfer_valid(struct exec *x)
     return true;
 }
 
-// The part's key at that argument, loaded; false when another part has it.
-static bool transfer_load(const struct exec *x, const struct multi *multi,
-                          const struct multi_part *part, uint32_t argument, struct item *ret_item)
+static struct multi *transfer_multi(const struct exec *x)
 {
-    for (uint32_t i = part->key_first; i != PART_KEY_NONE; i = multi->keys[i].next) {
-        if (multi->keys[i].argument == argument) {
-            part_key_item(&multi->keys[i], multi->argv, ret_item);
-            item_load(x, ret_item);
-            return true;
-        }
-    }
-    return false;
+    const struct multi_part *part =
+        (const struct multi_part *)((const uint8_t *)x->part - offsetof(struct multi_part, result));
+    return part->multi;
 }
 
-void transfer_read(struct exec *x, struct multi *multi, const struct multi_part *part)
+void transfer_read(struct exec *x)
 {
-    struct transfer *transfer = &multi->transfer;
-    struct item item;
-    if (transfer_load(x, multi, part, TRANSFER_DESTINATION, &item)) {
-        transfer->destination_exists = item.exists;
-    }
-    if (!transfer_load(x, multi, part, TRANSFER_SOURCE, &item) || !item.exists) {
+    struct transfer *transfer = &transfer_multi(x)->transfer;
+    if (x->item->argument == TRANSFER_DESTINATION) {
+        transfer->destination_exists = x->item->exists;
         return;
     }
-    struct slice value = item_value(&item);
+    if (!x->item->exists) {
+        return;
+    }
+    struct slice value = item_value(x->item);
     transfer->found = true;
     transfer->bytes = memory_allocate(value.size);
     if (transfer->bytes == NULL) {
@@ -99,7 +93,8 @@ void transfer_read(struct exec *x, struct multi *multi, const struct multi_part 
     }
     memcpy(transfer->bytes, value.bytes, value.size);
     transfer->size = value.size;
-    transfer->expire_ms = item_expire_ms(&item);
+    transfer->expire_ms = item_expire_ms(x->item);
+    work_spend(&x->shard->work, value.size / WORK_BYTES_A_UNIT);
 }
 
 bool transfer_decide(struct exec *x, struct multi *multi)
@@ -140,18 +135,14 @@ bool transfer_holds_destination(const struct multi_part *part)
     return part->multi->keys[part->key_first].argument == TRANSFER_DESTINATION;
 }
 
-void transfer_apply(struct exec *x, struct multi *multi, const struct multi_part *part)
+// The destination first: should it fail, the source is still there. multi.c sees to the same where
+// two cores hold them.
+void transfer_apply(struct exec *x)
 {
-    const struct transfer *transfer = &multi->transfer;
-    struct item item;
-    // The destination first: should it fail, the source is still there. multi.c sees to the same
-    // where two cores hold them.
-    if (transfer_load(x, multi, part, TRANSFER_DESTINATION, &item) &&
-        !item_set(x, &item, slice_of(transfer->bytes, transfer->size), transfer->expire_ms)) {
-        return;
-    }
-    if (!transfer_is_copy(x) && transfer_load(x, multi, part, TRANSFER_SOURCE, &item) &&
-        item.stored) {
-        (void)item_delete(x, &item);
+    const struct transfer *transfer = &transfer_multi(x)->transfer;
+    if (x->item->argument == TRANSFER_DESTINATION) {
+        (void)item_set(x, x->item, slice_of(transfer->bytes, transfer->size), transfer->expire_ms);
+    } else if (!transfer_is_copy(x) && x->item->stored) {
+        (void)item_delete(x, x->item);
     }
 }

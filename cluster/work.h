@@ -59,6 +59,14 @@ static inline bool work_room(const struct work_list *list, uint64_t units)
     return list->spent + units <= LIMIT_SLICE_UNITS;
 }
 
+// Nothing more can be done in this slice.
+static inline void work_end(struct work_list *list)
+{
+    if (list->spent < LIMIT_SLICE_UNITS) {
+        list->spent = LIMIT_SLICE_UNITS;
+    }
+}
+
 // A phase ends: the next one has a slice of its own.
 static inline void work_settle(struct work_list *list)
 {

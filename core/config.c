@@ -164,19 +164,20 @@ void config_full_text(struct text *text)
     size_t section_size = 0;
     const char *section = "";
 
-    text_string(text,
-                "# Every key of the configuration with its default, what it takes and what it "
-                "means. Sizes take\n"
-                "# B KiB MiB GiB TiB, times ns us ms s m h. A file needs only what differs: try "
-                "it with\n"
-                "# rldbd --check --config FILE. Made from core/config_keys.c, and compared with "
-                "it by a test.\n"
-                "#\n"
-                "# This version is a single node on the memory engine. What is for the engines log "
-                "and lsm or\n"
-                "# for a cluster (listen.peer, clients.timeout, and cluster but for its name and "
-                "partitions)\n"
-                "# is checked, and has no effect yet.\n");
+    text_string(
+        text,
+        "# Every key of the configuration with its default, what it takes and what it "
+        "means. Sizes take\n"
+        "# B KiB MiB GiB TiB, times ns us ms s m h. A file needs only what differs: try "
+        "it with\n"
+        "# rldbd --check --config FILE. Made from core/config_keys.c, and compared with "
+        "it by a test.\n"
+        "#\n"
+        "# This version is a single node on the engines memory and log. What is for the engine "
+        "lsm or\n"
+        "# for a cluster (listen.peer, clients.timeout, and cluster but for its name and "
+        "partitions)\n"
+        "# is checked, and has no effect yet.\n");
     for (uint32_t i = 0; i < config_key_count; i++) {
         const struct config_key *key = &config_keys[i];
         const char *name = strchr(key->path, '.') + 1;

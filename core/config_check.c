@@ -257,9 +257,9 @@ static int config_check_sizes(const struct config *config, struct config_error *
                              "a reply with a value of storage.value_max would not fit, expected "
                              "more than that");
     }
-    if (config->storage.engine != CONFIG_ENGINE_MEMORY) {
+    if (config->storage.engine == CONFIG_ENGINE_LSM) {
         return config_refuse(config, "storage.engine", NULL, ret_error,
-                             "this version has no such engine yet, expected memory");
+                             "this version has no such engine yet, expected log or memory");
     }
     return 0;
 }

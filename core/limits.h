@@ -271,6 +271,10 @@ enum {
     // with the core that accepted them.
     LIMIT_SOCKETS_OUT = 1024,
 
+    // Records of a shard that are being read from disk, for hops and parts: half a KiB each. What
+    // comes beyond is refused.
+    LIMIT_LOADS = 64 * 1024,
+
     // Hops of a shard to all cores and behind its own gates.
     LIMIT_HOPS = 64 * 1024,
 

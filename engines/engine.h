@@ -58,6 +58,8 @@ enum engine_flags {
                              hardly adds to it, such as an expiry or a new name */
     ENGINE_RESERVED = 4,  /* put: memory was set aside for it by engine_reserve() */
     ENGINE_NO_TOUCH = 8,  /* get: does not count as a use, for the lru policy */
+    ENGINE_AT_HAND = 16,  /* get: does not wait. PENDING means that it would have to: nothing was
+                             begun, and `done` is not called */
 };
 
 typedef void engine_done_fn(struct engine_op *op);
@@ -180,7 +182,8 @@ struct engine_stats {
     uint64_t refused;         /* puts answered ENGINE_FULL */
     uint64_t compacted_bytes; /* moved since open */
     uint64_t index_overflow_lines;
-    uint64_t snapshots; /* open now */
+    uint64_t snapshots;      /* open now */
+    uint64_t unsynced_bytes; /* written, and not known to be durable; the log engine's */
 };
 
 struct engine_vtable {
@@ -201,9 +204,11 @@ struct engine_vtable {
     bool (*step)(struct engine *engine, uint32_t budget_bytes);
     bool (*reserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     void (*unreserve)(struct engine *engine, uint64_t bytes, uint64_t records);
+    bool (*stalled)(struct engine *engine);
     void (*set_memory_max)(struct engine *engine, uint64_t bytes, enum engine_eviction eviction);
     void (*commit)(struct engine *engine);
     uint64_t (*committed)(struct engine *engine, int *ret_error);
+    uint64_t (*newest)(struct engine *engine);
     void (*sync)(struct engine *engine);
     void (*save)(struct engine *engine);
     void (*stats)(struct engine *engine, struct engine_stats *ret_stats);
@@ -323,6 +328,13 @@ static inline void engine_unreserve(struct engine *engine, uint64_t bytes, uint6
     engine->vtable->unreserve(engine, bytes, records);
 }
 
+/* Whether room is being made without which puts may be refused: who can, waits with them until
+ * something has completed. Not at a bound of memory or disk: there they are refused at once. */
+static inline bool engine_stalled(struct engine *engine)
+{
+    return engine->vtable->stalled(engine);
+}
+
 static inline void engine_set_memory_max(struct engine *engine, uint64_t bytes,
                                          enum engine_eviction eviction)
 {
@@ -340,6 +352,13 @@ static inline void engine_commit(struct engine *engine)
 static inline uint64_t engine_committed(struct engine *engine, int *ret_error)
 {
     return engine->vtable->committed(engine, ret_error);
+}
+
+/* The group commit that all written so far is durable with; 0: none. For what shows many records,
+ * or drops them. */
+static inline uint64_t engine_newest(struct engine *engine)
+{
+    return engine->vtable->newest(engine);
 }
 
 /* Makes all that was written so far durable, whatever `sync` says. */

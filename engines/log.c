@@ -198,13 +198,16 @@ void log_get_one(struct log_engine *engine, struct engine_op *op)
         break;
     case LOG_ABSENT:
         op->status = ENGINE_MISS;
+        op->commit = engine->commit_removal > engine->commit_written ? engine->commit_removal : 0;
         break;
     case LOG_UNREADABLE:
         op->status = ENGINE_ERROR; // op->error was set when it was met
         break;
     case LOG_ON_DISK:
         op->status = ENGINE_PENDING;
-        log_read_for(engine, op, found.location, found.class);
+        if ((op->flags & ENGINE_AT_HAND) == 0) {
+            log_read_for(engine, op, found.location, found.class);
+        }
         return;
     }
     remember(engine, op, &found, result == LOG_UNREADABLE);

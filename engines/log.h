@@ -265,6 +265,7 @@ struct log_engine {
     uint64_t chain;          // checksum of the frame closed last
     uint64_t commit_open;    // number of the hot frame that is filling, or of the next one
     uint64_t commit_written; // group commits up to it are written; durable with `always`
+    uint64_t commit_removal; // of the newest removal: who misses a key waits for it
     uint64_t flush;          // frames up to it are to be durable soon
     struct log_sync *sync;
 

@@ -2,8 +2,8 @@
 
 #include "core/codec.h"
 #include "core/memory.h"
+#include "core/wait.h"
 #include "engines/log.h"
-#include "engines/log_wait.h"
 
 #include <errno.h>
 #include <stdio.h>

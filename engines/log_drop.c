@@ -20,6 +20,7 @@ static bool log_drop_record(struct log_engine *engine, uint32_t vnode)
     log_record_write(at, &record, log_record_seed_at(engine, location));
     log_note_stamp(engine, location, engine->stamp, true);
     engine->stamp++;
+    engine->commit_removal = engine->options.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
     return true;
 }
 

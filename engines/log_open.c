@@ -1,16 +1,20 @@
 // The log engine's beginning and end, and what concerns the whole of it.
 #include "core/hash.h"
 #include "core/memory.h"
+#include "core/wait.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
 #include "engines/log_recover.h"
-#include "engines/log_wait.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { STEP_ENTRIES_SHARE = 64 }; // bytes of a step's budget that an entry of a checkpoint counts
+enum {
+    STEP_ENTRIES_SHARE = 64, // bytes of a step's budget that an entry of a checkpoint counts
+    STALL_BYTES = 4 << 20,   // more than callers put before they look whether there is room
+    RECORD_OVERHEAD_BYTES = 64,
+};
 
 static const uint64_t reservation_bytes = UINT64_C(1) << 36; // addresses of the index: 64 GiB
 
@@ -166,6 +170,54 @@ static uint64_t log_committed(struct engine *base, int *ret_error)
     return engine->commit_written;
 }
 
+static uint64_t log_newest(struct engine *base)
+{
+    const struct log_engine *const engine = log_engine_of(base);
+    const uint64_t newest = engine->commit_open - (engine->hot.open == NULL ? 1 : 0);
+
+    return engine->options.sync == ENGINE_SYNC_ALWAYS && newest > engine->commit_written ? newest
+                                                                                         : 0;
+}
+
+static bool log_stalled(struct engine *base)
+{
+    const struct log_engine *const engine = log_engine_of(base);
+    const uint64_t left = engine->hot.segment == LOG_SEGMENTS_MAX
+                              ? 0
+                              : engine->segment_bytes - engine->hot.offset -
+                                    (engine->hot.open == NULL ? 0 : engine->hot.open->header.bytes);
+
+    return engine->segments_ready <= LOG_SEGMENTS_RESERVED && left < STALL_BYTES &&
+           engine->failed == 0 && log_segments_busy(engine);
+}
+
+// What is free, or can be: as if half of it were lost where segments and frames end.
+static bool log_reserve(struct engine *base, uint64_t bytes, uint64_t records)
+{
+    const struct log_engine *const engine = log_engine_of(base);
+    const uint64_t wanted = 2 * (bytes + records * RECORD_OVERHEAD_BYTES);
+    const uint64_t free = engine->segments_spare + engine->segments_ready +
+                          (engine->space_refused ? 0 : engine->segments_max - engine->segment_top);
+
+    return free > LOG_SEGMENTS_RESERVED &&
+           wanted / engine->segment_bytes < free - LOG_SEGMENTS_RESERVED;
+}
+
+static void log_unreserve(struct engine *base, uint64_t bytes, uint64_t records)
+{
+    (void)base;
+    (void)bytes;
+    (void)records;
+}
+
+// Its memory is the cache, whose size is fixed, and the index.
+static void log_set_memory_max(struct engine *base, uint64_t bytes, enum engine_eviction eviction)
+{
+    (void)base;
+    (void)bytes;
+    (void)eviction;
+}
+
 static void log_sync_all(struct engine *base)
 {
     log_flush(log_engine_of(base));
@@ -204,6 +256,9 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .refused = engine->refused,
         .compacted_bytes = engine->compacted_bytes,
         .index_overflow_lines = engine->index.overflow_lines,
+        .unsynced_bytes = (engine->hot.open != NULL ? engine->hot.open->header.bytes : 0) +
+                          engine->frames_closed_bytes +
+                          (engine->written > engine->durable ? LOG_BLOCK_BYTES : 0),
     };
 }
 
@@ -289,6 +344,11 @@ static const struct engine_vtable log_vtable = {
     .step = log_step,
     .commit = log_commit,
     .committed = log_committed,
+    .newest = log_newest,
+    .stalled = log_stalled,
+    .reserve = log_reserve,
+    .unreserve = log_unreserve,
+    .set_memory_max = log_set_memory_max,
     .sync = log_sync_all,
     .save = log_save,
     .stats = log_stats,

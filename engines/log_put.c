@@ -187,6 +187,7 @@ static enum engine_status remove_found(struct log_engine *engine, struct engine_
     log_kill(engine, old->location, old->class);
     engine->record_bytes += bytes;
     op->commit = engine->options.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
+    engine->commit_removal = op->commit;
     return ENGINE_OK;
 }
 

@@ -1,11 +1,11 @@
 #include "engines/log_recover.h"
 
 #include "core/memory.h"
+#include "core/wait.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
 #include "engines/log_manifest.h"
 #include "engines/log_replay.h"
-#include "engines/log_wait.h"
 
 #include <errno.h>
 #include <inttypes.h>

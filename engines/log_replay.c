@@ -15,8 +15,8 @@
 #include "engines/log_replay.h"
 
 #include "core/memory.h"
+#include "core/wait.h"
 #include "engines/log.h"
-#include "engines/log_wait.h"
 
 #include <errno.h>
 #include <inttypes.h>

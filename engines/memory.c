@@ -251,6 +251,18 @@ static void memory_commit(struct engine *base)
     (void)base;
 }
 
+static bool memory_stalled(struct engine *base)
+{
+    (void)base;
+    return false;
+}
+
+static uint64_t memory_newest(struct engine *base)
+{
+    (void)base;
+    return 0;
+}
+
 static uint64_t memory_committed(struct engine *base, int *ret_error)
 {
     (void)base;
@@ -304,6 +316,8 @@ static const struct engine_vtable memory_vtable = {
     .set_memory_max = memory_set_max,
     .commit = memory_commit,
     .committed = memory_committed,
+    .newest = memory_newest,
+    .stalled = memory_stalled,
     .sync = memory_commit,
     .save = memory_commit,
     .stats = memory_stats,

@@ -22,7 +22,7 @@ from harness.cases import main
 from harness.ports import PORTS
 from harness.report import expect, expect_true
 from harness.resp import Connection, Malformed, encode, split
-from harness.servers import ROOT, Rldbd, config_text, rldbd_path, scratch
+from harness.servers import ROOT, Rldbd, config_text, rldbd_path, scratch, storage
 
 SHORT_S = 30
 
@@ -227,7 +227,7 @@ def ready_line():
     with Rldbd() as node:
         line = node.wait_ready()
         client = f"127.0.0.1:{node.port},unix:{node.unix_path}"
-        expect(line, f"ready: client {client} peer off shards 2 engine memory")
+        expect(line, f"ready: client {client} peer off shards 2 engine {storage()['engine']}")
         with node.connect() as client:
             expect(client.cmd("PING"), "PONG")
         expect(len(node.output), 1, f"lines on standard output: {node.output}")

@@ -185,8 +185,16 @@ def config_text(config):
     return "".join(f"{section}: {json.dumps(values)}\n" for section, values in config.items())
 
 
+def storage():
+    """The engine that RLDB_TEST_ENGINE names: memory, or log with a cache that most keys of a test
+    do not fit into, and segments that are soon full."""
+    if os.environ.get("RLDB_TEST_ENGINE", "memory") == "log":
+        return {"engine": "log", "cache": "1MiB", "segment": "4MiB"}
+    return {"engine": "memory"}
+
+
 class Rldbd(Server):
-    """rldbd on the memory engine with two shards, its ports from the block of this test run.
+    """rldbd with two shards on the engine of this test run, its ports from the block of it.
 
     `config` is laid over the defaults below. The client port, the shard ports behind it and the
     peer port are free ones unless it names them.
@@ -207,7 +215,7 @@ class Rldbd(Server):
                     "peer": f"127.0.0.1:{self.peer_port}",
                     "shard_port_base": first + 1,
                 },
-                "storage": {"engine": "memory"},
+                "storage": storage(),
             },
             config,
         )

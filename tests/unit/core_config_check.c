@@ -164,8 +164,8 @@ Test(core_config_check, numbers_fit_together)
          "c.yaml:1:11: clients.output_max: a reply with a value of storage.value_max would not "
          "fit, expected more than that"},
         {"storage: {value_max: 1MiB}\nclients: {output_max: 2MiB, request_max: 2MiB}", NULL},
-        {"storage: {engine: log}", "c.yaml:1:11: storage.engine: this version has no such engine "
-                                   "yet, expected memory"},
+        {"storage: {engine: lsm}", "c.yaml:1:11: storage.engine: this version has no such engine "
+                                   "yet, expected log or memory"},
     };
 
     RUN_ALL(table);

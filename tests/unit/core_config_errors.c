@@ -189,14 +189,14 @@ static const struct wrong table[] = {
      "1h"},
     {"storage: {segment: 64MB}",
      "c.yaml:1:20: storage.segment: \"64MB\" has an unknown unit (B, KiB, MiB, GiB or TiB), "
-     "expected a size from 1MiB to 1GiB"},
+     "expected a size from 2MiB to 64MiB"},
     {"storage: {segment: 64 MiB}",
      "c.yaml:1:20: storage.segment: \"64 MiB\" has an unknown unit (B, KiB, MiB, GiB or TiB), "
-     "expected a size from 1MiB to 1GiB"},
+     "expected a size from 2MiB to 64MiB"},
     {"storage: {segment: 1KiB}",
-     "c.yaml:1:20: storage.segment: \"1KiB\" is out of range, expected a size from 1MiB to 1GiB"},
+     "c.yaml:1:20: storage.segment: \"1KiB\" is out of range, expected a size from 2MiB to 64MiB"},
     {"storage: {segment: auto}",
-     "c.yaml:1:20: storage.segment: \"auto\" is not a number, expected a size from 1MiB to 1GiB"},
+     "c.yaml:1:20: storage.segment: \"auto\" is not a number, expected a size from 2MiB to 64MiB"},
     {"storage: {disk_reserve: 95%}",
      "c.yaml:1:25: storage.disk_reserve: \"95%\" is out of range, expected a part from 0% to "
      "90%"},

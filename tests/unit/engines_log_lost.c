@@ -1,6 +1,6 @@
 // What the log engine does for keys whose records cannot be read, and when it has no room to say
 // that a vnode was dropped.
-#include "engines/log_wait.h"
+#include "core/wait.h"
 #include "tests/unit/engines_log_model.h"
 
 enum { LOST_KEYS = 2000 };

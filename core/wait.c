@@ -1,4 +1,4 @@
-#include "engines/log_wait.h"
+#include "core/wait.h"
 
 #include <errno.h>
 
@@ -77,11 +77,37 @@ int wait_read(struct io *io, int fd, void *bytes, uint32_t size, uint64_t offset
     return error != 0 ? error : got == size ? 0 : -ENODATA;
 }
 
+int wait_write(struct io *io, int fd, const void *bytes, uint32_t size, uint64_t offset)
+{
+    uint32_t put = 0;
+
+    while (put < size) {
+        struct wait wait = wait_begin();
+
+        io_write(io, &wait.op, fd, (const uint8_t *)bytes + put, size - put, offset + put, 0);
+        const int result = wait_end(io, &wait);
+
+        if (result <= 0) {
+            return result < 0 ? result : -EIO;
+        }
+        put += (uint32_t)result;
+    }
+    return 0;
+}
+
 int wait_sync(struct io *io, int fd)
 {
     struct wait wait = wait_begin();
 
     io_sync(io, &wait.op, fd, false);
+    return wait_end(io, &wait);
+}
+
+int wait_rename(struct io *io, const char *from, const char *to)
+{
+    struct wait wait = wait_begin();
+
+    io_rename(io, &wait.op, from, to);
     return wait_end(io, &wait);
 }
 

@@ -1,0 +1,62 @@
+// The directory that a node keeps its data in (node.data_dir), for engines that have files.
+//
+//     DIR/LOCK             locked while a node runs on it: two at a time would destroy each other
+//     DIR/CURRENT          who the node is, and which generation holds its data
+//     DIR/generation-1/    one directory for each shard, its engine's
+//         shard-0/ shard-1/ ...
+//
+// CURRENT is only ever replaced whole, by rename. Data that is written anew for another number of
+// shards will go into a generation of its own, which becomes the node's by that rename.
+//
+//     offset  bytes  what
+//     0       8      "rldbNODE"
+//     8       4      version, 1
+//     12      4      zero
+//     16      8      checksum: XXH3 of all that follows
+//     24      20     id of the node
+//     44      4      number of the generation
+//     48      8      seed of hash_key()
+//     56      4      shards
+//     60      4      partitions
+//     64      52     what contexts are signed with: key 32, id of the cluster 20
+//
+// All functions wait in io_turn(), so they are for start and stop.
+#pragma once
+
+#include "cluster/context.h"
+#include "ring/ring.h"
+
+#include <stdint.h>
+
+struct io;
+
+enum { DATA_DIR_PATH_BYTES = 2048, DATA_DIR_ERROR_BYTES = 512, DATA_DIR_CURRENT_BYTES = 116 };
+
+// What outlives a stop.
+struct data_identity {
+    struct node_id id;
+    uint64_t hash_seed;
+    struct context_secret secret;
+    uint32_t generation;
+    uint32_t shards;
+    uint32_t partitions;
+};
+
+// CURRENT as bytes. Reading: 0, -EPROTONOSUPPORT for a newer version, -EBADMSG for what is damaged.
+void data_dir_write_current(uint8_t ret_bytes[DATA_DIR_CURRENT_BYTES],
+                            const struct data_identity *identity);
+int data_dir_read_current(struct slice bytes, struct data_identity *ret_identity);
+
+// Makes the directory if it is not there, takes its lock, and reads who lived here. In a new one
+// `identity` is what it will be, and is written. An identity of another number of shards or
+// partitions is refused. 0 with the lock's descriptor and the identity that holds; or -errno, with
+// what is wrong and what to do in ret_error[DATA_DIR_ERROR_BYTES].
+int data_dir_open(struct io *io, const char *path, struct data_identity *identity, int *ret_lock,
+                  char *ret_error);
+
+// Lets go of the lock.
+void data_dir_close(struct io *io, int lock);
+
+// The directory of a shard, into ret_path[DATA_DIR_PATH_BYTES].
+void data_dir_shard_path(const char *path, const struct data_identity *identity, uint32_t shard,
+                         char *ret_path);

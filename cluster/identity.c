@@ -1,0 +1,321 @@
+#include "cluster/identity.h"
+
+#include "cluster/shard.h"
+#include "core/check.h"
+#include "core/codec.h"
+#include "core/hash.h"
+#include "core/memory.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+    IDENTITY_VERSION = 1,
+    ACTOR_BYTES = 12,
+    LEASE_MS = 60 * 1000,       // a start after a crash may begin so much ahead of the clock
+    LEASE_RENEW_MS = 30 * 1000, // before its end
+    LEASE_SPARE_MS = 1000,      // whose stamps are there for when the wall clock is past it
+    LIVES_SKIPPED = 16,         // incarnations that are left out when the actors' record is lost
+};
+
+static const char KEY_ACTORS[] = "actors";
+static const char KEY_LEASE[] = "lease";
+
+// Records of the engine ------------------------------------------------------------------------
+
+struct identity_wait {
+    struct engine_op op; // first
+    bool done;
+};
+
+static void identity_done(struct engine_op *op)
+{
+    ((struct identity_wait *)(void *)op)->done = true;
+}
+
+static struct identity_wait identity_op(const struct shard *shard, const char *key)
+{
+    struct slice bytes = slice_from_text(key);
+    return (struct identity_wait){.op = {.hash = hash_key(shard->node->identity.hash_seed, bytes),
+                                         .key = bytes,
+                                         .vnode = shard->vnode_count,
+                                         .done = identity_done}};
+}
+
+static void identity_end(struct shard *shard, struct identity_wait *wait)
+{
+    while (wait->op.status == ENGINE_PENDING && !wait->done) {
+        engine_commit(shard->engine);
+        io_turn(shard->io, UINT64_MAX);
+    }
+}
+
+static void identity_get(struct shard *shard, struct identity_wait *wait)
+{
+    struct engine_op *op = &wait->op;
+    engine_get(shard->engine, &op, 1);
+    identity_end(shard, wait);
+}
+
+static int identity_put(struct shard *shard, const char *key, struct slice value)
+{
+    struct identity_wait wait = identity_op(shard, key);
+    struct engine_op *op = &wait.op;
+    op->parts[0] = value;
+    engine_put(shard->engine, &op, 1);
+    identity_end(shard, &wait);
+    return op->status == ENGINE_OK ? 0 : op->status == ENGINE_ERROR ? op->error : -ENOSPC;
+}
+
+// Actors ---------------------------------------------------------------------------------------
+
+static int identity_enter(struct shard *shard, uint32_t vnode, const struct actor_id *id)
+{
+    uint32_t index;
+    return actor_table_enter(&shard->actors[vnode], id, &index);
+}
+
+// Every vnode's next life: of a new one the first.
+static int identity_enter_next(struct shard *shard, uint32_t vnode, uint32_t skipped)
+{
+    struct actor_table *table = &shard->actors[vnode];
+    struct actor_id id = {.vnode_id = random_u64(&shard->random)};
+    if (table->count != 0) {
+        id = *actor_table_id(table, shard->identity.actor);
+    }
+    int error = 0;
+    for (uint32_t life = 0; life <= skipped && error == 0; life++) {
+        id.incarnation++;
+        error = identity_enter(shard, vnode, &id);
+    }
+    return error;
+}
+
+// All take it together, so that the present actor has one index in all tables.
+static int identity_new_lives(struct shard *shard, uint32_t skipped)
+{
+    for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
+        int error = identity_enter_next(shard, vnode, skipped);
+        if (error < 0) {
+            return error;
+        }
+    }
+    shard->identity.actor = shard->actors[0].count - 1;
+    return 0;
+}
+
+static int identity_write_actors(struct shard *shard)
+{
+    size_t size = 8 + (size_t)shard->vnode_count * 4;
+    for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
+        size += (size_t)shard->actors[vnode].count * ACTOR_BYTES;
+    }
+    uint8_t *bytes = memory_allocate(size);
+    if (bytes == NULL) {
+        return -ENOMEM;
+    }
+    struct codec_writer writer = codec_writer_of(bytes, size);
+    codec_write_u32(&writer, IDENTITY_VERSION);
+    codec_write_u32(&writer, shard->vnode_count);
+    for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
+        const struct actor_table *table = &shard->actors[vnode];
+        codec_write_u32(&writer, table->count);
+        for (uint32_t i = 0; i < table->count; i++) {
+            codec_write_u64(&writer, table->ids[i].vnode_id);
+            codec_write_u32(&writer, table->ids[i].incarnation);
+        }
+    }
+    CHECK(codec_writer_size(&writer) == size);
+    int error = identity_put(shard, KEY_ACTORS, slice_of(bytes, size));
+    memory_free(bytes);
+    return error;
+}
+
+static bool identity_read_vnode(struct shard *shard, uint32_t vnode, struct codec_reader *reader)
+{
+    uint32_t count = codec_read_u32(reader);
+    if (count > LIMIT_ACTORS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct actor_id id = {.vnode_id = codec_read_u64(reader),
+                              .incarnation = codec_read_u32(reader)};
+        if (reader->failed || identity_enter(shard, vnode, &id) < 0) {
+            return false;
+        }
+    }
+    return count == shard->actors[0].count && count != 0;
+}
+
+// False: there are none, or they cannot be read.
+static bool identity_read_actors(struct shard *shard)
+{
+    struct identity_wait wait = identity_op(shard, KEY_ACTORS);
+    identity_get(shard, &wait);
+    if (wait.op.status != ENGINE_OK) {
+        return false;
+    }
+    struct codec_reader reader = codec_reader_of(wait.op.object);
+    bool valid = codec_read_u32(&reader) == IDENTITY_VERSION &&
+                 codec_read_u32(&reader) == shard->vnode_count;
+    for (uint32_t vnode = 0; valid && vnode < shard->vnode_count; vnode++) {
+        valid = identity_read_vnode(shard, vnode, &reader);
+    }
+    if (!valid || !codec_reader_done(&reader)) {
+        for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
+            actor_table_free(&shard->actors[vnode]);
+            actor_table_init(&shard->actors[vnode]);
+        }
+        return false;
+    }
+    shard->identity.actor = shard->actors[0].count - 1;
+    return true;
+}
+
+// The lease --------------------------------------------------------------------------------------
+
+static void identity_write_lease(uint8_t bytes[IDENTITY_LEASE_BYTES], uint64_t lease)
+{
+    struct codec_writer writer = codec_writer_of(bytes, IDENTITY_LEASE_BYTES);
+    codec_write_u32(&writer, IDENTITY_VERSION);
+    codec_write_u32(&writer, 0);
+    codec_write_u64(&writer, lease);
+}
+
+static bool identity_read_lease(struct shard *shard, uint64_t *ret_lease)
+{
+    struct identity_wait wait = identity_op(shard, KEY_LEASE);
+    identity_get(shard, &wait);
+    if (wait.op.status != ENGINE_OK) {
+        return false;
+    }
+    struct codec_reader reader = codec_reader_of(wait.op.object);
+    bool valid = codec_read_u32(&reader) == IDENTITY_VERSION;
+    (void)codec_read_u32(&reader);
+    *ret_lease = codec_read_u64(&reader);
+    return valid && codec_reader_done(&reader) && hlc_ms(*ret_lease) < HLC_MS_MAX;
+}
+
+static void identity_extended(struct identity *identity, uint64_t lease)
+{
+    identity->lease = lease;
+    identity->lease_ms = hlc_ms(lease) - LEASE_SPARE_MS;
+    identity->renew_ms = identity->lease_ms - LEASE_RENEW_MS;
+}
+
+static void identity_put_done(struct shard *shard)
+{
+    struct identity *identity = &shard->identity;
+    identity->extending = false;
+    if (identity->op.status == ENGINE_OK) {
+        identity_extended(identity, identity->next);
+    }
+}
+
+static void identity_op_done(struct engine_op *op)
+{
+    struct identity *identity = (struct identity *)((uint8_t *)op - offsetof(struct identity, op));
+    identity_put_done((struct shard *)((uint8_t *)identity - offsetof(struct shard, identity)));
+}
+
+void identity_extend(struct shard *shard)
+{
+    struct identity *identity = &shard->identity;
+    const uint64_t wall_ms = shard->io->wall_ms;
+    const uint64_t clock_ms = hlc_ms(shard->clock.last);
+    const uint64_t now_ms = wall_ms > clock_ms ? wall_ms : clock_ms;
+    if (now_ms < identity->renew_ms || identity->extending) {
+        return;
+    }
+    struct engine_op *op = &identity->op;
+    *op = identity_op(shard, KEY_LEASE).op;
+    op->done = identity_op_done;
+    op->flags = ENGINE_SPARED;
+    op->parts[0] = slice_of(identity->bytes, sizeof identity->bytes);
+    identity->next = hlc_of(now_ms + LEASE_MS + LEASE_SPARE_MS, 0);
+    identity->extending = true;
+    identity_write_lease(identity->bytes, identity->next);
+    engine_put(shard->engine, &op, 1);
+    if (op->status != ENGINE_PENDING) {
+        identity_put_done(shard);
+    }
+}
+
+bool identity_stamp(struct shard *shard, uint64_t *ret_stamp)
+{
+    const struct identity *identity = &shard->identity;
+    const uint64_t wall_ms = shard->io->wall_ms;
+    if (shard->clock.last >= identity->lease - 1) {
+        return false;
+    }
+    *ret_stamp =
+        hlc_next(&shard->clock, wall_ms < identity->lease_ms ? wall_ms : identity->lease_ms);
+    return true;
+}
+
+// Opening and closing -----------------------------------------------------------------------------
+
+static int identity_open_kept(struct shard *shard)
+{
+    struct identity *identity = &shard->identity;
+    uint64_t lease = 0;
+    const bool empty = engine_count(shard->engine, ENGINE_ALL_VNODES) == 0;
+    const bool known = identity_read_actors(shard);
+    const bool proven = identity_read_lease(shard, &lease);
+    int error = 0;
+    if (!known || !proven) {
+        error = identity_new_lives(shard, known || empty ? 0 : LIVES_SKIPPED);
+        error = error < 0 ? error : identity_write_actors(shard);
+    }
+    if (error < 0) {
+        return error;
+    }
+    // Nothing is stamped before a longer one is there. Where that is refused (the disk is full) the
+    // node serves what it has.
+    shard->clock.last = lease;
+    identity->lease = lease == 0 ? 1 : lease;
+    identity_extend(shard);
+    while (identity->extending) {
+        io_turn(shard->io, UINT64_MAX);
+    }
+    return 0;
+}
+
+int identity_open(struct shard *shard)
+{
+    if (shard->vnode_count == 0) { // more cores than partitions
+        return 0;
+    }
+    shard->actors = memory_allocate(shard->vnode_count * sizeof *shard->actors);
+    if (shard->actors == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
+        actor_table_init(&shard->actors[vnode]);
+    }
+    int error = 0;
+    if (shard->durable) {
+        error = identity_open_kept(shard);
+    } else {
+        // In memory nothing outlives a stop, so each start is a new life.
+        error = identity_new_lives(shard, 0);
+        identity_extended(&shard->identity, hlc_of(HLC_MS_MAX, 0));
+    }
+    for (uint32_t vnode = 0; error == 0 && vnode < shard->vnode_count; vnode++) {
+        actor_table_durable(&shard->actors[vnode], shard->actors[vnode].count);
+    }
+    return error;
+}
+
+void identity_close(struct shard *shard)
+{
+    uint8_t bytes[IDENTITY_LEASE_BYTES];
+    if (!shard->durable || shard->actors == NULL) {
+        return;
+    }
+    while (shard->identity.extending) {
+        io_turn(shard->io, UINT64_MAX);
+    }
+    identity_write_lease(bytes, shard->clock.last + 1);
+    (void)identity_put(shard, KEY_LEASE, slice_of(bytes, sizeof bytes));
+}

@@ -1,0 +1,50 @@
+// Who stamps a shard's writes, over stops and starts: the actors of its vnodes, and how far its
+// clock may have come.
+//
+// A dot (actor, hlc) must never be given out twice. With an engine in memory nothing outlives a
+// stop: each start has new actors. One that has files keeps two records in a vnode of its own,
+// behind those that hold data (its number is shard->vnode_count):
+//
+//     "actors"   version 4 (1), vnodes 4; for each vnode: count 4, then of each actor vnode id 8,
+//                incarnation 4
+//     "lease"    version 4 (1), zero 4, hlc 8: every stamp that was given out is below it
+//
+// A lease is written ahead of the stamps that it covers, to the same log: whatever write is found
+// after a crash, the lease that covers it is found too. So nobody waits for it. At start the clock
+// begins at the lease; without one that can be read, each vnode takes a new incarnation.
+#pragma once
+
+#include "core/hlc.h"
+#include "engines/engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct shard;
+
+enum { IDENTITY_LEASE_BYTES = 16 };
+
+// Embedded in the shard, which writes none of it.
+struct identity {
+    uint32_t actor;      // index of each vnode's present actor in its table
+    uint64_t lease;      // stamps stay below it
+    uint64_t lease_ms;   // stamps follow the wall clock up to here
+    uint64_t renew_ms;   // from here on it is to be extended
+    uint64_t next;       // what it is being extended to
+    bool extending;      // `op` is under way
+    struct engine_op op; // of the lease
+    uint8_t bytes[IDENTITY_LEASE_BYTES];
+};
+
+// Fills the shard's actors, its clock and `identity`. Waits in io_turn(). 0 or -errno.
+int identity_open(struct shard *shard);
+
+// Before the engine is closed: the lease is cut to what was used, so that the next start does not
+// begin ahead of time. Waits in io_turn().
+void identity_close(struct shard *shard);
+
+// Puts a longer lease to the engine, when it is time to: asked before each batch.
+void identity_extend(struct shard *shard);
+
+// The next stamp, in ret_stamp. False when the lease allows no more: the engine takes no writes.
+bool identity_stamp(struct shard *shard, uint64_t *ret_stamp);
