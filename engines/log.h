@@ -12,7 +12,9 @@
 //     log_scan.c                  scans and samples
 //     log_checkpoint.h, .c        the index on disk, written in slices
 //     log_recover.h, .c           from what a stop left to an engine that serves
-//     log_replay.h, .c            the part of it that reads frames
+//     log_files.h, .c             which file is which segment
+//     log_replay.h, .c, log_stream.h, .c, log_apply.c, log_salvage.c
+//                                 the part of it that reads frames
 //     log_compact.c, log_drop.c   room: segments emptied, and reused; a vnode dropped
 //
 // A write goes three ways at once: the record is appended to the open frame of the hot head, it is
@@ -135,6 +137,7 @@ struct log_segment {
     uint8_t state; // enum log_segment_state
     bool dirty;    // written to since it was last made durable
     bool stuck;    // compaction could not empty it
+    bool cut;      // its file has not the size that it should: it is made anew before it is used
 };
 
 // A record read from disk. When it has arrived it stays at hand, in the table and with its segment

@@ -10,6 +10,7 @@
 
 enum {
     GROUP_BYTES = 8,
+    LAST_BYTES = 32, // of the last block before its counts
     // Of log for each byte of index before the next checkpoint, and at least so much.
     APPENDED_A_INDEX_BYTE = 16,
 };
@@ -341,13 +342,15 @@ static void last_block(struct log_checkpoint *task)
     const size_t counts_bytes = (size_t)engine->options.vnodes * 2 * sizeof task->counts[0];
     const uint32_t vnodes = engine->options.vnodes;
 
-    CHECK(CHECKPOINT_HEADER_BYTES + 16 + counts_bytes <= CHECKPOINT_BLOCK_BYTES);
+    CHECK(CHECKPOINT_HEADER_BYTES + LAST_BYTES + counts_bytes <= CHECKPOINT_BLOCK_BYTES);
     task->last = true;
     memset(task->block + task->bytes, 0, 16);
     memcpy(task->block + task->bytes, &task->entries, 8);
     memcpy(task->block + task->bytes + 8, &vnodes, 4);
-    memcpy(task->block + task->bytes + 16, task->counts, counts_bytes);
-    task->bytes += (uint32_t)(16 + counts_bytes);
+    memcpy(task->block + task->bytes + 16, &task->sequence, 8);
+    memcpy(task->block + task->bytes + 24, &engine->options.hash_seed, 8);
+    memcpy(task->block + task->bytes + LAST_BYTES, task->counts, counts_bytes);
+    task->bytes += (uint32_t)(LAST_BYTES + counts_bytes);
     block_write(task);
 }
 
@@ -430,6 +433,9 @@ static bool load_last(struct load *load, struct codec_reader *reader)
     const uint32_t vnodes = codec_read_u32(reader);
 
     (void)codec_read_u32(reader);
+    const uint64_t sequence = codec_read_u64(reader);
+    const uint64_t hash_seed = codec_read_u64(reader);
+
     if (reader->failed || entries != load->entries || vnodes != engine->options.vnodes) {
         return false;
     }
@@ -437,8 +443,13 @@ static bool load_last(struct load *load, struct codec_reader *reader)
         engine->vnodes[i].tombstones = codec_read_u64(reader);
         engine->vnodes[i].with_expiry = codec_read_u64(reader);
     }
+    if (reader->failed) {
+        return false;
+    }
+    engine->checkpoint_sequence = sequence;
+    engine->options.hash_seed = hash_seed;
     load->last = true;
-    return !reader->failed;
+    return true;
 }
 
 static int load_block(struct load *load, const uint8_t *block)
@@ -452,14 +463,9 @@ static int load_block(struct load *load, const uint8_t *block)
     const uint32_t block_number = codec_read_u32(&reader);
     const uint32_t bytes = codec_read_u32(&reader);
 
-    if (memcmp(found_magic.bytes, magic, sizeof magic) != 0) {
-        return -EBADMSG;
-    }
-    if (version > LOG_VERSION) {
-        return -EPROTONOSUPPORT;
-    }
-    if (version == 0 || last > 1 || number != load->number || block_number != load->blocks ||
-        bytes < CHECKPOINT_HEADER_BYTES || bytes > CHECKPOINT_BLOCK_BYTES ||
+    if (memcmp(found_magic.bytes, magic, sizeof magic) != 0 || version != LOG_VERSION || last > 1 ||
+        number != load->number || block_number != load->blocks || bytes < CHECKPOINT_HEADER_BYTES ||
+        bytes > CHECKPOINT_BLOCK_BYTES ||
         XXH3_64bits_withSeed(block + 16, bytes - 16, load->engine->log_id) != checksum) {
         return -EBADMSG;
     }

@@ -21,8 +21,11 @@
 //                    entries of one bucket, 8 bytes each: engines/index.h, with a payload of length
 //                    class and location
 //
-// The last block has, instead of groups: all entries 8, vnodes 4, zero 4; for each vnode tombstones
-// 8 and records with expiry 8, as they were at the beginning.
+// The last block has, instead of groups: all entries 8, vnodes 4, zero 4; the frame after which
+// replay begins 8, the seed of hash_key() 8; for each vnode tombstones 8 and records with expiry 8,
+// as they were at the beginning. So a checkpoint is of use also where the manifest is lost.
+//
+// A block of a newer version than its manifest's is a damaged one.
 #pragma once
 
 #include "core/io.h"
@@ -49,8 +52,9 @@ bool log_checkpoint_busy(const struct log_engine *engine);
 // Whether enough was appended since the last one.
 bool log_checkpoint_due(const struct log_engine *engine);
 
-// Loads the checkpoint of that number into an empty index: 0, -ENOENT, -EBADMSG, or -errno. Waits
-// in io_turn(): only while the engine opens. What was inserted stays where it fails.
+// Loads the checkpoint of that number into an empty index, and sets the engine's
+// checkpoint_sequence and hash seed from it: 0, -ENOENT, -EBADMSG, or -errno. Waits in io_turn():
+// only while the engine opens. What was inserted stays where it fails.
 int log_checkpoint_load(struct log_engine *engine, uint64_t number);
 
 int log_checkpoint_open(struct log_engine *engine);

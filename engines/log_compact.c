@@ -284,7 +284,7 @@ static void compaction_done(struct io_op *op, int32_t result)
 {
     struct log_compaction *const task = (struct log_compaction *)(void *)op;
 
-    if (result <= 0) {
+    if (result < LOG_BLOCK_BYTES) {
         // What cannot be read stays where it is.
         task->engine->corrupt_records++;
         victim_end(task);

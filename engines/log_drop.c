@@ -107,13 +107,12 @@ bool log_drop_step(struct log_engine *engine, uint32_t budget)
     while (engine->dropped != NULL && seen < budget) {
         struct log_dropped *const dropped = engine->dropped;
 
-        if (dropped->table.entries != 0) {
+        if (dropped->table.buckets != 0) {
             seen +=
                 1 + (uint32_t)index_shed(&engine->index, &dropped->table, entry_dropped, engine);
             continue;
         }
         engine->dropped = dropped->next;
-        index_table_close(&engine->index, &dropped->table);
         memory_free(dropped);
     }
     return engine->dropped != NULL;

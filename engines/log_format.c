@@ -2,7 +2,7 @@
 
 #include "core/codec.h"
 
-enum { CHECKSUM_FROM = 16 };
+enum { FRAME_ID_AT = 80, CHECKSUM_FROM = 16 };
 
 static const uint8_t frame_magic[4] = {'r', 'l', 'F', 'R'};
 
@@ -66,12 +66,9 @@ enum log_frame_status log_frame_open(struct slice bytes, uint64_t log_id,
         header.log_id != log_id) {
         return LOG_FRAME_NONE;
     }
-    if (version > LOG_VERSION) {
-        return LOG_FRAME_NEWER;
-    }
     header.offset = block * (uint32_t)LOG_BLOCK_BYTES;
     *ret_header = header;
-    if (version == 0 || header_bytes != LOG_FRAME_HEADER_BYTES || zero != 0 ||
+    if (version != LOG_VERSION || header_bytes != LOG_FRAME_HEADER_BYTES || zero != 0 ||
         block >= LOG_SEGMENT_BYTES_MAX / LOG_BLOCK_BYTES || header.segment >= LOG_SEGMENTS_MAX ||
         header.bytes < LOG_FRAME_HEADER_BYTES || header.bytes > LOG_SEGMENT_BYTES_MAX) {
         return LOG_FRAME_DAMAGED;
@@ -81,6 +78,20 @@ enum log_frame_status log_frame_open(struct slice bytes, uint64_t log_id,
     }
     return frame_checksum(bytes.bytes, header.bytes, log_id) == header.checksum ? LOG_FRAME_VALID
                                                                                 : LOG_FRAME_DAMAGED;
+}
+
+bool log_frame_is_any(struct slice bytes)
+{
+    return bytes.size >= LOG_FRAME_HEADER_BYTES &&
+           memcmp(bytes.bytes, frame_magic, sizeof frame_magic) == 0;
+}
+
+uint64_t log_frame_id(const uint8_t *frame)
+{
+    uint64_t log_id;
+
+    memcpy(&log_id, frame + FRAME_ID_AT, sizeof log_id);
+    return log_id;
 }
 
 static uint8_t *put(uint8_t *to, const void *bytes, size_t size)
@@ -174,6 +185,32 @@ bool log_record_parse(struct slice bytes, struct log_record *ret_record)
     record.key = slice_of(from, key_bytes);
     record.object[0] = slice_of(from + key_bytes, object_bytes);
     record.bytes = (uint32_t)size;
+    *ret_record = record;
+    return true;
+}
+
+bool log_record_parse_damaged(struct slice bytes, struct log_record *ret_record)
+{
+    if (bytes.size < LOG_RECORD_HEADER_BYTES) {
+        return false;
+    }
+    const uint8_t *const at = bytes.bytes;
+    const uint32_t flags = at[4];
+    const size_t header = LOG_RECORD_HEADER_BYTES + ((flags & LOG_EXPIRES) != 0 ? 8U : 0U) +
+                          ((flags & LOG_STAMPED) != 0 ? 8U : 0U);
+    struct log_record record = {.kind = (enum log_kind)(flags & LOG_KIND_MASK)};
+    uint16_t vnode;
+    uint16_t key_bytes;
+
+    memcpy(&record.replaces, at + 5, 5);
+    memcpy(&vnode, at + 10, 2);
+    memcpy(&key_bytes, at + 12, 2);
+    if (record.kind < LOG_VALUE || record.kind > LOG_REMOVAL || header + key_bytes > bytes.size) {
+        return false;
+    }
+    record.vnode = vnode;
+    record.key = slice_of(at + header, key_bytes);
+    record.bytes = (uint32_t)bytes.size;
     *ret_record = record;
     return true;
 }

@@ -150,14 +150,19 @@ enum log_frame_status {
     LOG_FRAME_VALID,
     LOG_FRAME_NONE,    // no header: other bytes, or of another log
     LOG_FRAME_CUT,     // a header that asks for more bytes than there are
-    LOG_FRAME_DAMAGED, // a header whose checksum does not hold
-    LOG_FRAME_NEWER,   // of a version that this program does not know
+    LOG_FRAME_DAMAGED, // a header whose checksum does not hold, or of another version than ours: a
+                       // newer program's log is told by its manifest
 };
 
 // Looks at `bytes`, which begin on a block's border, for a frame of this log. The header is set for
-// all but NONE and NEWER; of a DAMAGED or CUT one nothing is sure.
+// all but NONE; of a DAMAGED or CUT one nothing is sure.
 enum log_frame_status log_frame_open(struct slice bytes, uint64_t log_id,
                                      struct log_frame_header *ret_header);
+
+// Whether bytes begin as a frame of whatever log does; and the id of that log, of which nothing is
+// sure.
+bool log_frame_is_any(struct slice bytes);
+uint64_t log_frame_id(const uint8_t *frame);
 
 // What a frame of `bytes` takes in its segment.
 static inline uint32_t log_frame_span(uint32_t bytes)
@@ -204,6 +209,10 @@ bool log_record_read(struct slice bytes, uint64_t seed, struct log_record *ret_r
 
 // The same without the checksum, for records in frames whose own was verified.
 bool log_record_parse(struct slice bytes, struct log_record *ret_record);
+
+// What a record of exactly these bytes, whose checksum does not hold, says of its vnode and key.
+// Nothing in it is sure. False when it cannot be one.
+bool log_record_parse_damaged(struct slice bytes, struct log_record *ret_record);
 
 // Calls `each` for the records of a valid frame, in order, with the offset of each in the segment.
 // False when it is not made as it says. `each` returns false to stop.

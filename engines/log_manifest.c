@@ -16,7 +16,7 @@ void log_manifest_write(uint8_t *bytes, const struct log_manifest *manifest)
 
     codec_write_bytes(&writer, manifest_magic, sizeof manifest_magic);
     codec_write_u16(&writer, LOG_VERSION);
-    codec_write_u16(&writer, 0);
+    codec_write_u16(&writer, (uint16_t)~LOG_VERSION);
     codec_write_u64(&writer, 0);
     codec_write_u64(&writer, manifest->log_id);
     codec_write_u64(&writer, manifest->hash_seed);
@@ -68,7 +68,7 @@ int log_manifest_read(struct slice bytes, struct log_manifest *ret_manifest)
     struct log_manifest manifest;
     const struct slice magic = codec_read_bytes(&reader, sizeof manifest_magic);
     const uint16_t version = codec_read_u16(&reader);
-    const uint16_t zero = codec_read_u16(&reader);
+    const uint16_t complement = codec_read_u16(&reader);
     const uint64_t checksum = codec_read_u64(&reader);
 
     manifest.log_id = codec_read_u64(&reader);
@@ -86,13 +86,14 @@ int log_manifest_read(struct slice bytes, struct log_manifest *ret_manifest)
     manifest.segments = codec_read_u32(&reader);
     const uint32_t zeros = codec_read_u32(&reader);
 
-    if (reader.failed || memcmp(magic.bytes, manifest_magic, sizeof manifest_magic) != 0) {
+    if (reader.failed || memcmp(magic.bytes, manifest_magic, sizeof manifest_magic) != 0 ||
+        (version ^ complement) != UINT16_MAX) {
         return -EBADMSG;
     }
     if (version > LOG_VERSION) {
         return -EPROTONOSUPPORT;
     }
-    if (version == 0 || zero != 0 || zeros != 0 || manifest.segments > LOG_SEGMENTS_MAX ||
+    if (version == 0 || zeros != 0 || manifest.segments > LOG_SEGMENTS_MAX ||
         bytes.size != log_manifest_bytes(manifest.segments) ||
         hash_checksum(bytes.bytes + CHECKSUM_FROM, bytes.size - CHECKSUM_FROM) != checksum ||
         manifest.segment_bytes > LOG_SEGMENT_BYTES_MAX || manifest.segment_bytes == 0 ||

@@ -6,7 +6,7 @@
 //     offset  bytes  what
 //     0       4      magic "rlMF"
 //     4       2      version, 1
-//     6       2      zero
+//     6       2      the version's complement, which tells a newer version from a damaged one
 //     8       8      checksum: XXH3 of all that follows
 //     16      8      id of the log
 //     24      8      seed of hash_key()

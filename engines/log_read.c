@@ -196,7 +196,8 @@ static int read_verify(const struct log_read *read)
     struct log_engine *const engine = read->engine;
     const uint64_t seed = log_record_seed_at(engine, read->location);
 
-    if (!log_record_read(slice_of(read->bytes + read->from, read->size - read->from), seed,
+    if (read->got < read->from ||
+        !log_record_read(slice_of(read->bytes + read->from, read->got - read->from), seed,
                          &record) ||
         record.vnode >= engine->options.vnodes) {
         engine->corrupt_records++;
@@ -334,13 +335,14 @@ static void read_done(struct io_op *op, int32_t result)
 {
     struct log_read *const read = (struct log_read *)(void *)op;
     struct log_engine *const engine = read->engine;
-    int error = result < 0 ? result : result == 0 ? -EIO : 0;
+    int error = result < 0 ? result : 0;
 
     if (error == 0) {
         read->got += (uint32_t)result;
         engine->disk_read_bytes += (uint32_t)result;
-        if (read->got < read->size) {
-            read->got &= ~(uint32_t)(LOG_BLOCK_BYTES - 1);
+        // O_DIRECT goes on from whole blocks only: less than that is the file's end, of one that
+        // was cut.
+        if (read->got < read->size && result != 0 && result % LOG_BLOCK_BYTES == 0) {
             read_submit(read);
             return;
         }

@@ -4,6 +4,7 @@
 #include "core/wait.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
+#include "engines/log_files.h"
 #include "engines/log_manifest.h"
 #include "engines/log_replay.h"
 
@@ -16,14 +17,6 @@ enum { MANIFEST_BYTES_MAX = 2 << 20 };
 static_assert(LOG_MANIFEST_HEADER_BYTES + LOG_SEGMENTS_MAX * LOG_MANIFEST_SEGMENT_BYTES <=
                   MANIFEST_BYTES_MAX,
               "a manifest is read whole");
-
-static void complain(struct log_recovery *report, const char *text)
-{
-    report->damages++;
-    if (report->say != NULL) {
-        report->say(report->context, text);
-    }
-}
 
 // The manifest ----------------------------------------------------------------------------------
 
@@ -100,40 +93,13 @@ static int adopt(struct log_engine *engine, struct slice bytes)
         struct log_manifest_segment entry;
 
         if (!log_manifest_read_segment(bytes, i, &entry)) {
+            memset(engine->segments, 0, engine->segment_top * sizeof engine->segments[0]);
+            engine->segment_top = 0;
             return -EBADMSG;
         }
         adopt_segment(engine, &entry);
     }
     return 0;
-}
-
-// Files of segments -------------------------------------------------------------------------------
-
-// A segment whose file cannot be opened is damage: what was in it is gone, and all else is served.
-static void open_files(struct log_engine *engine, struct log_recovery *report)
-{
-    char path[LOG_PATH_BYTES];
-    char text[LOG_REPORT_TEXT_MAX];
-
-    for (uint32_t i = 0; i < engine->segment_top; i++) {
-        struct log_segment *const segment = &engine->segments[i];
-
-        if (segment->state == LOG_SEGMENT_ABSENT) {
-            continue;
-        }
-        log_segment_path(engine, path, i);
-        segment->fd = wait_open(engine->options.io, path, IO_OPEN_WRITE | IO_OPEN_DIRECT);
-        if (segment->fd < 0) {
-            (void)snprintf(text, sizeof text, "segment-%05u cannot be opened: error %d", i,
-                           -segment->fd);
-            if (segment->state != LOG_SEGMENT_SPARE) {
-                complain(report, text);
-            }
-            segment->fd = -1;
-            segment->state =
-                segment->state == LOG_SEGMENT_SPARE ? LOG_SEGMENT_MAKING : LOG_SEGMENT_BAD;
-        }
-    }
 }
 
 // The index ---------------------------------------------------------------------------------------
@@ -143,37 +109,84 @@ static void forget_index(struct log_engine *engine)
     for (uint32_t i = 0; i < engine->options.vnodes; i++) {
         struct log_vnode *const vnode = &engine->vnodes[i];
 
-        while (vnode->table.entries != 0) {
+        while (vnode->table.buckets != 0) {
             (void)index_shed(&engine->index, &vnode->table, log_ignore_entry, NULL);
         }
         vnode->tombstones = vnode->with_expiry = 0;
     }
 }
 
+// A checkpoint is removed when the manifest names a newer one. So where it is gone, and a newer one
+// is there, it is the manifest that has come back from earlier.
+static bool is_outdated(struct log_engine *engine)
+{
+    const uint64_t newest = log_files_checkpoint(engine, UINT64_MAX);
+    const bool outdated =
+        newest > engine->checkpoint_number && log_checkpoint_load(engine, newest) == 0;
+
+    forget_index(engine);
+    return outdated;
+}
+
+// -ESTALE: the manifest is older than the files.
 static int load_and_replay(struct log_engine *engine, struct log_recovery *report)
 {
-    char text[LOG_REPORT_TEXT_MAX];
-    bool careful = false;
-    uint64_t after = engine->checkpoint_sequence;
-
     if (engine->checkpoint_number != 0) {
         const int error = log_checkpoint_load(engine, engine->checkpoint_number);
 
-        if (error == -EPROTONOSUPPORT || error == -ENOMEM) {
+        if (error == -ENOMEM) {
             return error;
         }
+        if (error == -ENOENT && is_outdated(engine)) {
+            return -ESTALE;
+        }
         if (error != 0) {
-            (void)snprintf(text, sizeof text,
-                           "checkpoint %" PRIu64
-                           " cannot be read (error %d): the index is made anew from all segments",
-                           engine->checkpoint_number, -error);
-            complain(report, text);
+            log_complain(report,
+                         "checkpoint %" PRIu64
+                         " cannot be read (%s): the index is made anew from all segments",
+                         engine->checkpoint_number, strerror(-error));
             forget_index(engine);
-            careful = true;
-            after = 0;
+            return log_replay(engine, REPLAY_ALL, report);
         }
     }
-    return log_replay(engine, after, careful, report);
+    return log_replay(engine, REPLAY_AFTER_CHECKPOINT, report);
+}
+
+// The newest checkpoint that can be read, if there is one.
+static int load_any_checkpoint(struct log_engine *engine, struct log_recovery *report)
+{
+    uint64_t number = log_files_checkpoint(engine, UINT64_MAX);
+
+    engine->checkpoint_next = number + 1;
+    for (; number != 0; number = log_files_checkpoint(engine, number)) {
+        const int error = log_checkpoint_load(engine, number);
+
+        if (error == 0 || error == -ENOMEM) {
+            engine->checkpoint_number = number;
+            return error;
+        }
+        log_complain(report, "checkpoint %" PRIu64 " cannot be read (%s)", number,
+                     strerror(-error));
+        forget_index(engine);
+    }
+    return 0;
+}
+
+// A log whose manifest is lost, or older than its segments.
+static int find_log(struct log_engine *engine, struct log_recovery *report, bool *ret_empty)
+{
+    int error = log_files_find(engine, report, ret_empty);
+
+    engine->checkpoint_number = engine->checkpoint_sequence = 0;
+    if (error != 0 || *ret_empty) {
+        return error;
+    }
+    error = load_any_checkpoint(engine, report);
+    return error != 0 ? error
+                      : log_replay(engine,
+                                   engine->checkpoint_number != 0 ? REPLAY_AFTER_CHECKPOINT
+                                                                  : REPLAY_ALL_UNKNOWN,
+                                   report);
 }
 
 static void count_live(void *context, uint64_t entry)
@@ -209,7 +222,8 @@ static void settle_segments(struct log_engine *engine)
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         struct log_segment *const segment = &engine->segments[i];
 
-        if (segment->state == LOG_SEGMENT_HEAD && segment->sequence_last == 0) {
+        if (segment->state == LOG_SEGMENT_HEAD && segment->sequence_last == 0 &&
+            segment->live_bytes == 0) {
             segment->state = LOG_SEGMENT_SPARE; // nothing of its present use was written
         } else if (segment->state == LOG_SEGMENT_HEAD) {
             log_segment_seal(engine, i);
@@ -236,38 +250,19 @@ static int sync_replayed(struct log_engine *engine)
     return error;
 }
 
-// A new log
-// ----------------------------------------------------------------------------------------
-
-static bool other_file(void *context, const char *name)
-{
-    bool *const ret_found = context;
-
-    *ret_found = strncmp(name, "segment-", 8) == 0 || strncmp(name, "checkpoint-", 11) == 0;
-    return !*ret_found;
-}
+// A new log ---------------------------------------------------------------------------------------
 
 static int begin_anew(struct log_engine *engine, struct log_recovery *report)
 {
-    struct io *const io = engine->options.io;
-    bool found = false;
-    int error = io_list(io, engine->options.directory, other_file, &found);
-
-    if (error != 0 || found) {
-        // Segments without a manifest: somebody's data, which a new log would write over.
-        return error != 0 ? error : -EBADMSG;
-    }
-    error = io_entropy(io, &engine->log_id, sizeof engine->log_id);
     report->fresh = true;
     engine->epoch = 1;
     engine->stamp = 1;
     engine->checkpoint_next = 1;
     engine->segment_bytes = engine->options.segment_bytes;
-    return error;
+    return io_entropy(engine->options.io, &engine->log_id, sizeof engine->log_id);
 }
 
-// All
-// ----------------------------------------------------------------------------------------------
+// All ---------------------------------------------------------------------------------------------
 
 // Makes the names in the directory above durable: this one's may be new.
 static int sync_parent(struct log_engine *engine)
@@ -328,6 +323,46 @@ static int wait_ready(struct log_engine *engine)
     return engine->failed;
 }
 
+// The manifest is gone, damaged (-EBADMSG) or too old (-ESTALE): the files tell what it should.
+static int recover_without(struct log_engine *engine, int why, struct log_recovery *report)
+{
+    bool empty;
+
+    engine->stamp = 1;
+    if (why == -ESTALE) {
+        log_complain(report, "MANIFEST is older than the segments: they are taken for what they "
+                             "say themselves");
+    }
+    const int error = find_log(engine, report, &empty);
+
+    if (why == -EBADMSG || (why == -ENOENT && error == 0 && !empty)) {
+        log_complain(report, "MANIFEST %s: the segments are taken for what they say themselves",
+                     why == -ENOENT ? "is missing" : "is damaged");
+    }
+    return error == 0 && empty ? begin_anew(engine, report) : error;
+}
+
+static int recover_with(struct log_engine *engine, struct slice bytes, struct log_recovery *report)
+{
+    bool stale = false;
+    int error = adopt(engine, bytes);
+
+    if (error == 0) {
+        error = log_files_open(engine, report, &stale);
+    }
+    if (error == -EBADMSG) {
+        return recover_without(engine, error, report);
+    }
+    if (error == 0) {
+        error = stale ? -ESTALE : load_and_replay(engine, report);
+    }
+    if (error == -ESTALE) {
+        log_files_close(engine);
+        error = recover_without(engine, error, report);
+    }
+    return error;
+}
+
 int log_recover(struct log_engine *engine, struct log_recovery *report)
 {
     struct slice bytes = {0};
@@ -337,20 +372,27 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
         return error;
     }
     error = manifest_load(engine, &bytes);
-    if (error == -ENOENT) {
-        error = begin_anew(engine, report);
-    } else if (error == 0) {
-        error = adopt(engine, bytes);
+    if (error == 0) {
+        error = recover_with(engine, bytes, report);
         memory_free((void *)(uintptr_t)bytes.bytes);
-        if (error == 0) {
-            open_files(engine, report);
-            error = load_and_replay(engine, report);
-        }
-        error = error != 0 ? error : sync_replayed(engine);
-        if (error == 0) {
-            engine->written = engine->durable = engine->sequence;
-            settle_segments(engine);
-        }
+    } else if (error == -ENOENT) {
+        error = recover_without(engine, error, report);
     }
-    return error != 0 ? error : wait_ready(engine);
+    if (error != 0) {
+        return error;
+    }
+    if (!report->fresh) {
+        error = sync_replayed(engine);
+        if (error != 0) {
+            return error;
+        }
+        engine->written = engine->durable = engine->sequence;
+        settle_segments(engine);
+    }
+    error = wait_ready(engine);
+    if (error == 0 && report->damages != 0) {
+        // What was read past damages is made the truth, and not read past them again.
+        log_checkpoint_begin(engine);
+    }
+    return error;
 }

@@ -20,418 +20,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-enum { STREAM_BYTES = 2 * LOG_FRAME_CAPACITY };
-
-// The frames of one segment, one after another.
-struct stream {
-    uint32_t segment;
-    uint32_t offset; // of `frame` in the segment
-    uint32_t end;    // where the bytes read end
-    uint32_t begin;  // where they begin
-    uint8_t *bytes;  // STREAM_BYTES while it is open
-    const uint8_t *frame;
-    struct log_frame_header header; // of `frame`
-    uint64_t sequence_max;          // frames beyond it do not count
-    bool ended;
-};
-
-struct recovery {
-    struct log_engine *engine;
-    struct log_recovery *report;
-    struct stream *streams;
-    uint32_t stream_count;
-    uint64_t expected;   // sequence of the next frame
-    bool expected_known; // false where replay begins with whatever there is
-    bool careful;
-    uint8_t *twin; // a buffer for a record that is compared
-    int error;
-};
-
-static void complain(struct recovery *recovery, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void complain(struct recovery *recovery, const char *format, ...)
-{
-    struct log_recovery *const report = recovery->report;
-    va_list arguments;
-
-    report->damages++;
-    if (report->say == NULL) {
-        return;
-    }
-    char text[LOG_REPORT_TEXT_MAX];
-
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    report->say(report->context, text);
-}
-
-// Streams ----------------------------------------------------------------------------------------
-
-// Makes sure that at least `bytes` from the stream's offset on are in memory, as far as the segment
-// has them.
-static int stream_fill(struct recovery *recovery, struct stream *stream, uint32_t bytes)
-{
-    struct log_engine *const engine = recovery->engine;
-    const uint32_t left = engine->segment_bytes - stream->offset;
-    uint32_t got;
-
-    bytes = bytes < left ? bytes : left;
-    if (stream->offset >= stream->begin && stream->offset + bytes <= stream->end) {
-        return 0;
-    }
-    const uint32_t wanted = left < STREAM_BYTES ? left : STREAM_BYTES;
-    const int error = wait_read_some(engine->options.io, engine->segments[stream->segment].fd,
-                                     stream->bytes, wanted, stream->offset, &got);
-
-    if (error != 0) {
-        return error;
-    }
-    stream->begin = stream->offset;
-    stream->end = stream->offset + got;
-    return 0;
-}
-
-// Whether a frame of this segment's present use begins at the stream's offset.
-static bool stream_look(struct recovery *recovery, struct stream *stream, bool *ret_damaged)
-{
-    struct log_engine *const engine = recovery->engine;
-    const struct log_segment *const segment = &engine->segments[stream->segment];
-    struct log_frame_header header;
-
-    *ret_damaged = false;
-    if (stream_fill(recovery, stream, LOG_BLOCK_BYTES) != 0) {
-        *ret_damaged = true;
-        return false;
-    }
-    if (stream->end <= stream->offset) {
-        return false;
-    }
-    const uint8_t *const at = stream->bytes + (stream->offset - stream->begin);
-    enum log_frame_status status =
-        log_frame_open(slice_of(at, stream->end - stream->offset), engine->log_id, &header);
-
-    if (status == LOG_FRAME_NEWER) {
-        recovery->error = -EPROTONOSUPPORT;
-        return false;
-    }
-    if (status == LOG_FRAME_NONE || header.generation != segment->generation ||
-        header.segment != stream->segment || header.offset != stream->offset) {
-        return false;
-    }
-    if (status == LOG_FRAME_CUT &&
-        stream_fill(recovery, stream, log_frame_span(header.bytes)) == 0) {
-        status = log_frame_open(slice_of(stream->bytes + (stream->offset - stream->begin),
-                                         stream->end - stream->offset),
-                                engine->log_id, &header);
-    }
-    if (status != LOG_FRAME_VALID) {
-        *ret_damaged = true;
-        return false;
-    }
-    stream->header = header;
-    stream->frame = stream->bytes + (stream->offset - stream->begin);
-    return true;
-}
-
-// Goes to the next valid frame from the stream's offset on.
-static void stream_seek(struct recovery *recovery, struct stream *stream)
-{
-    struct log_engine *const engine = recovery->engine;
-    bool damaged;
-
-    while (stream->offset < engine->segment_bytes && recovery->error == 0) {
-        if (stream_look(recovery, stream, &damaged)) {
-            if (stream->header.sequence > stream->sequence_max) {
-                break; // cut off by an earlier recovery
-            }
-            return;
-        }
-        stream->offset += LOG_BLOCK_BYTES;
-    }
-    stream->ended = true;
-    memory_free(stream->bytes);
-    stream->bytes = NULL;
-}
-
-static int stream_begin(struct recovery *recovery, struct stream *stream)
-{
-    stream->bytes = memory_allocate_aligned(STREAM_BYTES, LOG_BLOCK_BYTES);
-    if (stream->bytes == NULL) {
-        return recovery->error = -ENOMEM;
-    }
-    stream->begin = stream->end = 0;
-    stream_seek(recovery, stream);
-    return recovery->error;
-}
-
-// Keeps the header of its next frame, and not the memory.
-static void stream_rest(struct stream *stream)
-{
-    memory_free(stream->bytes);
-    stream->bytes = NULL;
-    stream->frame = NULL;
-}
-
-static void stream_next(struct recovery *recovery, struct stream *stream)
-{
-    stream->offset += log_frame_span(stream->header.bytes);
-    stream_seek(recovery, stream);
-}
-
-// Careful replay ---------------------------------------------------------------------------------
-
-// Reads the record at a location into `twin`: 0, -EBADMSG, or -errno.
-static int read_record(struct recovery *recovery, uint64_t payload, struct log_record *ret_record)
-{
-    struct log_engine *const engine = recovery->engine;
-    const uint64_t location = payload & LOG_PAYLOAD_WHERE;
-    const uint32_t number = log_location_segment(location);
-    const uint32_t offset = (uint32_t)log_location_offset(location);
-    const uint32_t begin = offset & ~(uint32_t)(LOG_BLOCK_BYTES - 1);
-    const uint32_t from = offset - begin;
-    uint32_t size = log_frame_span(from + log_class_bytes(log_payload_class(payload)));
-
-    size = size < engine->segment_bytes - begin ? size : engine->segment_bytes - begin;
-    if (engine->segments[number].fd < 0) {
-        return -ENOENT;
-    }
-    const int error =
-        wait_read(engine->options.io, engine->segments[number].fd, recovery->twin, size, begin);
-
-    if (error != 0) {
-        return error;
-    }
-    return log_record_read(slice_of(recovery->twin + from, size - from),
-                           log_record_seed_at(engine, location), ret_record)
-               ? 0
-               : -EBADMSG;
-}
-
-struct stamp_search {
-    uint64_t offset;
-    uint64_t stamp; // 0: not found
-};
-
-static bool stamp_each(void *context, const struct log_record *record, uint64_t stamp,
-                       uint64_t offset)
-{
-    struct stamp_search *const search = context;
-
-    (void)record;
-    search->stamp = offset == search->offset ? stamp : 0;
-    return offset < search->offset;
-}
-
-// The stamp of the record at a location, by way of its frame; 0 when that is damaged.
-static uint64_t stamp_at(struct recovery *recovery, uint64_t location)
-{
-    struct stream stream = {
-        .segment = log_location_segment(location),
-        .sequence_max = UINT64_MAX,
-    };
-    struct stamp_search search = {.offset = log_location_offset(location)};
-
-    if (stream_begin(recovery, &stream) != 0) {
-        return 0;
-    }
-    while (!stream.ended && stream.offset + stream.header.bytes <= search.offset) {
-        stream_next(recovery, &stream);
-    }
-    if (!stream.ended) {
-        log_frame_each(stream.frame, &stream.header, stamp_each, &search);
-    }
-    memory_free(stream.bytes);
-    return search.stamp;
-}
-
-// The entry of the record's key, found by reading what may be it.
-static uint64_t *find_by_key(struct recovery *recovery, const struct log_record *record,
-                             uint64_t hash)
-{
-    struct log_engine *const engine = recovery->engine;
-    struct index_probe probe;
-    struct log_record other;
-    uint64_t *slot;
-
-    index_probe_begin(&engine->index, &engine->vnodes[record->vnode].table, hash, &probe);
-    while ((slot = index_probe_next(&engine->index, &probe)) != NULL) {
-        if (read_record(recovery, index_payload(*slot), &other) == 0 &&
-            other.vnode == record->vnode && other.key.size == record->key.size &&
-            (other.key.size == 0 ||
-             memcmp(other.key.bytes, record->key.bytes, other.key.size) == 0)) {
-            return slot;
-        }
-    }
-    return NULL;
-}
-
-// Applying records -------------------------------------------------------------------------------
-
-static void count(struct log_engine *engine, uint32_t vnode, bool tombstone, bool expires,
-                  uint64_t change)
-{
-    engine->vnodes[vnode].tombstones += tombstone ? change : 0;
-    engine->vnodes[vnode].with_expiry += expires ? change : 0;
-}
-
-static void apply_counts(struct log_engine *engine, const struct log_record *record)
-{
-    if (record->stamp == 0) { // what moves changes nothing
-        if (record->replaces != LOG_LOCATION_NONE) {
-            count(engine, record->vnode, (record->replaces & LOG_REPLACES_TOMBSTONE) != 0,
-                  (record->replaces & LOG_REPLACES_EXPIRY) != 0, UINT64_MAX);
-        }
-        if (record->kind != LOG_REMOVAL) {
-            count(engine, record->vnode, record->kind == LOG_TOMBSTONE, record->expire_ms != 0, 1);
-        }
-    }
-}
-
-static void apply_drop(struct recovery *recovery, const struct log_record *record)
-{
-    struct log_engine *const engine = recovery->engine;
-    struct log_vnode *const vnode = &engine->vnodes[record->vnode];
-
-    while (vnode->table.entries != 0) {
-        (void)index_shed(&engine->index, &vnode->table, log_ignore_entry, NULL);
-    }
-    vnode->tombstones = vnode->with_expiry = 0;
-}
-
-static void apply_removal(struct recovery *recovery, const struct log_record *record, uint64_t hash,
-                          uint64_t stamp)
-{
-    struct log_engine *const engine = recovery->engine;
-    uint64_t *slot = log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE);
-
-    if (slot == NULL && recovery->careful) {
-        slot = find_by_key(recovery, record, hash);
-        // One that was moved may be behind a record that was put after it.
-        if (slot != NULL && record->stamp != 0 &&
-            stamp_at(recovery, index_payload(*slot) & LOG_PAYLOAD_WHERE) > stamp) {
-            slot = NULL;
-        }
-    }
-    if (slot != NULL) {
-        index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
-    }
-}
-
-static bool apply_value(struct recovery *recovery, const struct log_record *record, uint64_t hash,
-                        uint64_t location)
-{
-    struct log_engine *const engine = recovery->engine;
-    struct index_table *const table = &engine->vnodes[record->vnode].table;
-    const uint64_t payload = log_payload(location, log_class(record->bytes));
-    uint64_t *old =
-        record->replaces == LOG_LOCATION_NONE
-            ? NULL
-            : log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE);
-
-    if (log_slot_of(engine, record->vnode, hash, location) != NULL) {
-        if (old != NULL) { // the checkpoint was ahead, and an earlier frame has come after it
-            index_remove(&engine->index, table, hash, old);
-        }
-        return true;
-    }
-    if (old == NULL && recovery->careful) {
-        old = find_by_key(recovery, record, hash);
-    }
-    if (old != NULL) {
-        *old = index_entry(index_fingerprint(&engine->index, hash), payload);
-        return true;
-    }
-    return index_insert(&engine->index, table, hash, payload);
-}
-
-struct frame_apply {
-    struct recovery *recovery;
-    const struct log_frame_header *header;
-    bool known; // the checkpoint has it: it is only counted
-};
-
-// What the segment that is being looked through holds. Of a sealed one the manifest knows it.
-static void note_record(struct log_engine *engine, struct log_segment *segment,
-                        const struct log_record *record, uint64_t stamp)
-{
-    engine->stamp = stamp >= engine->stamp ? stamp + 1 : engine->stamp;
-    if (segment->state != LOG_SEGMENT_HEAD) {
-        return;
-    }
-    if (record->kind == LOG_VALUE || record->kind == LOG_TOMBSTONE) {
-        segment->stamp_min = stamp < segment->stamp_min ? stamp : segment->stamp_min;
-        segment->filled_bytes += log_class_bytes(log_class(record->bytes));
-    } else if (stamp > segment->removal_stamp_max) {
-        segment->removal_stamp_max = stamp;
-    }
-}
-
-static bool apply_record(void *context, const struct log_record *record, uint64_t stamp,
-                         uint64_t offset)
-{
-    struct frame_apply *const apply = context;
-    struct recovery *const recovery = apply->recovery;
-    struct log_engine *const engine = recovery->engine;
-    const uint32_t number = apply->header->segment;
-
-    if (record->bytes > log_class_bytes(LOG_CLASSES - 1)) {
-        complain(recovery, "segment-%05u at %" PRIu64 ": a record of %u bytes, which is too large",
-                 number, offset, record->bytes);
-        return true;
-    }
-    note_record(engine, &engine->segments[number], record, stamp);
-    if (apply->known) {
-        return true;
-    }
-    if (record->vnode >= engine->options.vnodes) {
-        complain(recovery, "segment-%05u at %" PRIu64 ": a record of vnode %u, of %u", number,
-                 offset, record->vnode, engine->options.vnodes);
-        return true;
-    }
-    recovery->report->records++;
-    apply_counts(engine, record);
-    if (record->kind == LOG_DROP) {
-        apply_drop(recovery, record);
-    } else if (record->kind == LOG_REMOVAL) {
-        apply_removal(recovery, record, log_hash(engine, record->key), stamp);
-    } else if (!apply_value(recovery, record, log_hash(engine, record->key),
-                            log_location(number, offset))) {
-        recovery->error = -ENOMEM;
-    }
-    return recovery->error == 0;
-}
-
-static int apply_frame(struct recovery *recovery, const struct stream *stream, bool known)
-{
-    struct log_engine *const engine = recovery->engine;
-    struct log_segment *const segment = &engine->segments[stream->segment];
-    struct frame_apply apply = {.recovery = recovery, .header = &stream->header, .known = known};
-
-    if (!log_frame_each(stream->frame, &stream->header, apply_record, &apply)) {
-        complain(recovery, "segment-%05u at %u: a frame whose records are not as it says",
-                 stream->segment, stream->offset);
-    }
-    if (segment->sequence_first == 0) {
-        segment->sequence_first = stream->header.sequence;
-    }
-    segment->sequence_last = stream->header.sequence;
-    segment->used = stream->offset + log_frame_span(stream->header.bytes);
-    engine->chain = stream->header.checksum;
-    if (!known) {
-        recovery->report->frames++;
-        recovery->report->bytes += stream->header.bytes;
-    }
-    return recovery->error;
-}
 
 // The run of frames ------------------------------------------------------------------------------
 
-// The open stream with the smallest sequence, NULL when all have ended.
+// The open stream with the smallest sequence, NULL when all have ended. Of two runs' frames with
+// one sequence the later run's counts: the earlier run's was cut off.
 static struct stream *stream_first(struct recovery *recovery)
 {
     struct stream *first = NULL;
@@ -439,7 +32,9 @@ static struct stream *stream_first(struct recovery *recovery)
     for (uint32_t i = 0; i < recovery->stream_count; i++) {
         struct stream *const stream = &recovery->streams[i];
 
-        if (!stream->ended && (first == NULL || stream->header.sequence < first->header.sequence)) {
+        if (!stream->ended && (first == NULL || stream->header.sequence < first->header.sequence ||
+                               (stream->header.sequence == first->header.sequence &&
+                                stream->header.epoch > first->header.epoch))) {
             first = stream;
         }
     }
@@ -449,68 +44,127 @@ static struct stream *stream_first(struct recovery *recovery)
 // Whether any frame from here on says that the missing one was durable. Reads all of them.
 static bool was_durable(struct recovery *recovery, uint64_t sequence)
 {
-    for (uint32_t i = 0; i < recovery->stream_count; i++) {
+    for (uint32_t i = 0; i < recovery->stream_count && recovery->durable < sequence; i++) {
         struct stream look = recovery->streams[i];
-        bool durable = false;
 
         if (look.ended) {
             continue;
         }
         look.bytes = NULL;
-        if (stream_begin(recovery, &look) != 0) {
-            return true; // recovery fails
-        }
-        while (!look.ended && !durable) {
-            durable = look.header.durable >= sequence;
-            stream_next(recovery, &look);
-        }
-        memory_free(look.bytes);
-        if (durable) {
+        recovery->error = stream_begin(&look);
+        if (recovery->error != 0) {
             return true;
         }
+        while (!look.ended && recovery->durable < sequence) {
+            if (look.header.durable > recovery->durable) {
+                recovery->durable = look.header.durable;
+            }
+            stream_next(&look);
+        }
+        stream_rest(&look);
     }
-    return false;
+    return recovery->durable >= sequence;
+}
+
+static void salvage_holes(struct recovery *recovery)
+{
+    for (uint32_t i = 0; i < recovery->stream_count; i++) {
+        struct stream *const stream = &recovery->streams[i];
+
+        if (stream->hole_from != stream->hole_to) {
+            log_salvage(recovery, stream);
+        }
+    }
+}
+
+// Frames from the expected one on are not there. False where the log ends before them: they were
+// written and never acknowledged.
+static bool pass_gap(struct recovery *recovery, uint64_t next)
+{
+    // Where files are known to be damaged that is why, and what is there counts.
+    if (!recovery->damaged && !was_durable(recovery, recovery->expected)) {
+        return false;
+    }
+    if (next - 1 > recovery->whole_from) {
+        const uint64_t from = recovery->expected > recovery->whole_from ? recovery->expected
+                                                                        : recovery->whole_from + 1;
+
+        log_complain(recovery->report, "frames %" PRIu64 " to %" PRIu64 " are missing or damaged",
+                     from, next - 1);
+    }
+    recovery->careful = true;
+    salvage_holes(recovery);
+    return recovery->error == 0;
+}
+
+// After the last frame: what is behind it was durable, or in a file that was cut, or was torn.
+static void end_run(struct recovery *recovery)
+{
+    if (recovery->durable >= recovery->expected) {
+        (void)pass_gap(recovery, recovery->durable + 1);
+    }
+    for (uint32_t i = 0; i < recovery->stream_count && recovery->error == 0; i++) {
+        struct stream *const stream = &recovery->streams[i];
+
+        if (stream->hole_from != stream->hole_to &&
+            recovery->engine->segments[stream->segment].cut) {
+            recovery->careful = true;
+            log_salvage(recovery, stream);
+        } else if (!recovery->report->torn) {
+            recovery->report->torn = log_salvage_would(recovery, stream);
+        }
+    }
+}
+
+static int replay_frame(struct recovery *recovery, struct stream *stream, bool known)
+{
+    if (known && stream->hole_from != stream->hole_to) {
+        log_complain(recovery->report,
+                     "segment-%05u at %u: %u bytes are damaged; the index leads to what was there",
+                     stream->segment, stream->hole_from, stream->hole_to - stream->hole_from);
+    }
+    stream->hole_from = stream->hole_to;
+    const int error = log_apply_frame(recovery, stream, known);
+
+    recovery->epoch = stream->header.epoch;
+    stream_next(stream);
+    return error;
 }
 
 static int replay(struct recovery *recovery)
 {
     struct stream *stream;
 
-    while ((stream = stream_first(recovery)) != NULL) {
+    while ((stream = stream_first(recovery)) != NULL && recovery->error == 0) {
         const uint64_t sequence = stream->header.sequence;
 
-        if (stream->bytes == NULL && stream_begin(recovery, stream) != 0) {
-            break;
-        }
-        if (sequence < recovery->expected) { // the checkpoint has it
-            (void)apply_frame(recovery, stream, true);
-            stream_next(recovery, stream);
+        if (stream->bytes == NULL) {
+            recovery->error = stream_begin(stream);
             continue;
         }
-        if (sequence > recovery->expected) {
-            if (recovery->expected_known && !was_durable(recovery, recovery->expected)) {
-                recovery->report->torn = true;
-                return recovery->error;
-            }
-            if (recovery->error != 0) {
-                return recovery->error;
-            }
-            if (recovery->expected_known) {
-                complain(recovery,
-                         "frames %" PRIu64 " to %" PRIu64
-                         " are missing or damaged, though they were durable",
-                         recovery->expected, sequence - 1);
-            }
-            recovery->careful = true;
+        if (stream->header.epoch < recovery->epoch) { // cut off when a later run began
+            stream_next(stream);
+            continue;
         }
-        const int error = apply_frame(recovery, stream, false);
-
-        if (error != 0) {
-            return error;
+        if (sequence > recovery->expected && !pass_gap(recovery, sequence)) {
+            recovery->report->torn = true;
+            break;
         }
-        recovery->expected = sequence + 1;
-        recovery->expected_known = true;
-        stream_next(recovery, stream);
+        if (recovery->error == 0) {
+            recovery->error = replay_frame(recovery, stream, sequence < recovery->expected);
+        }
+        if (sequence >= recovery->expected) {
+            recovery->expected = sequence + 1;
+        }
+    }
+    if (stream == NULL && recovery->error == 0) {
+        end_run(recovery);
+    }
+    if (recovery->report->torn && recovery->error == 0) {
+        log_remark(recovery->report,
+                   "the log ends with frame %" PRIu64
+                   ": what was written after it was torn by the stop, and is not used",
+                   recovery->expected - 1);
     }
     return recovery->error;
 }
@@ -531,25 +185,34 @@ static int open_streams(struct recovery *recovery, uint64_t after)
         struct stream *const stream = &recovery->streams[recovery->stream_count++];
 
         *stream = (struct stream){
+            .engine = engine,
             .segment = i,
+            .limit = sealed && segment->used < engine->segment_bytes ? segment->used
+                                                                     : engine->segment_bytes,
             .sequence_max = sealed ? segment->sequence_last : UINT64_MAX,
         };
-        if (stream_begin(recovery, stream) != 0) {
-            return recovery->error;
+        const int error = stream_begin(stream);
+
+        if (error != 0) {
+            return error;
         }
         stream_rest(stream);
     }
     return 0;
 }
 
-int log_replay(struct log_engine *engine, uint64_t after, bool careful, struct log_recovery *report)
+int log_replay(struct log_engine *engine, enum replay_from from, struct log_recovery *report)
 {
+    const uint64_t after = from == REPLAY_AFTER_CHECKPOINT ? engine->checkpoint_sequence : 0;
     struct recovery recovery = {
         .engine = engine,
         .report = report,
         .expected = after + 1,
-        .expected_known = !careful,
-        .careful = careful,
+        .durable = engine->checkpoint_sequence,
+        .whole_from = from == REPLAY_ALL_UNKNOWN ? UINT64_MAX : engine->checkpoint_sequence,
+        .damaged = report->damages != 0,
+        .careful = from != REPLAY_AFTER_CHECKPOINT,
+        .scratch = from != REPLAY_AFTER_CHECKPOINT,
     };
 
     recovery.streams =
@@ -563,10 +226,17 @@ int log_replay(struct log_engine *engine, uint64_t after, bool careful, struct l
     if (error == 0) {
         error = replay(&recovery);
     }
-    for (uint32_t i = 0; i < recovery.stream_count; i++) {
-        memory_free(recovery.streams[i].bytes);
+    if (error == 0 && recovery.careful) {
+        log_apply_overtaken(&recovery);
     }
-    engine->sequence = recovery.expected - 1;
+    for (uint32_t i = 0; i < recovery.stream_count; i++) {
+        stream_rest(&recovery.streams[i]);
+    }
+    memory_free(recovery.overtaken);
+    // Frames that a checkpoint has seen are not numbered again, also where they are gone.
+    engine->sequence = recovery.expected - 1 > engine->checkpoint_sequence
+                           ? recovery.expected - 1
+                           : engine->checkpoint_sequence;
     memory_free(recovery.streams);
     memory_free(recovery.twin);
     return error;

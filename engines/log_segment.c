@@ -367,6 +367,12 @@ static void preparation_begin(struct log_engine *engine)
 
     if (pick_spare(engine, &task->number)) {
         engine->segments_spare--;
+        if (engine->segments[task->number].cut) { // recovery has found it so
+            engine->segments[task->number].cut = false;
+            engine->segments[task->number].state = LOG_SEGMENT_MAKING;
+            preparation_begin(engine);
+            return;
+        }
         task->step = PREPARATION_MANIFEST;
         preparation_go(task);
         return;

@@ -413,6 +413,40 @@ uint8_t *sim_node_file(struct sim_node *node, const char *path, size_t *ret_size
     return bytes;
 }
 
+static void make_durable(struct sim_inode *inode)
+{
+    sim_snapshot_commit(sim_snapshot_take(inode, 0, UINT64_MAX));
+}
+
+void sim_node_put_file(struct sim_node *node, const char *path, const uint8_t *bytes, size_t size)
+{
+    char directory[SIM_NAME_BYTES_MAX + 1] = "/";
+    const size_t parent = (size_t)(strrchr(path, '/') - path);
+    struct sim_inode *inode = NULL;
+
+    CHECK(parent < sizeof directory && size <= UINT32_MAX);
+    memcpy(directory, path, parent);
+    if (sim_disk_find(node->disk, directory, &inode) != 0) {
+        CHECK(sim_disk_create(node->disk, directory, SIM_INODE_DIRECTORY, &inode) == 0);
+    }
+    struct sim_inode *const parent_inode = inode;
+
+    if (sim_disk_find(node->disk, path, &inode) != 0) {
+        CHECK(sim_disk_create(node->disk, path, SIM_INODE_FILE, &inode) == 0);
+    }
+    sim_inode_truncate(inode, 0);
+    sim_inode_write(inode, bytes, (uint32_t)size, 0);
+    make_durable(inode);
+    make_durable(parent_inode);
+    sim_inode_put(inode);
+    sim_inode_put(parent_inode);
+}
+
+int sim_node_list(struct sim_node *node, const char *path, io_list_fn *each, void *context)
+{
+    return sim_disk_list(node->disk, path, each, context);
+}
+
 void sim_world_close(struct sim_world *world)
 {
     sim_clients_close(world);

@@ -160,3 +160,9 @@ int sim_node_descriptors(const struct sim_node *node);
 // The content of a file, as a reader would see it; NULL when there is none. To be freed with
 // free().
 uint8_t *sim_node_file(struct sim_node *node, const char *path, size_t *ret_size);
+
+// Makes a file, durable in all, with that content. Its directory is made if it is not there.
+void sim_node_put_file(struct sim_node *node, const char *path, const uint8_t *bytes, size_t size);
+
+// Calls `each` for the names in a directory. 0 or -errno.
+int sim_node_list(struct sim_node *node, const char *path, io_list_fn *each, void *context);

@@ -1,0 +1,462 @@
+#include "engines/log_replay.h"
+
+#include "core/memory.h"
+#include "core/wait.h"
+#include "engines/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static void say(struct log_recovery *report, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+static void say(struct log_recovery *report, const char *format, va_list arguments)
+{
+    char text[LOG_REPORT_TEXT_MAX];
+
+    if (report->say != NULL) {
+        (void)vsnprintf(text, sizeof text, format, arguments);
+        report->say(report->context, text);
+    }
+}
+
+void log_complain(struct log_recovery *report, const char *format, ...)
+{
+    va_list arguments;
+
+    report->damages++;
+    va_start(arguments, format);
+    say(report, format, arguments);
+    va_end(arguments);
+}
+
+void log_remark(struct log_recovery *report, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(report, format, arguments);
+    va_end(arguments);
+}
+
+// Careful replay ---------------------------------------------------------------------------------
+
+// Reads the record at a location into `twin`: 0, -EBADMSG, or -errno.
+static int read_record(struct recovery *recovery, uint64_t payload, struct log_record *ret_record)
+{
+    struct log_engine *const engine = recovery->engine;
+    const uint64_t location = payload & LOG_PAYLOAD_WHERE;
+    const uint32_t number = log_location_segment(location);
+    const uint32_t offset = (uint32_t)log_location_offset(location);
+    const uint32_t begin = offset & ~(uint32_t)(LOG_BLOCK_BYTES - 1);
+    const uint32_t from = offset - begin;
+    uint32_t size = log_frame_span(from + log_class_bytes(log_payload_class(payload)));
+
+    size = size < engine->segment_bytes - begin ? size : engine->segment_bytes - begin;
+    if (engine->segments[number].fd < 0) {
+        return -ENOENT;
+    }
+    uint32_t got;
+    const int error = wait_read_some(engine->options.io, engine->segments[number].fd,
+                                     recovery->twin, size, begin, &got);
+
+    if (error != 0) {
+        return error;
+    }
+    return got > from && log_record_read(slice_of(recovery->twin + from, got - from),
+                                         log_record_seed_at(engine, location), ret_record)
+               ? 0
+               : -EBADMSG;
+}
+
+struct stamp_search {
+    uint64_t offset;
+    uint64_t stamp; // 0: not found
+};
+
+static bool stamp_each(void *context, const struct log_record *record, uint64_t stamp,
+                       uint64_t offset)
+{
+    struct stamp_search *const search = context;
+
+    (void)record;
+    search->stamp = offset == search->offset ? stamp : 0;
+    return offset < search->offset;
+}
+
+// The stamp of the record at a location, by way of its frame; 0 when that is damaged.
+static uint64_t stamp_at(struct recovery *recovery, uint64_t location)
+{
+    struct stream stream = {
+        .engine = recovery->engine,
+        .segment = log_location_segment(location),
+        .limit = recovery->engine->segment_bytes,
+        .sequence_max = UINT64_MAX,
+    };
+    struct stamp_search search = {.offset = log_location_offset(location)};
+
+    if (stream_begin(&stream) != 0) {
+        return 0;
+    }
+    while (!stream.ended && stream.offset + stream.header.bytes <= search.offset) {
+        stream_next(&stream);
+    }
+    if (!stream.ended) {
+        log_frame_each(stream.frame, &stream.header, stamp_each, &search);
+    }
+    stream_rest(&stream);
+    return search.stamp;
+}
+
+static bool is_same_key(const struct log_record *record, const struct log_record *other)
+{
+    return other->vnode == record->vnode && other->key.size == record->key.size &&
+           (other->key.size == 0 ||
+            memcmp(other->key.bytes, record->key.bytes, other->key.size) == 0);
+}
+
+// The entry of the record's key, found by reading what may be it. One that cannot be read is taken
+// for it: of no use to any other key, it would stand before this one. Its kind is 0 then.
+static uint64_t *find_by_key(struct recovery *recovery, const struct log_record *record,
+                             uint64_t hash, struct log_record *ret_other)
+{
+    struct log_engine *const engine = recovery->engine;
+    struct index_probe probe;
+    uint64_t *unreadable = NULL;
+    uint64_t *slot;
+
+    index_probe_begin(&engine->index, &engine->vnodes[record->vnode].table, hash, &probe);
+    while ((slot = index_probe_next(&engine->index, &probe)) != NULL) {
+        if (read_record(recovery, index_payload(*slot), ret_other) != 0) {
+            unreadable = slot;
+        } else if (is_same_key(record, ret_other)) {
+            return slot;
+        }
+    }
+    *ret_other = (struct log_record){0};
+    return unreadable;
+}
+
+// Applying records -------------------------------------------------------------------------------
+
+// What was lost may have been counted: no count goes below zero.
+static void count(struct log_engine *engine, uint32_t vnode, bool tombstone, bool expires,
+                  bool more)
+{
+    struct log_vnode *const counts = &engine->vnodes[vnode];
+
+    if (tombstone && (more || counts->tombstones != 0)) {
+        counts->tombstones += more ? 1 : UINT64_MAX;
+    }
+    if (expires && (more || counts->with_expiry != 0)) {
+        counts->with_expiry += more ? 1 : UINT64_MAX;
+    }
+}
+
+static void count_replaced(struct log_engine *engine, const struct log_record *record)
+{
+    if (record->replaces != LOG_LOCATION_NONE) {
+        count(engine, record->vnode, (record->replaces & LOG_REPLACES_TOMBSTONE) != 0,
+              (record->replaces & LOG_REPLACES_EXPIRY) != 0, false);
+    }
+}
+
+static void count_new(struct log_engine *engine, const struct log_record *record)
+{
+    if (record->kind != LOG_REMOVAL) {
+        count(engine, record->vnode, record->kind == LOG_TOMBSTONE, record->expire_ms != 0, true);
+    }
+}
+
+static void apply_drop(struct recovery *recovery, const struct log_record *record)
+{
+    struct log_engine *const engine = recovery->engine;
+    struct log_vnode *const vnode = &engine->vnodes[record->vnode];
+
+    while (vnode->table.buckets != 0) {
+        (void)index_shed(&engine->index, &vnode->table, log_ignore_entry, NULL);
+    }
+    vnode->tombstones = vnode->with_expiry = 0;
+}
+
+// What the record takes the place of, NULL for none. Where replay starts from nothing, what goes is
+// counted here.
+static uint64_t *find_old(struct recovery *recovery, const struct log_record *record, uint64_t hash,
+                          struct log_record *ret_other)
+{
+    struct log_engine *const engine = recovery->engine;
+    uint64_t *old =
+        record->replaces == LOG_LOCATION_NONE
+            ? NULL
+            : log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE);
+
+    *ret_other = (struct log_record){.kind = LOG_VALUE};
+    if (old != NULL && recovery->scratch && record->stamp == 0) {
+        count_replaced(engine, record);
+    } else if (old != NULL && recovery->scratch) { // moved: as it was
+        count(engine, record->vnode, record->kind == LOG_TOMBSTONE, record->expire_ms != 0, false);
+    } else if (old == NULL && recovery->careful) {
+        old = find_by_key(recovery, record, hash, ret_other);
+        if (old != NULL && recovery->scratch) {
+            count(engine, record->vnode, ret_other->kind == LOG_TOMBSTONE,
+                  ret_other->expire_ms != 0, false);
+        }
+    }
+    return old;
+}
+
+bool log_is_newer(struct recovery *recovery, const struct log_record *record, uint64_t stamp)
+{
+    struct log_engine *const engine = recovery->engine;
+
+    if (record->vnode >= engine->options.vnodes || record->kind == LOG_DROP) {
+        return false;
+    }
+    const uint64_t hash = log_hash(engine, record->key);
+    struct log_record other;
+
+    if (record->replaces != LOG_LOCATION_NONE &&
+        log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE) != NULL) {
+        return true;
+    }
+    const uint64_t *const slot = find_by_key(recovery, record, hash, &other);
+
+    return slot == NULL || other.kind == 0 ||
+           stamp_at(recovery, index_payload(*slot) & LOG_PAYLOAD_WHERE) < stamp;
+}
+
+static void apply_removal(struct recovery *recovery, const struct log_record *record, uint64_t hash,
+                          uint64_t stamp)
+{
+    struct log_engine *const engine = recovery->engine;
+    struct log_record other;
+    uint64_t *slot = find_old(recovery, record, hash, &other);
+
+    // One that was moved may be behind a record that was put after it.
+    if (slot != NULL && record->stamp != 0 &&
+        (other.kind == 0 || stamp_at(recovery, index_payload(*slot) & LOG_PAYLOAD_WHERE) > stamp)) {
+        slot = NULL;
+    }
+    if (slot != NULL) {
+        index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
+    }
+}
+
+static bool note_overtaken(struct recovery *recovery, uint32_t vnode, uint64_t hash,
+                           uint64_t location)
+{
+    if (recovery->overtaken_count == recovery->overtaken_capacity) {
+        const uint32_t capacity =
+            recovery->overtaken_capacity == 0 ? 256 : 2 * recovery->overtaken_capacity;
+        struct overtaken *const grown =
+            memory_resize(recovery->overtaken, capacity * sizeof grown[0]);
+
+        if (grown == NULL) {
+            return false;
+        }
+        recovery->overtaken = grown;
+        recovery->overtaken_capacity = capacity;
+    }
+    recovery->overtaken[recovery->overtaken_count++] =
+        (struct overtaken){.hash = hash, .location = location, .vnode = vnode};
+    return true;
+}
+
+// Whether an entry that may be of the same key leads to what cannot be read.
+static bool has_unreadable(struct recovery *recovery, const struct overtaken *overtaken)
+{
+    struct log_engine *const engine = recovery->engine;
+    struct index_probe probe;
+    struct log_record other;
+    const uint64_t *slot;
+
+    index_probe_begin(&engine->index, &engine->vnodes[overtaken->vnode].table, overtaken->hash,
+                      &probe);
+    while ((slot = index_probe_next(&engine->index, &probe)) != NULL) {
+        if ((index_payload(*slot) & LOG_PAYLOAD_WHERE) != overtaken->location &&
+            read_record(recovery, index_payload(*slot), &other) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void log_apply_overtaken(struct recovery *recovery)
+{
+    struct log_engine *const engine = recovery->engine;
+
+    for (uint32_t i = 0; i < recovery->overtaken_count; i++) {
+        const struct overtaken *const overtaken = &recovery->overtaken[i];
+        uint64_t *const slot =
+            log_slot_of(engine, overtaken->vnode, overtaken->hash, overtaken->location);
+
+        if (slot != NULL && has_unreadable(recovery, overtaken)) {
+            index_remove(&engine->index, &engine->vnodes[overtaken->vnode].table, overtaken->hash,
+                         slot);
+        }
+    }
+}
+
+static bool apply_value(struct recovery *recovery, const struct log_record *record, uint64_t hash,
+                        uint64_t location)
+{
+    struct log_engine *const engine = recovery->engine;
+    struct index_table *const table = &engine->vnodes[record->vnode].table;
+    const uint64_t payload = log_payload(location, log_class(record->bytes));
+    struct log_record other;
+
+    if (log_slot_of(engine, record->vnode, hash, location) != NULL) {
+        uint64_t *const old =
+            record->replaces == LOG_LOCATION_NONE
+                ? NULL
+                : log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE);
+
+        if (old != NULL) { // the checkpoint was ahead, and an earlier frame has come after it
+            index_remove(&engine->index, table, hash, old);
+        }
+        return true;
+    }
+    uint64_t *const old = find_old(recovery, record, hash, &other);
+
+    if (recovery->scratch) {
+        count_new(engine, record);
+    }
+    if (old != NULL) {
+        *old = index_entry(index_fingerprint(&engine->index, hash), payload);
+        return true;
+    }
+    if (!recovery->careful && record->replaces != LOG_LOCATION_NONE &&
+        !note_overtaken(recovery, record->vnode, hash, location)) {
+        return false;
+    }
+    return index_insert(&engine->index, table, hash, payload);
+}
+
+struct frame_apply {
+    struct recovery *recovery;
+    const struct log_frame_header *header;
+    bool known; // the checkpoint has it: it is only counted
+};
+
+// What the segment that is being looked through holds. Of a sealed one the manifest knows it.
+static void note_record(struct log_engine *engine, struct log_segment *segment,
+                        const struct log_record *record, uint64_t stamp)
+{
+    engine->stamp = stamp >= engine->stamp ? stamp + 1 : engine->stamp;
+    if (segment->state != LOG_SEGMENT_HEAD) {
+        return;
+    }
+    if (record->kind == LOG_VALUE || record->kind == LOG_TOMBSTONE) {
+        segment->stamp_min = stamp < segment->stamp_min ? stamp : segment->stamp_min;
+        segment->filled_bytes += log_class_bytes(log_class(record->bytes));
+    } else if (stamp > segment->removal_stamp_max) {
+        segment->removal_stamp_max = stamp;
+    }
+}
+
+// Whether a record that was read may be believed. What cannot be is told.
+static bool is_possible(struct recovery *recovery, const struct log_record *record,
+                        uint32_t segment, uint64_t offset)
+{
+    if (record->bytes > log_class_bytes(LOG_CLASSES - 1)) {
+        log_complain(recovery->report,
+                     "segment-%05u at %" PRIu64 ": a record of %u bytes, which is too large",
+                     segment, offset, record->bytes);
+        return false;
+    }
+    if (record->vnode >= recovery->engine->options.vnodes) {
+        log_complain(recovery->report, "segment-%05u at %" PRIu64 ": a record of vnode %u, of %u",
+                     segment, offset, record->vnode, recovery->engine->options.vnodes);
+        return false;
+    }
+    return true;
+}
+
+static void apply(struct recovery *recovery, const struct log_record *record, uint32_t segment,
+                  uint64_t offset, uint64_t stamp)
+{
+    struct log_engine *const engine = recovery->engine;
+
+    recovery->report->records++;
+    if (!recovery->scratch && record->stamp == 0) { // what moves changes nothing
+        count_replaced(engine, record);
+        count_new(engine, record);
+    }
+    if (record->kind == LOG_DROP) {
+        apply_drop(recovery, record);
+    } else if (record->kind == LOG_REMOVAL) {
+        apply_removal(recovery, record, log_hash(engine, record->key), stamp);
+    } else if (!apply_value(recovery, record, log_hash(engine, record->key),
+                            log_location(segment, offset))) {
+        recovery->error = -ENOMEM;
+    }
+}
+
+void log_apply_record(struct recovery *recovery, const struct log_record *record, uint32_t segment,
+                      uint64_t offset, uint64_t stamp)
+{
+    if (is_possible(recovery, record, segment, offset)) {
+        note_record(recovery->engine, &recovery->engine->segments[segment], record, stamp);
+        apply(recovery, record, segment, offset, stamp);
+    }
+}
+
+void log_apply_unreadable(struct recovery *recovery, const struct log_record *record,
+                          uint32_t segment, uint64_t offset)
+{
+    const bool careful = recovery->careful;
+
+    if (record->bytes <= log_class_bytes(LOG_CLASSES - 1) &&
+        record->vnode < recovery->engine->options.vnodes) {
+        recovery->careful = true;
+        if (!apply_value(recovery, record, log_hash(recovery->engine, record->key),
+                         log_location(segment, offset))) {
+            recovery->error = -ENOMEM;
+        }
+        recovery->careful = careful;
+    }
+}
+
+static bool apply_one(void *context, const struct log_record *record, uint64_t stamp,
+                      uint64_t offset)
+{
+    const struct frame_apply *const of = context;
+    struct recovery *const recovery = of->recovery;
+    struct log_engine *const engine = recovery->engine;
+
+    if (of->known) {
+        note_record(engine, &engine->segments[of->header->segment], record, stamp);
+    } else {
+        log_apply_record(recovery, record, of->header->segment, offset, stamp);
+    }
+    return recovery->error == 0;
+}
+
+int log_apply_frame(struct recovery *recovery, const struct stream *stream, bool known)
+{
+    struct log_engine *const engine = recovery->engine;
+    struct log_segment *const segment = &engine->segments[stream->segment];
+    struct frame_apply apply = {.recovery = recovery, .header = &stream->header, .known = known};
+
+    if (!log_frame_each(stream->frame, &stream->header, apply_one, &apply)) {
+        log_complain(recovery->report,
+                     "segment-%05u at %u: a frame whose records are not as it says",
+                     stream->segment, stream->offset);
+    }
+    if (segment->sequence_first == 0) {
+        segment->sequence_first = stream->header.sequence;
+    }
+    segment->sequence_last = stream->header.sequence;
+    segment->used = stream->offset + log_frame_span(stream->header.bytes);
+    engine->chain = stream->header.checksum;
+    if (stream->header.durable > recovery->durable) {
+        recovery->durable = stream->header.durable;
+    }
+    if (!known) {
+        recovery->report->frames++;
+        recovery->report->bytes += stream->header.bytes;
+    }
+    return recovery->error;
+}

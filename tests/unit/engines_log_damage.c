@@ -1,0 +1,547 @@
+// Damaged directories of the log engine: never a wrong value, never a silent loss, never a crash.
+//
+// A random workload leaves a directory behind, by a stop or a crash. What a start makes of it
+// undamaged is the truth: each key's version, and where its newest record lies. Then copies of it
+// are damaged and opened. A key whose newest record has all its bytes must have its version. Any
+// other has it too, or reads as an error, or, where recovery has said that something is lost, shows
+// what it had before.
+#include "tests/unit/engines_log_image.h"
+
+enum {
+    IMAGES = 6,
+    DAMAGES_AN_IMAGE = 12,
+    PAGE_BYTES = 4096,
+};
+
+enum damage {
+    DAMAGE_CUT,
+    DAMAGE_FLIP,
+    DAMAGE_ZERO,
+    DAMAGE_GARBAGE,
+    DAMAGE_SWAP,
+    DAMAGE_DUPLICATE,
+    DAMAGE_STRAY,
+    DAMAGE_MISSING,
+    DAMAGE_STALE,
+    DAMAGES,
+};
+
+static const char *const damage_names[DAMAGES] = {
+    "cut",        "flipped bit", "zeroed page", "overwritten page", "swapped", "copied over",
+    "one copied", "missing",     "stale",
+};
+
+// Where a record lies; no bytes: nowhere.
+struct place {
+    char file[32];
+    uint32_t offset;
+    uint32_t bytes;
+    uint64_t stamp;
+    uint64_t sequence; // of its frame
+};
+
+struct truth {
+    uint64_t version[IMAGE_KEYS]; // 0: absent
+    struct place value[IMAGE_KEYS];
+    struct place removal[IMAGE_KEYS]; // the newest one
+    uint64_t durable;                 // frames after it may have been in flight when all ended
+};
+
+struct tally {
+    uint64_t exact;
+    uint64_t errors;
+    uint64_t stale; // and said so
+    uint64_t refused;
+};
+
+// The workload ------------------------------------------------------------------------------------
+
+// `ret_stale` is how the directory was somewhere on the way.
+static void workload(uint64_t seed, struct image *ret_image, struct image *ret_stale)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct random random;
+    uint64_t version = 0;
+
+    random_seed(&random, seed);
+    bench_open(bench, seed, NULL);
+    cr_assert_eq(bench->error, 0);
+    const uint32_t rounds = 500 + (uint32_t)random_below(&random, 4000);
+    const uint32_t stale_at = (uint32_t)random_below(&random, rounds);
+    const bool saves = random_below(&random, 3) != 0;
+
+    *ret_stale = (struct image){0};
+    for (uint32_t i = 0; i < rounds; i++) {
+        const uint32_t number = (uint32_t)random_below(&random, IMAGE_KEYS);
+        const uint64_t kind = random_below(&random, 100);
+
+        if (kind < 80) {
+            (void)bench_put(bench, number, ++version);
+        } else if (kind < 95) {
+            (void)bench_remove(bench, number);
+        }
+        if (random_below(&random, 4) == 0) {
+            bench_turn(bench);
+        }
+        if (saves && random_below(&random, 800) == 0) {
+            engine_save(bench->engine);
+        }
+        if (random_below(&random, 2000) == 0) { // another run
+            bench_close(bench);
+            bench_open_engine(bench);
+            cr_assert_eq(bench->error, 0);
+        }
+        if (i == stale_at) {
+            image_take(bench->node, ret_stale);
+        }
+    }
+    switch (random_below(&random, 3)) {
+    case 0:
+        bench_close(bench);
+        break;
+    case 1:
+        bench_kill(bench, SIM_KILL);
+        break;
+    default:
+        bench_kill(bench, SIM_POWER_LOSS);
+        break;
+    }
+    image_take(bench->node, ret_image);
+    bench_done(bench);
+    free(bench);
+}
+
+// The truth ---------------------------------------------------------------------------------------
+
+struct seek {
+    struct truth *truth;
+    const struct log_frame_header *header;
+    const char *file;
+};
+
+static bool is_at(const struct place *place, const char *file, uint64_t offset)
+{
+    return place->bytes != 0 && place->offset == offset && strcmp(place->file, file) == 0;
+}
+
+static bool seek_record(void *context, const struct log_record *record, uint64_t stamp,
+                        uint64_t offset)
+{
+    const struct seek *const seek = context;
+    uint32_t number;
+
+    memcpy(&number, record->key.bytes, sizeof number);
+    if (is_at(&seek->truth->value[number], seek->file, offset)) {
+        seek->truth->value[number].sequence = seek->header->sequence;
+    }
+    if (record->kind == LOG_REMOVAL) {
+        struct place *const place = &seek->truth->removal[number];
+
+        if (stamp >= place->stamp) {
+            *place = (struct place){.offset = (uint32_t)offset,
+                                    .bytes = record->bytes,
+                                    .stamp = stamp,
+                                    .sequence = seek->header->sequence};
+            (void)snprintf(place->file, sizeof place->file, "%s", seek->file);
+        }
+    }
+    return true;
+}
+
+static void seek_records(const struct image *image, uint64_t log_id, struct truth *truth)
+{
+    for (uint32_t i = 0; i < image->count; i++) {
+        const struct file *const file = &image->files[i];
+        struct log_frame_header header;
+        struct seek seek = {.truth = truth, .header = &header, .file = file->name};
+
+        for (size_t at = 0; strncmp(file->name, "segment-", 8) == 0 && at < file->size;
+             at += PAGE_BYTES) {
+            if (log_frame_open(slice_of(file->bytes + at, file->size - at), log_id, &header) ==
+                LOG_FRAME_VALID) {
+                truth->durable = header.durable > truth->durable ? header.durable : truth->durable;
+                (void)log_frame_each(file->bytes + at, &header, seek_record, &seek);
+            }
+        }
+    }
+}
+
+static void find_place(const struct bench *bench, struct image *image, struct place *ret_place)
+{
+    const uint32_t offset = (uint32_t)log_location_offset(bench->location);
+    struct log_record record;
+
+    (void)snprintf(ret_place->file, sizeof ret_place->file, "segment-%05u",
+                   log_location_segment(bench->location));
+    const struct file *const file = image_find(image, ret_place->file);
+
+    cr_assert(log_record_parse(slice_of(file->bytes + offset, file->size - offset), &record));
+    ret_place->offset = offset;
+    ret_place->bytes = record.bytes;
+}
+
+static void find_truth(struct image *image, struct truth *ret_truth)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+
+    *ret_truth = (struct truth){0};
+    bench_open(bench, 1, image);
+    cr_assert_eq(bench->error, 0);
+    for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
+        const enum engine_status status = bench_get(bench, number, &ret_truth->version[number]);
+
+        cr_assert(status == ENGINE_OK || status == ENGINE_MISS);
+        if (status == ENGINE_OK) {
+            find_place(bench, image, &ret_truth->value[number]);
+        }
+    }
+    seek_records(image, log_engine_of(bench->engine)->log_id, ret_truth);
+    bench_done(bench);
+    free(bench);
+}
+
+// Damage ------------------------------------------------------------------------------------------
+
+// One of the files: half of the time any, else a segment.
+static struct file *pick(struct random *random, struct image *image, bool segment)
+{
+    for (;;) {
+        struct file *const file = &image->files[random_below(random, image->count)];
+
+        if (strncmp(file->name, "segment-", 8) == 0 || !segment) {
+            return file;
+        }
+    }
+}
+
+// A place in the part of the file that holds anything.
+static size_t somewhere(struct random *random, const struct file *file)
+{
+    size_t used = file->size;
+
+    while (used > 1 && file->bytes[used - 1] == 0) {
+        used--;
+    }
+    return random_below(random, used == 0 ? 1 : used);
+}
+
+static void overwrite_page(struct random *random, struct file *file, bool zero)
+{
+    const size_t at = somewhere(random, file) & ~(size_t)(PAGE_BYTES - 1);
+    const size_t size = file->size - at < PAGE_BYTES ? file->size - at : PAGE_BYTES;
+
+    for (size_t i = 0; i < size; i++) {
+        file->bytes[at + i] = zero ? 0 : (uint8_t)random_u64(random);
+    }
+}
+
+static void damage_name(struct random *random, struct image *image, enum damage damage,
+                        const struct image *stale)
+{
+    struct file *const file = pick(random, image, damage != DAMAGE_MISSING);
+    struct file *const other = pick(random, image, true);
+    char name[64];
+
+    switch (damage) {
+    case DAMAGE_SWAP:
+        memcpy(name, file->name, sizeof name);
+        memcpy(file->name, other->name, sizeof name);
+        memcpy(other->name, name, sizeof name);
+        return;
+    case DAMAGE_DUPLICATE:
+        // (A blank one says nothing of itself: the log ends before it, as far as anyone can tell.)
+        if (!log_frame_is_any(slice_of(file->bytes, file->size))) {
+            return;
+        }
+        image_put(image, other->name, file->bytes, file->size);
+        return;
+    case DAMAGE_STRAY:
+        (void)snprintf(name, sizeof name, "segment-%05u", (uint32_t)random_below(random, 12));
+        if (image_find(image, name) == NULL) {
+            image_put(image, name, file->bytes, file->size);
+        }
+        return;
+    case DAMAGE_MISSING:
+        image_remove(image, file);
+        return;
+    default:
+        break;
+    }
+    // Stale: the manifest or a checkpoint as it once was. (A segment that is being filled, brought
+    // back from earlier, is a log that ends earlier: nothing tells it from one.)
+    const struct file *old = &stale->files[random_below(random, stale->count)];
+
+    while (strncmp(old->name, "segment-", 8) == 0) {
+        old = &stale->files[random_below(random, stale->count)];
+    }
+    struct file *target = image_find(image, old->name);
+
+    if (strncmp(old->name, "checkpoint-", 11) == 0) {
+        for (uint32_t i = 0; i < image->count; i++) { // over the newest
+            target =
+                strncmp(image->files[i].name, "checkpoint-", 11) == 0 ? &image->files[i] : target;
+        }
+    }
+    image_put(image, target != NULL ? target->name : old->name, old->bytes, old->size);
+}
+
+static void inflict(struct random *random, struct image *image, enum damage damage,
+                    const struct image *stale)
+{
+    struct file *const file = pick(random, image, random_below(random, 2) == 0);
+
+    switch (damage) {
+    case DAMAGE_CUT:
+        file->size = somewhere(random, file);
+        return;
+    case DAMAGE_FLIP:
+        file->bytes[somewhere(random, file)] ^= (uint8_t)(1U << random_below(random, 8));
+        return;
+    case DAMAGE_ZERO:
+    case DAMAGE_GARBAGE:
+        overwrite_page(random, file, damage == DAMAGE_ZERO);
+        return;
+    default:
+        damage_name(random, image, damage, stale);
+        return;
+    }
+}
+
+static bool is_whole(struct image *image, struct image *before, const struct place *place)
+{
+    const struct file *const file = image_find(image, place->file);
+    const struct file *const old = image_find(before, place->file);
+
+    return place->bytes == 0 ||
+           (file != NULL && file->size >= place->offset + place->bytes &&
+            memcmp(file->bytes + place->offset, old->bytes + place->offset, place->bytes) == 0);
+}
+
+// What opens --------------------------------------------------------------------------------------
+
+static void check_key(struct bench *bench, struct image *damaged, struct image *before,
+                      const struct truth *truth, uint32_t number, struct tally *tally)
+{
+    const uint64_t right = truth->version[number];
+    const struct place *const place = right != 0 ? &truth->value[number] : &truth->removal[number];
+    // What was in flight may count as torn, if that is said.
+    const bool torn = place->sequence > truth->durable && strstr(bench->text, "torn") != NULL;
+    const bool whole = is_whole(damaged, before, place) && !torn;
+    uint64_t version;
+    const enum engine_status status = bench_get(bench, number, &version);
+
+    if (status != ENGINE_ERROR && version == right) {
+        tally->exact++;
+        return;
+    }
+    // A removal tells no more of a value that cannot be read whether that came before it.
+    cr_assert(!whole || (right == 0 && status == ENGINE_ERROR && bench->reports != 0),
+              "key %u is not damaged, has version %lu and reads %lu, status %d; said:\n%s", number,
+              (unsigned long)right, (unsigned long)version, status, bench->text);
+    if (status == ENGINE_ERROR) {
+        tally->errors++;
+        return;
+    }
+    cr_assert_lt(version, right != 0 ? right : UINT64_MAX, "key %u: %lu, which it never had",
+                 number, (unsigned long)version);
+    cr_assert_gt(bench->reports, 0, "key %u has lost version %lu and shows %lu, without a word",
+                 number, (unsigned long)right, (unsigned long)version);
+    tally->stale++;
+}
+
+// It works on, and what it shows stays: through writes, compaction, and a stop.
+static void check_going_on(struct bench *bench, struct random *random)
+{
+    uint64_t shown[IMAGE_KEYS];
+    enum engine_status status[IMAGE_KEYS];
+    uint64_t version = UINT64_C(1) << 32;
+
+    for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
+        status[number] = bench_get(bench, number, &shown[number]);
+    }
+    for (uint32_t i = 0; i < 100; i++) {
+        const uint32_t number = (uint32_t)random_below(random, IMAGE_KEYS);
+
+        if (bench_put(bench, number, ++version) == ENGINE_OK) {
+            status[number] = ENGINE_OK;
+            shown[number] = version;
+        }
+        bench_turn(bench);
+    }
+    log_verify(bench->engine);
+    bench_close(bench);
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0, "it opened once, and then not: %d", bench->error);
+    if (getenv("RLDB_TEST_SAY") != NULL) {
+        fprintf(stderr, "again:\n%s", bench->text);
+    }
+    for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
+        uint64_t now;
+        const enum engine_status again = bench_get(bench, number, &now);
+
+        cr_assert(again == status[number] && now == shown[number],
+                  "key %u had version %lu, status %d, and has %lu, status %d", number,
+                  (unsigned long)shown[number], status[number], (unsigned long)now, again);
+    }
+}
+
+static void check_damaged(struct image *damaged, struct image *before, const struct truth *truth,
+                          struct random *random, struct tally *tally)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+
+    bench_open(bench, random_u64(random), damaged);
+    if (getenv("RLDB_TEST_SAY") != NULL) {
+        fprintf(stderr, "open: %d\n%s", bench->error, bench->text);
+    }
+    cr_assert_eq(bench->error, 0, "a damaged directory was not opened: %d", bench->error);
+    for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
+        check_key(bench, damaged, before, truth, number, tally);
+    }
+    check_going_on(bench, random);
+    bench_done(bench);
+    free(bench);
+}
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *const text = getenv(name);
+
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+// The long form: RLDB_TEST_IMAGES directories, and RLDB_TEST_SEED for the first of them.
+Test(engines_log_damage, is_never_silent, .timeout = 3000)
+{
+    const uint64_t first = number_from("RLDB_TEST_SEED", 1);
+    const uint64_t images = number_from("RLDB_TEST_IMAGES", IMAGES);
+    struct tally tally[DAMAGES] = {0};
+
+    for (uint64_t seed = first; seed < first + images; seed++) {
+        struct image image;
+        struct image stale;
+        struct truth *const truth = malloc(sizeof *truth);
+
+        workload(seed, &image, &stale);
+        find_truth(&image, truth);
+        for (uint32_t i = 0; i < DAMAGES_AN_IMAGE; i++) {
+            struct random random;
+            struct image damaged;
+            const enum damage damage = (enum damage)((seed * DAMAGES_AN_IMAGE + i) % DAMAGES);
+
+            random_seed(&random, seed << 8 | i);
+            image_copy(&image, &damaged);
+            inflict(&random, &damaged, damage, &stale);
+            fprintf(stderr, "seed %lu, damage %u: %s\n", (unsigned long)seed, i,
+                    damage_names[damage]);
+            check_damaged(&damaged, &image, truth, &random, &tally[damage]);
+            image_free(&damaged);
+        }
+        free(truth);
+        image_free(&image);
+        image_free(&stale);
+    }
+    for (uint32_t i = 0; i < DAMAGES; i++) {
+        fprintf(stderr, "%-16s exact %lu, errors %lu, as before %lu\n", damage_names[i],
+                (unsigned long)tally[i].exact, (unsigned long)tally[i].errors,
+                (unsigned long)tally[i].stale);
+    }
+}
+
+// Forged files: their checksums hold, and what they say cannot be
+// -----------------------------------
+
+// A directory with some keys and no checkpoint, or one.
+static void simple_image(bool clean, struct image *ret_image)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+
+    bench_open(bench, 7, NULL);
+    for (uint32_t number = 0; number < 50; number++) {
+        cr_assert_eq(bench_put(bench, number, number + 1), ENGINE_OK);
+    }
+    for (uint32_t i = 0; i < 50; i++) {
+        bench_turn(bench);
+    }
+    if (clean) {
+        bench_close(bench);
+    } else {
+        bench_kill(bench, SIM_KILL);
+    }
+    image_take(bench->node, ret_image);
+    bench_done(bench);
+    free(bench);
+}
+
+// How many of the keys have what they should.
+static uint32_t open_forged(const struct image *image, const char *said)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    uint32_t right = 0;
+
+    bench_open(bench, 8, image);
+    cr_assert_eq(bench->error, 0);
+    cr_assert(strstr(bench->text, said) != NULL, "said:\n%s", bench->text);
+    for (uint32_t number = 0; number < 50; number++) {
+        uint64_t version;
+
+        right += bench_get(bench, number, &version) == ENGINE_OK && version == number + 1 ? 1 : 0;
+    }
+    log_verify(bench->engine);
+    bench_close(bench);
+    bench_done(bench);
+    free(bench);
+    return right;
+}
+
+Test(engines_log_damage, believes_no_vnode)
+{
+    struct image image;
+    struct log_frame_header header;
+    struct log_record record;
+
+    simple_image(false, &image);
+    uint8_t *const frame = image_find(&image, "segment-00000")->bytes;
+    const uint64_t log_id = log_frame_id(frame);
+
+    cr_assert_eq(log_frame_open(slice_of(frame, IMAGE_SEGMENT_BYTES), log_id, &header),
+                 LOG_FRAME_VALID);
+    uint8_t *const at = frame + LOG_FRAME_HEADER_BYTES;
+    uint8_t *const object = malloc(65536);
+
+    cr_assert(log_record_parse(slice_of(at, header.bytes - LOG_FRAME_HEADER_BYTES), &record));
+    memcpy(object, record.object[0].bytes, record.object[0].size);
+    record.object[0] = slice_of(object, record.object[0].size);
+    uint8_t key[IMAGE_KEY_BYTES];
+
+    memcpy(key, record.key.bytes, record.key.size);
+    record.key = slice_of(key, record.key.size);
+    record.vnode = 60000;
+    log_record_write(at, &record,
+                     log_record_seed(log_id, header.generation, LOG_FRAME_HEADER_BYTES));
+    log_frame_seal(frame, &header);
+    cr_assert_eq(open_forged(&image, "a record of vnode 60000"), 49);
+    free(object);
+    image_free(&image);
+}
+
+Test(engines_log_damage, believes_no_segment_number)
+{
+    struct image image;
+
+    simple_image(true, &image);
+    uint8_t *const block = image_find(&image, "checkpoint-0000000001")->bytes;
+    const uint64_t log_id = log_frame_id(image_find(&image, "segment-00000")->bytes);
+    uint64_t entry;
+    uint32_t bytes;
+
+    memcpy(&bytes, block + 28, sizeof bytes);
+    memcpy(&entry, block + 56, sizeof entry); // the first of the first group
+    entry |= UINT64_C(0x3fff) << LOG_OFFSET_BITS;
+    memcpy(block + 56, &entry, sizeof entry);
+    const uint64_t checksum = XXH3_64bits_withSeed(block + 16, bytes - 16, log_id);
+
+    memcpy(block + 8, &checksum, sizeof checksum);
+    cr_assert_eq(open_forged(&image, "checkpoint 1 cannot be read"), 50);
+    image_free(&image);
+}
