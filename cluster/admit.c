@@ -42,6 +42,24 @@ static bool admit_count(struct exec *x)
     return false;
 }
 
+// A command without keys looks at its arguments in one go, if it does not only repeat them.
+static bool admit_words(struct exec *x)
+{
+    const struct command *command = x->command;
+    bool looks = command->route == ROUTE_ALL ||
+                 (command->route == ROUTE_CONNECTION && (command->flags & COMMAND_STATELESS) == 0);
+    for (uint32_t i = 1; looks && i < x->argc; i++) {
+        if (x->argv[i].size > LIMIT_ADMIT_ARGUMENT_BYTES) {
+            char name[64];
+            command_full_name(command, name, sizeof name);
+            exec_errorf(x, "TOOLARGE an argument of '%s' may have up to %d bytes, this one has %zu",
+                        name, LIMIT_ADMIT_ARGUMENT_BYTES, x->argv[i].size);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool admit_known(struct exec *x)
 {
     const struct command *command = x->command;
@@ -245,7 +263,8 @@ bool request_admit(struct exec *x)
         return false;
     }
     bool admitted = admit_known(x);
-    admitted = admitted && admit_arity(x) && admit_count(x) && admit_user(x) && admit_sizes(x);
+    admitted = admitted && admit_arity(x) && admit_count(x) && admit_words(x) && admit_user(x) &&
+               admit_sizes(x);
     if (!admitted && x->command != NULL) {
         x->shard->stats.of[x->command->index].rejected++;
     }

@@ -175,6 +175,9 @@ void exec_error_arity(struct exec *x); // ERR wrong number of arguments for 'x' 
 void exec_error_subcommand(struct exec *x);
 bool exec_integer_32(struct exec *x, uint32_t at, int64_t *ret_value); // as Redis takes an int
 
+// For %.*s: as much of an argument as an error repeats. (Printing counts all that it is given.)
+int exec_shown(struct slice argument);
+
 // True when argv[at] is this word, whatever its case.
 bool exec_word(const struct exec *x, uint32_t at, const char *lower_case_word);
 

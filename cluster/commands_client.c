@@ -66,7 +66,7 @@ static void client_setname(struct exec *x)
     if (!session_name_valid(x->argv[2])) {
         exec_error(x, SESSION_ERROR_NAME);
     } else if (!session_set_name(x->client, x->argv[2])) {
-        exec_error(x, "ERR out of memory");
+        exec_error(x, session_text_error(x->argv[2]));
     } else {
         reply_ok(&x->reply);
     }
@@ -80,7 +80,7 @@ static void client_setinfo(struct exec *x)
     } else if (exec_word(x, 2, "lib-ver")) {
         text = &x->client->library_version;
     } else {
-        exec_errorf(x, "ERR Unrecognized option '%.*s'", (int)x->argv[2].size,
+        exec_errorf(x, "ERR Unrecognized option '%.*s'", exec_shown(x->argv[2]),
                     (const char *)x->argv[2].bytes);
         return;
     }
@@ -88,7 +88,7 @@ static void client_setinfo(struct exec *x)
         exec_errorf(x, "ERR %s cannot contain spaces, newlines or special characters.",
                     text == &x->client->library ? "lib-name" : "lib-ver");
     } else if (!session_set_text(text, x->argv[3])) {
-        exec_error(x, "ERR out of memory");
+        exec_error(x, session_text_error(x->argv[3]));
     } else {
         reply_ok(&x->reply);
     }

@@ -109,7 +109,7 @@ static bool client_list_valid(struct exec *x)
         if (client_type_word(x, 3) != TYPE_UNKNOWN) {
             return true;
         }
-        exec_errorf(x, "ERR Unknown client type '%.*s'", (int)x->argv[3].size,
+        exec_errorf(x, "ERR Unknown client type '%.*s'", exec_shown(x->argv[3]),
                     (const char *)x->argv[3].bytes);
         return false;
     }
@@ -238,7 +238,7 @@ static bool kill_filter(struct exec *x, uint32_t at, struct kill *kill)
     } else if (exec_word(x, at, "type")) {
         enum client_type type = client_type_word(x, at + 1);
         if (type == TYPE_UNKNOWN) {
-            exec_errorf(x, "ERR Unknown client type '%.*s'", (int)value.size,
+            exec_errorf(x, "ERR Unknown client type '%.*s'", exec_shown(value),
                         (const char *)value.bytes);
             return false;
         }
@@ -251,7 +251,7 @@ static bool kill_filter(struct exec *x, uint32_t at, struct kill *kill)
         kill->has_own_address = true;
     } else if (exec_word(x, at, "user")) {
         if (!acl_has_user(x->shard->node->acl, value)) {
-            exec_errorf(x, "ERR No such user '%.*s'", (int)value.size, (const char *)value.bytes);
+            exec_errorf(x, "ERR No such user '%.*s'", exec_shown(value), (const char *)value.bytes);
             return false;
         }
         kill->user = value;

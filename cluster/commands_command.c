@@ -245,21 +245,40 @@ static void command_count(struct exec *x)
     reply_integer(&x->reply, command_total(x));
 }
 
+// What it tells depends on no core: the connection's own does it.
+static bool command_info_target(struct exec *x, uint32_t *ret_shard)
+{
+    *ret_shard = x->shard->index;
+    return true;
+}
+
+// A container is told with all of its subcommands, in some us: many names take slices.
 static void command_info(struct exec *x)
+{
+    struct part *part = x->part;
+    struct work_list *work = &x->shard->work;
+    while (part->at + 2 < x->argc && !work_over(work)) {
+        size_t before = x->reply.out->bytes;
+        const struct command *command = command_by_full_name(x, x->argv[part->at + 2]);
+        if (command == NULL) {
+            reply_null(&x->reply);
+        } else {
+            reply_command(&x->reply, command);
+        }
+        part->at++;
+        work_spend(work, WORK_KEY_LOOK + (x->reply.out->bytes - before) / WORK_TOLD_BYTES_A_UNIT);
+    }
+    part->more = part->at + 2 < x->argc;
+}
+
+static void command_info_finish(struct exec *x)
 {
     if (x->argc == 2) {
         command_command(x);
         return;
     }
     reply_array(&x->reply, x->argc - 2);
-    for (uint32_t i = 2; i < x->argc; i++) {
-        const struct command *command = command_by_full_name(x, x->argv[i]);
-        if (command == NULL) {
-            reply_null(&x->reply);
-        } else {
-            reply_command(&x->reply, command);
-        }
-    }
+    outbuf_splice(x->reply.out, &x->parts[0].out, x->reply.cache);
 }
 
 static void command_tell_docs(void *context, const struct command *command)
@@ -444,12 +463,14 @@ static void command_help(struct exec *x)
 
 enum { ANY = COMMAND_LOADING | COMMAND_STALE | COMMAND_SENTINEL };
 
-#define COMMAND_ROW(name_, run_, arity_, since_, tips_, summary_)                                  \
+#define COMMAND_ABOUT(name_, run_, arity_, since_, tips_, summary_)                                \
+    .name = (name_), .label = "command|" name_, .run = (run_), .arity = (arity_), .flags = ANY,    \
+    .categories = ACL_SLOW | ACL_CONNECTION, .group = "server", .since = (since_),                 \
+    .complexity = "O(N) in the number of commands", .summary = (summary_), .tips = (tips_)
+
+#define COMMAND_ROW(...)                                                                           \
     {                                                                                              \
-        .name = (name_), .label = "command|" name_, .run = (run_), .arity = (arity_),              \
-        .flags = ANY, .categories = ACL_SLOW | ACL_CONNECTION, .route = ROUTE_CONNECTION,          \
-        .group = "server", .since = (since_), .complexity = "O(N) in the number of commands",      \
-        .summary = (summary_), .tips = (tips_)                                                     \
+        COMMAND_ABOUT(__VA_ARGS__), .route = ROUTE_CONNECTION                                      \
     }
 
 static const char UNORDERED[] = "nondeterministic_output_order";
@@ -461,7 +482,8 @@ static const struct command command_rows[] = {
     COMMAND_ROW("getkeysandflags", command_getkeys, -4, "7.0.0", NULL,
                 "Tells the keys of a full command and how they are used"),
     COMMAND_ROW("help", command_help, 2, "5.0.0", NULL, "Prints help about COMMAND"),
-    COMMAND_ROW("info", command_info, -2, "2.8.13", UNORDERED, "Tells about commands"),
+    {COMMAND_ABOUT("info", command_info, -2, "2.8.13", UNORDERED, "Tells about commands"),
+     .route = ROUTE_ALL, .target = command_info_target, .finish = command_info_finish},
     COMMAND_ROW("list", command_list, -2, "7.0.0", UNORDERED, "Lists the names of commands"),
 };
 

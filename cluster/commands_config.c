@@ -149,7 +149,7 @@ static void config_get_finish(struct exec *x)
 static void config_failed(struct exec *x, struct slice name, const char *why)
 {
     exec_errorf(x, "ERR CONFIG SET failed (possibly related to argument '%.*s') - %s",
-                (int)name.size, (const char *)name.bytes, why);
+                exec_shown(name), (const char *)name.bytes, why);
 }
 
 // What an argument of CONFIG SET names: one of Redis's names, or a key of our own.
@@ -188,7 +188,7 @@ static bool config_set_check(struct exec *x, uint32_t at)
     struct config_named named, before;
     if (!config_find(x, at, &named)) {
         exec_errorf(x, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
-                    (int)x->argv[at].size, (const char *)x->argv[at].bytes);
+                    exec_shown(x->argv[at]), (const char *)x->argv[at].bytes);
         return false;
     }
     if (named.redis != NULL && named.redis->set == NULL &&

@@ -143,11 +143,11 @@ static bool hello_options(struct exec *x)
                 return false;
             }
             if (!session_set_name(x->client, x->argv[at])) {
-                exec_error(x, "ERR out of memory");
+                exec_error(x, session_text_error(x->argv[at]));
                 return false;
             }
         } else {
-            exec_errorf(x, "ERR Syntax error in HELLO option '%.*s'", (int)x->argv[at].size,
+            exec_errorf(x, "ERR Syntax error in HELLO option '%.*s'", exec_shown(x->argv[at]),
                         (const char *)x->argv[at].bytes);
             return false;
         }

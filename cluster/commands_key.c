@@ -99,7 +99,7 @@ static bool expire_conditions(struct exec *x, unsigned *ret_conditions)
         } else if (exec_word(x, at, "lt")) {
             conditions |= IF_LT;
         } else {
-            exec_errorf(x, "ERR Unsupported option %.*s", (int)x->argv[at].size,
+            exec_errorf(x, "ERR Unsupported option %.*s", exec_shown(x->argv[at]),
                         (const char *)x->argv[at].bytes);
             return false;
         }

@@ -45,6 +45,11 @@ void exec_errorf(struct exec *x, const char *format, ...)
     memory_free(text);
 }
 
+int exec_shown(struct slice argument)
+{
+    return argument.size < EXEC_ERROR_BYTES ? (int)argument.size : EXEC_ERROR_BYTES;
+}
+
 void exec_error_memory(struct exec *x)
 {
     exec_error(x, "OOM command not allowed when used memory > 'maxmemory'.");

@@ -15,12 +15,12 @@ bool quorum_check(struct exec *x, uint32_t at)
     }
     if (!number_parse_i64(x->argv[at + 1], &wanted) || wanted < 1 || wanted > most) {
         exec_errorf(x, "ERR %.*s is one, quorum, all or a number from 1 to %u",
-                    (int)x->argv[at].size, (const char *)x->argv[at].bytes, most);
+                    exec_shown(x->argv[at]), (const char *)x->argv[at].bytes, most);
         return false;
     }
     if (wanted > ring_primaries(ring)) {
         exec_errorf(x, "QUORUM %.*s asks for %d replicas, the cluster has %u; nothing was done",
-                    (int)x->argv[at].size, (const char *)x->argv[at].bytes, (int)wanted,
+                    exec_shown(x->argv[at]), (const char *)x->argv[at].bytes, (int)wanted,
                     ring_primaries(ring));
         return false;
     }

@@ -2,6 +2,7 @@
 
 #include "cluster/client.h"
 #include "cluster/shard.h"
+#include "core/limits.h"
 #include "core/memory.h"
 
 #include <string.h>
@@ -28,9 +29,20 @@ bool session_name_valid(struct slice name)
     return true;
 }
 
+const char *session_text_error(struct slice value)
+{
+    return value.size > LIMIT_CLIENT_NAME_BYTES
+               ? "TOOLARGE a client's name may have up to 1024 bytes"
+               : "ERR out of memory";
+}
+
 bool session_set_text(char **text, struct slice value)
 {
+    static_assert(LIMIT_CLIENT_NAME_BYTES == 1024, "session_text_error() says so");
     char *copy = NULL;
+    if (value.size > LIMIT_CLIENT_NAME_BYTES) {
+        return false;
+    }
     if (value.size != 0) {
         copy = memory_allocate(value.size + 1);
         if (copy == NULL) {

@@ -18,11 +18,15 @@ bool session_authenticate(struct client *client, struct slice user, struct slice
 // Printable ASCII without spaces, as Redis wants it.
 bool session_name_valid(struct slice name);
 
-// The name of a valid name; an empty one takes it away. False: no memory.
+// The name of a valid name; an empty one takes it away. False: it is longer than
+// LIMIT_CLIENT_NAME_BYTES, or there is no memory; session_text_error() says which.
 bool session_set_name(struct client *client, struct slice name);
 
 // One of the texts of CLIENT SETINFO, by the same rules.
 bool session_set_text(char **text, struct slice value);
+
+// The error to be replied when a text could not be set.
+const char *session_text_error(struct slice value);
 
 // RESET: RESP2, no name, the user of new connections, replies on. NO-EVICT stays, as in Redis.
 void session_reset(struct client *client);

@@ -202,6 +202,7 @@ static void uring_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
     struct io_uring_cqe *cqe = NULL;
     unsigned head = 0;
     unsigned count = 0;
+    uint64_t bytes = 0; // received
 
     uring_streams_prepare(uring);
     uring_enter(uring, timeout_ns, wanted);
@@ -212,10 +213,11 @@ static void uring_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
     uring_streams_finish(uring);
     io_uring_for_each_cqe(&uring->ring, head, cqe)
     {
-        if (count == LIMIT_IO_COMPLETIONS_A_TURN) {
+        if (count == LIMIT_IO_COMPLETIONS_A_TURN || bytes >= LIMIT_IO_BYTES_A_TURN) {
             break;
         }
         count++;
+        bytes += (cqe->flags & IORING_CQE_F_BUFFER) != 0 && cqe->res > 0 ? (uint64_t)cqe->res : 0;
         // With many connections the ops are in no cache. The entry after the last is some old one:
         // a prefetch of any address is harmless.
         __builtin_prefetch(

@@ -27,6 +27,10 @@ enum {
     // Bytes of one send of a reply: the kernel copies them before the core goes on, some 100 us.
     LIMIT_IO_SEND_BYTES = 256 * 1024,
 
+    // Bytes received that one io_turn() hands over, for the same reason: who gathers a long request
+    // copies them, and touches memory for the first time, at some 300 us a MiB.
+    LIMIT_IO_BYTES_A_TURN = 1024 * 1024,
+
     // Entries of a core's submission queue. Not a bound on what is in flight: a full queue is
     // submitted and filled again. 2048 is more than a turn usually starts.
     LIMIT_IO_QUEUE_ENTRIES = 2048,
@@ -191,6 +195,14 @@ enum {
     // Arguments of a request that are looked at in one go: some tens of us. Commands on several
     // keys may have more, and look at them in slices; others refuse more.
     LIMIT_ADMIT_ARGUMENTS = 1024,
+
+    // One argument of a command that has no keys and does not say it again: names, settings,
+    // passwords. The longest pattern of KEYS is shorter.
+    LIMIT_ADMIT_ARGUMENT_BYTES = 64 * 1024,
+
+    // What a client calls itself, its library and the library's version: kept as long as it is
+    // there.
+    LIMIT_CLIENT_NAME_BYTES = 1024,
 
     // A pattern for names of settings or commands, of some tens of bytes each.
     LIMIT_NAME_PATTERN_BYTES = 256,

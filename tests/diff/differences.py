@@ -207,6 +207,18 @@ DIFFERENCES = [
         rb"-TOOLARGE a pattern may have up to 65535 bytes, this one has 65536\r\n",
     ),
     Difference(
+        "a long argument of a command without keys",
+        "`AUTH`, `CONFIG SET`, `COMMAND GETKEYS` with one of 65,537 bytes; `CLIENT SETNAME` with "
+        "one of 1,025",
+        "takes arguments up to 512 MiB",
+        "`TOOLARGE an argument of 'config|set' may have up to 65536 bytes, this one has 65537`",
+        "they are looked at in one go, and names stay as long as the client",
+        [[["CONFIG", "SET", "x" * 65537, "1"]]],
+        rb"-ERR Unknown option or number of arguments for CONFIG SET - 'x+'\r\n",
+        rb"-TOOLARGE an argument of 'config\|set' may have up to 65536 bytes, this one has "
+        rb"65537\r\n",
+    ),
+    Difference(
         "commands that are not offered",
         "`LPUSH`, `MULTI`, `EVAL`, `SUBSCRIBE`, `ACL` and what else is in names.py",
         "runs them",

@@ -83,6 +83,32 @@ Test(admit, an_unknown_command_is_repeated_in_part)
     desk_close(&desk);
 }
 
+Test(admit, long_arguments_are_for_commands_with_keys)
+{
+    enum { MOST = LIMIT_ADMIT_ARGUMENT_BYTES };
+    static uint8_t bytes[MOST + 1];
+    static const char *const refused[] = {"auth", "info", "hello"};
+    struct slice argv[] = {slice_from_text(""), slice_of(bytes, MOST)};
+    struct desk desk;
+    char expected[128];
+
+    desk_open(&desk);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        argv[0] = slice_from_text(refused[i]);
+        argv[1].size = MOST;
+        cr_expect(request_admit(desk_request_of(&desk, argv, 2)), "%s", refused[i]);
+        argv[1].size = MOST + 1;
+        cr_expect_not(request_admit(desk_request_of(&desk, argv, 2)), "%s", refused[i]);
+        (void)snprintf(expected, sizeof expected,
+                       "-TOOLARGE an argument of '%s' may have up to %d bytes, this one has %d\r\n",
+                       refused[i], MOST, MOST + 1);
+        cr_expect_str_eq(desk_reply(&desk), expected);
+    }
+    argv[0] = slice_from_text("echo"); // says it again, and no more
+    cr_expect(request_admit(desk_request_of(&desk, argv, 2)));
+    desk_close(&desk);
+}
+
 Test(admit, users_may_what_their_rules_say)
 {
     static const char KEY[] = "-NOPERM this user has no permissions to access one of the keys used "

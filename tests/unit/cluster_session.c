@@ -33,6 +33,9 @@ Test(session, texts_are_copied_replaced_and_taken_away)
     cr_expect_str_eq(text, "first");
     cr_assert(session_set_text(&text, slice_of("second", 3)));
     cr_expect_str_eq(text, "sec");
+    static const uint8_t longest[LIMIT_CLIENT_NAME_BYTES + 1];
+    cr_assert_not(session_set_text(&text, slice_of(longest, sizeof longest)));
+    cr_assert_eq(strncmp(session_text_error(slice_of(longest, sizeof longest)), "TOOLARGE ", 9), 0);
     cr_assert(session_set_text(&text, slice_of(NULL, 0)));
     cr_expect_null(text);
     cr_assert(session_set_text(&text, slice_of(NULL, 0)));

@@ -448,6 +448,37 @@ Test(slices, clients_are_listed_and_looked_through_in_slices)
     story_close(&story);
 }
 
+Test(slices, commands_are_told_in_slices)
+{
+    enum { WORDS = 1000 };
+    struct story story = story_open(2, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct words words = {.bytes = malloc(64), .capacity = 64};
+    char head[32];
+    size_t one, all;
+
+    sim_talk_say(talk, "COMMAND INFO client\r\n");
+    (void)sim_talk_hear(talk, 50, &one);
+    const uint64_t before = slices(&story);
+
+    words.size = (size_t)snprintf(words.bytes, 64, "*%d\r\n", 2 + WORDS);
+    words_add(&words, "COMMAND", 7);
+    words_add(&words, "INFO", 4);
+    for (int i = 0; i < WORDS; i++) {
+        words_add(&words, i % 2 == 0 ? "client" : "nosuch", 6);
+    }
+    say(talk, words);
+    const char *const heard = sim_talk_hear(talk, 500, &all);
+
+    (void)snprintf(head, sizeof head, "*%d\r\n*10\r\n", WORDS);
+    cr_assert_eq(strncmp(heard, head, strlen(head)), 0, "%.40s", heard);
+    cr_assert_eq(all, 7 + WORDS / 2 * (one - 4) + WORDS / 2 * strlen("$-1\r\n"));
+    cr_assert_geq(slices(&story) - before, 3, "%zu", (size_t)(slices(&story) - before));
+    expect_within_slices(&story, "COMMAND INFO");
+    story_expect(talk, "COMMAND INFO nosuch\r\n", "*1\r\n$-1\r\n");
+    story_close(&story);
+}
+
 Test(slices, settings_are_looked_for_in_slices)
 {
     enum { WORDS = 1000 };
