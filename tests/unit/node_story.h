@@ -32,7 +32,8 @@ static inline struct story story_open(uint32_t cores, const char *more)
 
     profile.cut_per_mille = 0; // a story cuts where it wants to
     (void)snprintf(config, sizeof config,
-                   "listen: { client: [ '10.0.0.1:7379', 'unix:/rldb.sock' ] }\n"
+                   "listen: { client: [ '10.0.0.1:7379', 'unix:/rldb.sock' ],\n"
+                   "          http: '10.0.0.1:7480' }\n"
                    "auth: { insecure: true }\n%s",
                    more);
     story.world = sim_world_open(1, &profile);
