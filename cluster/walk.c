@@ -100,15 +100,25 @@ static void walk_put_aside(struct walk *walk, const struct glob *glob)
     walk->late = match;
 }
 
+bool walk_is_live(const struct shard *shard, const struct engine_record *record)
+{
+    struct object_view view;
+    if ((record->flags & ENGINE_TOMBSTONE) != 0) {
+        return false;
+    }
+    if ((record->flags & ENGINE_PARTIAL) != 0) {
+        return record->expire_ms == 0 || record->expire_ms > shard->io->wall_ms;
+    }
+    return object_open(record->object, &view) && object_is_live(&view, shard->io->wall_ms);
+}
+
 static bool walk_each(void *context, const struct engine_record *record)
 {
     struct walk *walk = context;
-    struct object_view view;
     walk->seen++;
     work_spend(&walk->shard->work, WORK_KEY_LOOK);
-    if (walk->nothing || (record->flags & ENGINE_TOMBSTONE) != 0 ||
-        (walk->has_slot && slot_of_key(record->key) != walk->slot) ||
-        !object_open(record->object, &view) || !object_is_live(&view, walk->shard->io->wall_ms)) {
+    if (walk->nothing || (walk->has_slot && slot_of_key(record->key) != walk->slot) ||
+        !walk_is_live(walk->shard, record)) {
         return true;
     }
     if (!walk->has_pattern) {

@@ -62,5 +62,8 @@ static inline bool walk_is_late(const struct walk *walk)
     return walk->late != NULL;
 }
 
+// Whether clients see the record.
+bool walk_is_live(const struct shard *shard, const struct engine_record *record);
+
 // Ends a walk with an error: what is late or read is dropped. The part keeps the struct.
 void walk_drop(struct walk *walk);

@@ -60,6 +60,7 @@ enum engine_flags {
     ENGINE_NO_TOUCH = 8,  /* get: does not count as a use, for the lru policy */
     ENGINE_AT_HAND = 16,  /* get: does not wait. PENDING means that it would have to: nothing was
                              begun, and `done` is not called */
+    ENGINE_PARTIAL = 32,  /* scans: the object is left out, since it is large; a get has it */
 };
 
 typedef void engine_done_fn(struct engine_op *op);
@@ -85,6 +86,7 @@ struct engine_op {
     struct engine_op *next;
     uint64_t memory_location;
     uint64_t memory_damaged;
+    uint64_t memory_large;
     uint64_t memory_moves;
     uint8_t memory; /* 0 before the first call */
     uint8_t memory_flags;

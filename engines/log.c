@@ -42,6 +42,7 @@ static bool match_cached(const struct log_engine *engine, uint64_t payload,
         .object = cached.object,
         .expire_ms = cached.expire_ms,
         .tombstone = (cached.flags & CACHED_TOMBSTONE) != 0,
+        .large = (cached.flags & CACHED_LARGE) != 0 ? log_large_number(cached.object) : 0,
     };
     return true;
 }
@@ -63,6 +64,7 @@ static bool match_record(const uint8_t *at, uint64_t payload, const struct engin
         .object = record.object[0],
         .expire_ms = record.expire_ms,
         .tombstone = record.kind == LOG_TOMBSTONE,
+        .large = record.large ? log_large_number(record.object[0]) : 0,
     };
     return true;
 }
@@ -76,12 +78,13 @@ static bool remembers(const struct log_engine *engine, const struct engine_op *o
     return op->memory == memory && op->memory_moves == engine->moves;
 }
 
-static void remember(const struct log_engine *engine, struct engine_op *op,
-                     const struct log_found *found, bool damaged)
+void log_remember(const struct log_engine *engine, struct engine_op *op,
+                  const struct log_found *found, bool damaged)
 {
     op->memory = ENGINE_MEMORY_RESOLVED;
     op->memory_moves = engine->moves;
     op->memory_location = found->location;
+    op->memory_large = found->large;
     op->memory_flags =
         (uint8_t)((found->expire_ms != 0 ? LOG_EXPIRES : 0U) | (damaged ? LOG_MEMORY_DAMAGED : 0U) |
                   (uint32_t)(found->tombstone ? LOG_TOMBSTONE : LOG_VALUE));
@@ -98,6 +101,7 @@ static bool match_remembered(const struct engine_op *op, uint64_t payload,
         .class = log_payload_class(payload),
         .expire_ms = (op->memory_flags & LOG_EXPIRES) != 0 ? UINT64_MAX : 0,
         .tombstone = (op->memory_flags & LOG_KIND_MASK) == LOG_TOMBSTONE,
+        .large = op->memory_large,
         .remembered = true,
     };
     return true;
@@ -178,10 +182,18 @@ static void get_found(struct log_engine *engine, struct engine_op *op,
         op->status = ENGINE_MISS;
         return;
     }
-    op->object = found->object;
+    const bool at_hand_only = (op->flags & ENGINE_AT_HAND) != 0;
+
     op->flags = found->tombstone ? ENGINE_TOMBSTONE : 0;
     op->expire_ms = found->expire_ms;
+    op->object = found->object;
     op->status = ENGINE_OK;
+    if (found->large != 0 && !log_large_at_hand(engine, found->large, &op->object)) {
+        op->status = ENGINE_PENDING;
+        if (!at_hand_only) {
+            log_large_read(engine, op, found->large);
+        }
+    }
 }
 
 // Goes as far as RAM leads: the op has its answer then, or a read has been asked for and the op is
@@ -210,7 +222,7 @@ void log_get_one(struct log_engine *engine, struct engine_op *op)
         }
         return;
     }
-    remember(engine, op, &found, result == LOG_UNREADABLE);
+    log_remember(engine, op, &found, result == LOG_UNREADABLE);
 }
 
 static void prefetch_lines(const struct log_engine *engine, struct engine_op *const *ops,

@@ -10,6 +10,8 @@
 //     log_cache.h, .c             records in RAM
 //     log_read.c                  records from disk, one read each
 //     log_scan.c                  scans and samples
+//     log_large.h, .c             values with files of their own
+//     log_large_look.c            whose such files are, after a start
 //     log_checkpoint.h, .c        the index on disk, written in slices
 //     log_recover.h, .c           from what a stop left to an engine that serves
 //     log_files.h, .c             which file is which segment
@@ -48,11 +50,12 @@
 #include "engines/index.h"
 #include "engines/log_cache.h"
 #include "engines/log_format.h"
+#include "engines/log_large.h"
 
 enum {
     LOG_FRAME_CAPACITY = 2 << 20,     // of a frame's buffer
     LOG_FRAME_FULL_BYTES = 256 << 10, // a frame this large goes to disk beside another one
-    LOG_RECORD_BYTES_MAX = 1 << 20,   // what is larger is refused
+    LOG_RECORD_BYTES_MAX = 1 << 20,   // what is larger has a file of its own
     LOG_FRAMES_WRITING = 2,
     LOG_PATH_BYTES = 4096,
     LOG_BATCH = 16,         // ops that are prefetched together
@@ -98,6 +101,7 @@ struct log_frame {
     uint32_t capacity; // its buffer's, or what the segment has left
     uint32_t written;
     uint64_t commit; // hot frames: number of the group commit
+    uint32_t waits;  // for files that it names
     enum log_frame_state state;
     bool hot;
 };
@@ -192,6 +196,7 @@ struct log_found {
     uint64_t location; // in the log
     struct slice object;
     uint64_t expire_ms; // UINT64_MAX: it has one, which is not known
+    uint64_t large;     // number of the file with the object, 0: none. `object` is its name then
     bool tombstone;
     bool remembered; // from an earlier look-up for the op: its object is not in RAM
 };
@@ -209,6 +214,7 @@ enum engine_intent {
     ENGINE_INTENT_PUT,
     ENGINE_INTENT_REMOVE,
     ENGINE_INTENT_SCAN,
+    ENGINE_INTENT_OWNER, // of a file: log_large_look.c
 };
 
 // The table of a vnode that was dropped, and is being given up.
@@ -287,6 +293,7 @@ struct log_engine {
     uint64_t checkpoint_sequence; // frames after it are replayed
     uint64_t appended_since_checkpoint;
     struct log_compaction *compaction;
+    struct log_larges large;
     struct log_dropped *dropped;
     uint32_t drops_owed; // vnodes
     uint64_t synced_ms;  // `interval`: wall time of the last flush
@@ -340,6 +347,10 @@ const uint8_t *log_in_ram(const struct log_engine *engine, uint64_t location);
 // One op, as far as RAM leads; it may be pending then. The op's intent is set.
 void log_get_one(struct log_engine *engine, struct engine_op *op);
 void log_write_one(struct log_engine *engine, struct engine_op *op);
+
+// The op has found that, and needs not read it again while nothing is moved.
+void log_remember(const struct log_engine *engine, struct engine_op *op,
+                  const struct log_found *found, bool damaged);
 
 // The slot of the entry that leads to a location and not to the cache; NULL when there is none.
 uint64_t *log_slot_of(const struct log_engine *engine, uint32_t vnode, uint64_t hash,
@@ -449,6 +460,9 @@ uint64_t log_manifest_changed(struct log_engine *engine);
 // Makes more segments ready, if it should and can.
 void log_segments_step(struct log_engine *engine);
 bool log_segments_busy(const struct log_engine *engine);
+
+// How many segments there may be.
+uint32_t log_segments_allowed(const struct log_engine *engine);
 
 // Gives a head its next segment. False when none is ready.
 bool log_head_advance(struct log_engine *engine, struct log_head *head);

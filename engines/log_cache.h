@@ -20,7 +20,8 @@
 //
 //     offset  bytes  what
 //     0       5      location in the log
-//     5       1      flags: 1 tombstone, 2 has an expiry, 4 dead, bits 6..7 times read
+//     5       1      flags: 1 tombstone, 2 has an expiry, 4 dead, 8 names a file,
+//                    bits 6..7 times read
 //     6       2      vnode
 //     8       2      key bytes
 //     10      1      length class of the record in the log
@@ -40,6 +41,7 @@ enum {
     CACHED_TOMBSTONE = 1,
     CACHED_EXPIRES = 2,
     CACHED_DEAD = 4,
+    CACHED_LARGE = 8,
     CACHED_READ_ONE = 64,
     CACHED_READ_MASK = 192,
     CACHED_HEADER_BYTES = 16,

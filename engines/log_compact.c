@@ -70,13 +70,17 @@ bool log_compaction_busy(const struct log_engine *engine)
 
 static uint32_t segments_free(const struct log_engine *engine)
 {
+    const uint32_t allowed = log_segments_allowed(engine);
+
     return engine->segments_spare + engine->segments_ready +
-           (engine->space_refused ? 0 : engine->segments_max - engine->segment_top);
+           (engine->space_refused || allowed < engine->segment_top ? 0
+                                                                   : allowed - engine->segment_top);
 }
 
 static bool room_is_short(const struct log_engine *engine)
 {
-    const uint32_t total = engine->space_refused ? engine->segment_top : engine->segments_max;
+    const uint32_t total =
+        engine->space_refused ? engine->segment_top : log_segments_allowed(engine);
     const uint32_t wanted = total * ROOM_PERCENT_SHORT / 100;
 
     return segments_free(engine) < (wanted < 4 ? 4 : wanted);

@@ -67,6 +67,7 @@ static void drop_one(struct log_engine *engine, uint32_t number)
     engine->tombstones -= vnode->tombstones;
     engine->with_expiry -= vnode->with_expiry;
     engine->drops_owed += vnode->drop_owed == 0 ? 1 : 0;
+    log_large_drop(engine, number);
     table_take(engine, number);
     *vnode = (struct log_vnode){.drop_owed = 1};
     (void)log_drop_settle(engine, number);

@@ -123,7 +123,7 @@ struct slice log_record_write(uint8_t *at, const struct log_record *record, uint
         memmove(object + head_bytes, record->object[2].bytes, record->object[2].size);
     }
     *to++ = (uint8_t)((uint32_t)record->kind | (record->expire_ms != 0 ? LOG_EXPIRES : 0U) |
-                      (record->stamp != 0 ? LOG_STAMPED : 0U));
+                      (record->stamp != 0 ? LOG_STAMPED : 0U) | (record->large ? LOG_LARGE : 0U));
     to = put(to, &record->replaces, 5);
     to = put(to, &record->vnode, 2);
     to = put(to, &key_bytes, 2);
@@ -152,7 +152,10 @@ bool log_record_parse(struct slice bytes, struct log_record *ret_record)
     const uint32_t flags = at[4];
     const size_t header = LOG_RECORD_HEADER_BYTES + ((flags & LOG_EXPIRES) != 0 ? 8U : 0U) +
                           ((flags & LOG_STAMPED) != 0 ? 8U : 0U);
-    struct log_record record = {.kind = (enum log_kind)(flags & LOG_KIND_MASK)};
+    struct log_record record = {
+        .kind = (enum log_kind)(flags & LOG_KIND_MASK),
+        .large = (flags & LOG_LARGE) != 0,
+    };
     uint16_t vnode;
     uint16_t key_bytes;
     uint32_t object_bytes;
@@ -251,4 +254,62 @@ bool log_frame_each(const uint8_t *frame, const struct log_frame_header *header,
         at += record.bytes;
     }
     return at == header->bytes;
+}
+
+// Large values -----------------------------------------------------------------------------------
+
+static const uint8_t large_magic[4] = {'r', 'l', 'L', 'V'};
+
+void log_large_header_write(uint8_t *at, const struct log_large_header *header, uint64_t log_id)
+{
+    struct codec_writer writer = codec_writer_of(at, LOG_LARGE_HEADER_BYTES);
+
+    codec_write_bytes(&writer, large_magic, sizeof large_magic);
+    codec_write_u16(&writer, LOG_VERSION);
+    codec_write_u16(&writer, LOG_LARGE_HEADER_BYTES);
+    codec_write_u64(&writer, 0);
+    codec_write_u64(&writer, header->number);
+    codec_write_u64(&writer, header->object_bytes);
+    codec_write_u64(&writer, header->checksum);
+    codec_write_u32(&writer, header->vnode);
+    codec_write_u32(&writer, (uint32_t)header->key.size);
+    codec_write_u64(&writer, 0);
+    codec_write_u64(&writer, 0);
+    CHECK(!writer.failed && writer.at == writer.end);
+
+    const uint64_t checksum =
+        XXH3_64bits_withSeed(at + 16, LOG_LARGE_HEADER_BYTES - 16 + header->key.size, log_id);
+
+    memcpy(at + 8, &checksum, sizeof checksum);
+}
+
+bool log_large_header_read(struct slice bytes, uint64_t log_id, struct log_large_header *ret_header)
+{
+    struct codec_reader reader = codec_reader_of(bytes);
+    const struct slice found_magic = codec_read_bytes(&reader, sizeof large_magic);
+    const uint16_t version = codec_read_u16(&reader);
+    const uint16_t header_bytes = codec_read_u16(&reader);
+    const uint64_t checksum = codec_read_u64(&reader);
+    struct log_large_header header;
+
+    header.number = codec_read_u64(&reader);
+    header.object_bytes = codec_read_u64(&reader);
+    header.checksum = codec_read_u64(&reader);
+    header.vnode = codec_read_u32(&reader);
+    const uint32_t key_bytes = codec_read_u32(&reader);
+
+    if (reader.failed || memcmp(found_magic.bytes, large_magic, sizeof large_magic) != 0 ||
+        version != LOG_VERSION || header_bytes != LOG_LARGE_HEADER_BYTES ||
+        key_bytes > LOG_KEY_BYTES_MAX || bytes.size < LOG_LARGE_HEADER_BYTES + (size_t)key_bytes) {
+        return false;
+    }
+    const uint8_t *const at = bytes.bytes;
+
+    if (XXH3_64bits_withSeed(at + 16, LOG_LARGE_HEADER_BYTES - 16 + (size_t)key_bytes, log_id) !=
+        checksum) {
+        return false;
+    }
+    header.key = slice_of(at + LOG_LARGE_HEADER_BYTES, key_bytes);
+    *ret_header = header;
+    return true;
 }

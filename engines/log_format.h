@@ -9,6 +9,7 @@
 //     MANIFEST           which segments there are, and the newest checkpoint; replaced by rename
 //     segment-00000 ...  frames, storage.segment bytes each, recycled
 //     checkpoint-N       the index as it was, N counting up
+//     large-N            an object that is too large for a frame
 //
 // FRAME: what one group commit writes, on 4 KiB borders of a segment.
 //
@@ -37,7 +38,9 @@
 //     offset  bytes  what
 //     0       4      checksum: low half of XXH3 of all that follows, seeded with id, segment's
 //                    generation and place
-//     4       1      kind (bits 0..2); bit 3 has an expiry, bit 4 has a stamp of its own
+//     4       1      kind (bits 0..2); bit 3 has an expiry, bit 4 has a stamp of its own, bit 5
+//     names
+//                    a file
 //     5       5      location that this one replaces; bits 36 and 37: that was a tombstone, had an
 //                    expiry; LOG_LOCATION_NONE when there was none
 //     10      2      vnode
@@ -49,6 +52,24 @@
 //
 // Kinds: a value, a tombstone (both reachable by the index), a removal (of a key, nothing is left
 // of it), a drop (of all records of a vnode with smaller stamps; no key).
+//
+// A record with bit 5 of the kind names a file: its object is the number of the file and the bytes
+// of the object that is there, 8 and 8.
+//
+// FILE OF A LARGE VALUE, large-N:
+//
+//     offset  bytes  what
+//     0       4      magic "rlLV"
+//     4       2      version, 1
+//     6       2      bytes of this header, 64
+//     8       8      checksum: XXH3 of what follows up to the key's end, seeded with the log's id
+//     16      8      number N
+//     24      8      object bytes
+//     32      8      checksum: XXH3 of the object, seeded with the log's id xor N
+//     40      4      vnode
+//     44      4      key bytes
+//     48      16     zero
+//     64             key, zeros to the next 4 KiB, object, zeros to the next 4 KiB
 //
 // A location is 36 bits: segment number (14) and place in it, in units of 16 bytes (22). The index
 // holds it with a length class of 5 bits (log_class), and one bit that says that the rest is a slot
@@ -88,7 +109,8 @@ enum {
     LOG_KIND_MASK = 7,
     LOG_EXPIRES = 8,
     LOG_STAMPED = 16,
-    LOG_FLAGS_KNOWN = LOG_KIND_MASK | LOG_EXPIRES | LOG_STAMPED,
+    LOG_LARGE = 32,
+    LOG_FLAGS_KNOWN = LOG_KIND_MASK | LOG_EXPIRES | LOG_STAMPED | LOG_LARGE,
 };
 
 static inline uint64_t log_location(uint32_t segment, uint64_t offset)
@@ -178,6 +200,7 @@ struct log_record {
     uint64_t replaces;  // location
     uint64_t expire_ms; // 0: never
     uint64_t stamp;     // 0: that of its place in the frame
+    bool large;         // names a file
     struct slice key;
     struct slice object[3]; // one after the other; only the first in what is read
     uint32_t bytes;         // with header and padding; set by log_record_read()
@@ -220,3 +243,47 @@ typedef bool log_record_fn(void *context, const struct log_record *record, uint6
                            uint64_t offset);
 bool log_frame_each(const uint8_t *frame, const struct log_frame_header *header,
                     log_record_fn *each, void *context);
+
+// Large values ----------------------------------------------------------------------------------
+
+enum { LOG_LARGE_HEADER_BYTES = 64, LOG_LARGE_NAME_BYTES = 16 };
+
+struct log_large_header {
+    uint64_t number;
+    uint64_t object_bytes;
+    uint64_t checksum; // of the object
+    uint32_t vnode;
+    struct slice key;
+};
+
+// Where the object begins in the file.
+static inline uint32_t log_large_object_from(size_t key_bytes)
+{
+    return log_frame_span(LOG_LARGE_HEADER_BYTES + (uint32_t)key_bytes);
+}
+
+// Writes the header before the key, which is in its place.
+void log_large_header_write(uint8_t *at, const struct log_large_header *header, uint64_t log_id);
+
+// False when it is not whole, not well-formed, or its checksum does not hold.
+bool log_large_header_read(struct slice bytes, uint64_t log_id,
+                           struct log_large_header *ret_header);
+
+// The object of a record that names a file.
+static inline struct slice log_large_name(uint8_t *bytes, uint64_t number, uint64_t object_bytes)
+{
+    memcpy(bytes, &number, 8);
+    memcpy(bytes + 8, &object_bytes, 8);
+    return slice_of(bytes, LOG_LARGE_NAME_BYTES);
+}
+
+// The number in it, 0 when it is none.
+static inline uint64_t log_large_number(struct slice name)
+{
+    uint64_t number = 0;
+
+    if (name.size == LOG_LARGE_NAME_BYTES) {
+        memcpy(&number, name.bytes, 8);
+    }
+    return number;
+}

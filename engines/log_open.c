@@ -109,6 +109,9 @@ void log_forget_expired(struct log_engine *engine, const struct log_record *reco
     if (cached != NULL) {
         cache_kill(&engine->cache, cache_place(&engine->cache, cached));
     }
+    if (record->large) {
+        log_large_kill(engine, log_large_number(record->object[0]));
+    }
     index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
     log_count(engine, record->vnode, record->kind == LOG_TOMBSTONE, true, UINT64_MAX);
     log_kill(engine, location, log_class(record->bytes));
@@ -135,6 +138,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
     bool more = false;
 
     log_reads_settle(engine);
+    log_large_settle(engine);
     if (engine->failed != 0) {
         return false;
     }
@@ -143,6 +147,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
         engine->synced_ms = now_ms;
         log_flush(engine);
     }
+    log_large_step(engine);
     log_segments_step(engine);
     if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine)) {
         log_checkpoint_begin(engine);
@@ -159,6 +164,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
 static void log_commit(struct engine *base)
 {
     log_reads_settle(log_engine_of(base));
+    log_large_settle(log_engine_of(base));
     log_submit(log_engine_of(base));
 }
 
@@ -251,7 +257,7 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .with_expiry = engine->with_expiry,
         .index_bytes = index_bytes(&engine->index),
         .data_bytes = engine->cache.bytes,
-        .live_bytes = engine->live_bytes,
+        .live_bytes = engine->live_bytes + engine->large.bytes,
         .expired = engine->expired,
         .refused = engine->refused,
         .compacted_bytes = engine->compacted_bytes,
@@ -267,6 +273,7 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
 static void release(struct log_engine *engine)
 {
     log_reads_close(engine);
+    log_large_close(engine);
     log_compaction_close(engine);
     log_checkpoint_close(engine);
     log_tail_close(engine);
@@ -304,12 +311,14 @@ static void close_files(struct log_engine *engine)
 static bool busy(const struct log_engine *engine)
 {
     return engine->reads_flying != 0 || log_tail_busy(engine) || log_compaction_busy(engine) ||
-           log_segments_busy(engine) || log_checkpoint_busy(engine);
+           log_segments_busy(engine) || log_checkpoint_busy(engine) || log_large_busy(engine);
 }
 
 static void wait_idle(struct log_engine *engine)
 {
     while (busy(engine)) {
+        log_reads_settle(engine);
+        log_large_settle(engine);
         if (!log_checkpoint_collect(engine, 4096) && busy(engine)) {
             io_turn(engine->options.io, UINT64_MAX);
         }
@@ -389,7 +398,8 @@ int log_engine_open(const struct engine_options *options, struct engine **ret_en
     engine->engine.vtable = &log_vtable;
     engine->options = *options;
     engine->directory_fd = -1;
-    engine->record_max = LOG_RECORD_BYTES_MAX - 64;
+    engine->record_max =
+        options->record_max_bytes != 0 ? options->record_max_bytes : LIMIT_ENGINE_RECORD_BYTES;
     engine->segments_max = LOG_SEGMENTS_MAX;
     if (options->disk_max_bytes != 0 &&
         options->disk_max_bytes / options->segment_bytes < LOG_SEGMENTS_MAX) {

@@ -3,6 +3,10 @@
 
 #include <inttypes.h>
 
+// Key and object together, of what goes into a frame; a record that compaction moves is a little
+// longer.
+enum { OBJECT_BYTES_MAX = LOG_RECORD_BYTES_MAX - 64 };
+
 void log_count(struct log_engine *engine, uint32_t vnode, bool tombstone, bool expires,
                uint64_t change)
 {
@@ -50,8 +54,8 @@ static uint8_t *place_record(struct log_engine *engine, const struct log_found *
 // The payload of an entry for a record that was just put: in the cache, if it takes it. The object
 // is as it is in the log, since a part of it may come from the cache itself.
 static uint64_t cache_record(struct log_engine *engine, const struct engine_op *op,
-                             const struct log_found *old, struct slice object, uint64_t location,
-                             uint32_t class)
+                             const struct log_found *old, struct slice object, bool large,
+                             uint64_t location, uint32_t class)
 {
     const struct slice parts[2] = {object, slice_of(NULL, 0)};
     const uint64_t bytes = cached_bytes(op->key.size, object.size, op->expire_ms);
@@ -61,7 +65,8 @@ static uint64_t cache_record(struct log_engine *engine, const struct engine_op *
         .class = class,
         .vnode = op->vnode,
         .expire_ms = op->expire_ms,
-        .flags = (op->flags & ENGINE_TOMBSTONE) != 0 ? CACHED_TOMBSTONE : 0,
+        .flags = ((op->flags & ENGINE_TOMBSTONE) != 0 ? CACHED_TOMBSTONE : 0U) |
+                 (large ? CACHED_LARGE : 0U),
     };
     enum cache_ring_name ring = CACHE_YOUNG;
     uint8_t *at = NULL;
@@ -112,12 +117,63 @@ static struct slice kept_tail(const struct engine_op *op, const struct log_found
                : slice_of(old->object.bytes + (old->object.size - op->tail_bytes), op->tail_bytes);
 }
 
+// The bytes that go into the log: an object that is too large for a frame goes to a file of its
+// own, and only the name of that into the log. Returns the file's number, 0 when there is none, and
+// UINT64_MAX when there is no room for it.
+static uint64_t name_large(struct log_engine *engine, const struct engine_op *op,
+                           struct log_record *record, uint8_t *name)
+{
+    if (op->key.size + object_bytes(op) <= OBJECT_BYTES_MAX) {
+        return 0;
+    }
+    log_close_frame(engine, &engine->hot); // what was put before does not wait for the file
+    const uint64_t number = log_large_write(engine, op, record->object);
+
+    record->large = true;
+    record->object[0] = log_large_name(name, number, object_bytes(op));
+    record->object[1] = record->object[2] = slice_of(NULL, 0);
+    return number == 0 ? UINT64_MAX : number;
+}
+
+// Puts a record into the log, the cache and the index. False when one has no room.
+static bool put_record(struct log_engine *engine, const struct engine_op *op,
+                       const struct log_found *old, struct log_record *record)
+{
+    const uint64_t bytes = log_record_bytes(op->key.size,
+                                            (uint64_t)record->object[0].size +
+                                                record->object[1].size + record->object[2].size,
+                                            op->expire_ms, 0);
+    const uint32_t class = log_class(bytes);
+    uint64_t location;
+    uint8_t *const at = place_record(engine, old, record, bytes, &location);
+
+    if (at == NULL) {
+        return false;
+    }
+    const struct slice object = log_record_write(at, record, log_record_seed_at(engine, location));
+    const uint64_t payload = cache_record(engine, op, old, object, record->large, location, class);
+
+    if (!lead_to(engine, op, old, payload)) {
+        if ((payload & LOG_PAYLOAD_CACHED) != 0) {
+            cache_kill(&engine->cache, log_payload_place(payload));
+        }
+        log_unappend(engine, (uint32_t)bytes);
+        return false;
+    }
+    if (location != old->location) {
+        log_revive(engine, location, class);
+    }
+    if (old->slot != NULL && location != old->location) {
+        log_kill(engine, old->location, old->class);
+    }
+    engine->record_bytes += bytes;
+    return true;
+}
+
 static enum engine_status put_found(struct log_engine *engine, struct engine_op *op,
                                     const struct log_found *old)
 {
     const bool tombstone = (op->flags & ENGINE_TOMBSTONE) != 0;
-    const uint64_t bytes = log_record_bytes(op->key.size, object_bytes(op), op->expire_ms, 0);
-    const uint32_t class = log_class(bytes);
     struct log_record record = {
         .kind = tombstone ? LOG_TOMBSTONE : LOG_VALUE,
         .vnode = op->vnode,
@@ -126,33 +182,26 @@ static enum engine_status put_found(struct log_engine *engine, struct engine_op 
         .key = op->key,
         .object = {op->parts[0], op->parts[1], kept_tail(op, old)},
     };
-    uint64_t location;
-    uint8_t *const at = place_record(engine, old, &record, bytes, &location);
+    uint8_t name[LOG_LARGE_NAME_BYTES];
+    const uint64_t large = name_large(engine, op, &record, name);
 
-    if (at == NULL) {
+    if (large == UINT64_MAX) {
         return ENGINE_FULL;
     }
-    const struct slice object = log_record_write(at, &record, log_record_seed_at(engine, location));
-    const uint64_t payload = cache_record(engine, op, old, object, location, class);
-
-    if (!lead_to(engine, op, old, payload)) {
-        if ((payload & LOG_PAYLOAD_CACHED) != 0) {
-            cache_kill(&engine->cache, log_payload_place(payload));
-        }
-        log_unappend(engine, (uint32_t)bytes);
+    if (!put_record(engine, op, old, &record)) {
+        log_large_kill(engine, large);
         return ENGINE_FULL;
+    }
+    if (large != 0) {
+        log_large_named(engine, large, engine->hot.open);
+    }
+    if (old->large != 0) {
+        log_large_kill(engine, old->large);
     }
     if (old->slot != NULL) {
         log_count(engine, op->vnode, old->tombstone, old->expire_ms != 0, UINT64_MAX);
     }
     log_count(engine, op->vnode, tombstone, op->expire_ms != 0, 1);
-    if (location != old->location) {
-        log_revive(engine, location, class);
-    }
-    if (old->slot != NULL && location != old->location) {
-        log_kill(engine, old->location, old->class);
-    }
-    engine->record_bytes += bytes;
     op->commit = engine->options.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
     return ENGINE_OK;
 }
@@ -181,6 +230,9 @@ static enum engine_status remove_found(struct log_engine *engine, struct engine_
     engine->stamp++;
     if (old->cached != NULL) {
         cache_kill(&engine->cache, cache_place(&engine->cache, old->cached));
+    }
+    if (old->large != 0) {
+        log_large_kill(engine, old->large);
     }
     index_remove(&engine->index, &engine->vnodes[op->vnode].table, op->hash, old->slot);
     log_count(engine, op->vnode, old->tombstone, old->expire_ms != 0, UINT64_MAX);
@@ -254,9 +306,16 @@ void log_write_one(struct log_engine *engine, struct engine_op *op)
         return;
     }
     result = log_find(engine, op, &old);
-    if (result == LOG_ON_DISK || (result == LOG_FOUND && old.remembered && op->tail_bytes != 0)) {
+    if (result == LOG_ON_DISK ||
+        (result == LOG_FOUND && old.remembered && old.large == 0 && op->tail_bytes != 0)) {
         op->status = ENGINE_PENDING;
         log_read_for(engine, op, old.location, old.class);
+        return;
+    }
+    if (result == LOG_FOUND && old.large != 0 && op->tail_bytes != 0 &&
+        !log_large_at_hand(engine, old.large, &old.object)) {
+        log_remember(engine, op, &old, false);
+        log_large_read(engine, op, old.large);
         return;
     }
     op->status = result == LOG_UNREADABLE ? write_over_damage(engine, op, &old)

@@ -218,7 +218,8 @@ static void read_cache(struct log_engine *engine, uint64_t location,
         .location = location,
         .expire_ms = record->expire_ms,
         .vnode = record->vnode,
-        .flags = record->kind == LOG_TOMBSTONE ? CACHED_TOMBSTONE : 0,
+        .flags = (record->kind == LOG_TOMBSTONE ? CACHED_TOMBSTONE : 0U) |
+                 (record->large ? CACHED_LARGE : 0U),
     };
 
     if (slot == NULL) {
@@ -267,6 +268,10 @@ static void resume(struct log_engine *engine, struct engine_op *op, uint64_t loc
     op->memory = ENGINE_MEMORY_SEARCHING;
     op->memory_moves = engine->moves;
     op->memory_location = location;
+    if (op->intent == ENGINE_INTENT_OWNER) {
+        log_large_owner(engine, op);
+        return;
+    }
     if (op->intent == ENGINE_INTENT_GET) {
         log_get_one(engine, op);
     } else {
@@ -282,7 +287,7 @@ static void resume(struct log_engine *engine, struct engine_op *op, uint64_t loc
 static void resume_damaged(struct log_engine *engine, struct engine_op *op, uint64_t location,
                            int error)
 {
-    if (error == -ENOMEM) {
+    if (error == -ENOMEM && op->intent != ENGINE_INTENT_OWNER) {
         op->status = ENGINE_ERROR;
         op->error = error;
         op->done(op);

@@ -383,6 +383,7 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
     }
     if (!report->fresh) {
         error = sync_replayed(engine);
+        error = error != 0 ? error : log_large_open(engine, report->damages != 0);
         if (error != 0) {
             return error;
         }

@@ -117,6 +117,14 @@ static bool request(struct log_engine *engine, struct engine_scan *scan, uint64_
 
 enum presence { PRESENT, MISSING, UNREADABLE };
 
+static void leave_out(struct engine_record *record, bool large)
+{
+    if (large) {
+        record->object = slice_of(NULL, 0);
+        record->flags |= ENGINE_PARTIAL;
+    }
+}
+
 // The record that an entry leads to, if it is in RAM.
 static enum presence find_record(const struct log_engine *engine, const struct engine_scan *scan,
                                  uint64_t payload, struct engine_record *ret_record)
@@ -132,6 +140,7 @@ static enum presence find_record(const struct log_engine *engine, const struct e
             .flags = (cached.flags & CACHED_TOMBSTONE) != 0 ? ENGINE_TOMBSTONE : 0,
             .expire_ms = cached.expire_ms,
         };
+        leave_out(ret_record, (cached.flags & CACHED_LARGE) != 0);
         return PRESENT;
     }
     const uint64_t location = payload & LOG_PAYLOAD_WHERE;
@@ -152,6 +161,7 @@ static enum presence find_record(const struct log_engine *engine, const struct e
         .flags = record.kind == LOG_TOMBSTONE ? ENGINE_TOMBSTONE : 0,
         .expire_ms = record.expire_ms,
     };
+    leave_out(ret_record, record.large);
     return PRESENT;
 }
 

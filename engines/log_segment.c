@@ -343,6 +343,17 @@ static bool pick_spare(const struct log_engine *engine, uint32_t *ret_number)
     return false;
 }
 
+// Files of large values take their share of disk_max_bytes.
+uint32_t log_segments_allowed(const struct log_engine *engine)
+{
+    const uint64_t large = engine->large.bytes / engine->segment_bytes + 1;
+
+    if (engine->options.disk_max_bytes == 0 || engine->large.bytes == 0) {
+        return engine->segments_max;
+    }
+    return large < engine->segments_max ? engine->segments_max - (uint32_t)large : 0;
+}
+
 // A number for a file that is to be made: one whose making was given up, or the next.
 static bool pick_new(struct log_engine *engine, uint32_t *ret_number)
 {
@@ -352,7 +363,7 @@ static bool pick_new(struct log_engine *engine, uint32_t *ret_number)
             return true;
         }
     }
-    if (engine->segment_top >= engine->segments_max) {
+    if (engine->segment_top >= log_segments_allowed(engine)) {
         return false;
     }
     *ret_number = engine->segment_top++;

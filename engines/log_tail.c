@@ -36,6 +36,7 @@ static struct log_frame *frame_take(struct log_engine *engine)
         engine->frames++;
     }
     frame->next = NULL;
+    frame->waits = 0;
     return frame;
 }
 
@@ -407,6 +408,9 @@ void log_submit(struct log_engine *engine)
     }
     for (struct log_frame *frame = engine->frames_first;
          frame != NULL && engine->frames_writing < LOG_FRAMES_WRITING; frame = frame->next) {
+        if (frame->waits != 0) {
+            break; // and all behind it: they count only after it
+        }
         if (frame->state != LOG_FRAME_CLOSED) {
             continue;
         }

@@ -65,6 +65,7 @@ struct model {
     uint32_t steady; // keys below this one are left alone by work()
     uint64_t version;
     uint32_t object_max;
+    uint32_t large_every; // 0, or every so many bodies are larger than a frame takes
     struct model_op ops[OPS];
     uint32_t pending;
     uint64_t reads_checked;
@@ -91,6 +92,9 @@ static inline uint32_t body_size(const struct model *model, uint32_t number, uin
 {
     const uint64_t bits = shape(number, version);
 
+    if (model->large_every != 0 && (bits >> 40) % model->large_every == 0) {
+        return LOG_RECORD_BYTES_MAX + (uint32_t)((bits >> 8) % (2 << 20));
+    }
     switch (bits % 16) {
     case 0:
         return 8 + (uint32_t)((bits >> 8) % model->object_max);

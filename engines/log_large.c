@@ -1,0 +1,626 @@
+#include "engines/log_large.h"
+
+#include "core/memory.h"
+#include "engines/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    CHUNK_BYTES = 4 << 20,       // written, read and summed up at a time: half a millisecond
+    HEADER_BYTES_MAX = 68 << 10, // with the longest key
+};
+
+static_assert(HEADER_BYTES_MAX >= LOG_LARGE_HEADER_BYTES + LOG_KEY_BYTES_MAX &&
+                  HEADER_BYTES_MAX % LOG_BLOCK_BYTES == 0,
+              "a header is looked at when that much was read");
+
+enum step {
+    REST,
+    OPEN_NEW,
+    ALLOCATE,
+    WRITE, // the object
+    WRITE_HEADER,
+    SYNC,
+    SYNC_NAME,
+    CLOSE_WRITTEN,
+    OPEN_TO_READ,
+    READ,
+    CLOSE_READ,
+    REMOVE,
+};
+
+// What an operation under way needs.
+struct log_large_work {
+    XXH3_state_t hash;
+    char path[LOG_PATH_BYTES];
+    char path_aside[LOG_PATH_BYTES];
+};
+
+static void large_go(struct log_large *large);
+static void large_done(struct io_op *op, int32_t result);
+
+// The table --------------------------------------------------------------------------------------
+
+static uint32_t bucket_of(uint64_t number)
+{
+    return (uint32_t)(number % LOG_LARGE_BUCKETS);
+}
+
+static struct log_large *large_find(const struct log_engine *engine, uint64_t number)
+{
+    struct log_large *large = engine->large.table[bucket_of(number)];
+
+    while (large != NULL && large->number != number) {
+        large = large->next;
+    }
+    return large;
+}
+
+struct log_large *log_large_add(struct log_engine *engine, uint64_t number)
+{
+    struct log_large *const large = memory_allocate_zeroed(sizeof *large);
+
+    if (large == NULL) {
+        return NULL;
+    }
+    large->engine = engine;
+    large->op.done = large_done;
+    large->number = number;
+    large->fd = -1;
+    large->next = engine->large.table[bucket_of(number)];
+    engine->large.table[bucket_of(number)] = large;
+    return large;
+}
+
+static void large_forget(struct log_large *large)
+{
+    struct log_large **at = &large->engine->large.table[bucket_of(large->number)];
+
+    while (*at != large) {
+        at = &(*at)->next;
+    }
+    *at = large->next;
+    large->engine->large.bytes -= large->size;
+    memory_free(large->work);
+    memory_free(large->buffer);
+    memory_free(large);
+}
+
+static bool work_begin(struct log_large *large)
+{
+    char name[40];
+
+    large->work = memory_allocate_aligned((sizeof *large->work + 63) & ~(size_t)63, 64);
+    if (large->work == NULL) {
+        return false;
+    }
+    (void)snprintf(name, sizeof name, "large-%016" PRIx64, large->number);
+    log_path(large->engine, large->work->path, name);
+    (void)snprintf(name, sizeof name, "aside-large-%016" PRIx64, large->number);
+    log_path(large->engine, large->work->path_aside, name);
+    return true;
+}
+
+static void work_end(struct log_large *large)
+{
+    memory_free(large->work);
+    large->work = NULL;
+    large->step = REST;
+    large->engine->large.busy--;
+}
+
+static void hash_begin(struct log_large *large)
+{
+    (void)XXH3_64bits_reset_withSeed(&large->work->hash, large->engine->log_id ^ large->number);
+}
+
+// Its buffer is given back when the turn ends.
+static void settle_later(struct log_large *large)
+{
+    struct log_engine *const engine = large->engine;
+
+    large->settling = true;
+    large->next_listed = engine->large.settling;
+    engine->large.settling = large;
+}
+
+void log_large_settle(struct log_engine *engine)
+{
+    struct log_large *large = engine->large.settling;
+
+    engine->large.settling = NULL;
+    for (struct log_large *next; large != NULL; large = next) {
+        next = large->next_listed;
+        memory_free(large->buffer);
+        large->buffer = NULL;
+        large->at_hand = large->settling = false;
+        engine->large.buffer_bytes -= large->size;
+    }
+    while (engine->large.wanted != NULL &&
+           (engine->large.buffer_bytes == 0 ||
+            engine->large.buffer_bytes + engine->large.wanted->size <= LIMIT_LOG_LARGE_BYTES)) {
+        struct log_large *const wanted = engine->large.wanted;
+
+        engine->large.wanted = wanted->next_listed;
+        engine->large.buffer_bytes += wanted->size;
+        large_go(wanted);
+    }
+}
+
+bool log_large_at_hand(const struct log_engine *engine, uint64_t number, struct slice *ret_object)
+{
+    const struct log_large *const large = large_find(engine, number);
+
+    if (large == NULL || !large->at_hand) {
+        return false;
+    }
+    *ret_object = slice_of(large->buffer + large->object_from, large->object_bytes);
+    return true;
+}
+
+// Writing ----------------------------------------------------------------------------------------
+
+static uint64_t file_bytes(size_t key_bytes, uint64_t object_bytes)
+{
+    const uint64_t bytes = log_large_object_from(key_bytes) + object_bytes;
+
+    return (bytes + (LOG_BLOCK_BYTES - 1)) & ~(uint64_t)(LOG_BLOCK_BYTES - 1);
+}
+
+static bool has_room(const struct log_engine *engine, uint64_t size)
+{
+    const uint64_t disk_max = engine->options.disk_max_bytes;
+
+    if (engine->large.buffer_bytes != 0 &&
+        engine->large.buffer_bytes + size > LIMIT_LOG_LARGE_BYTES) {
+        return false;
+    }
+    return disk_max == 0 ||
+           (uint64_t)engine->segment_top * engine->segment_bytes + engine->large.bytes + size <=
+               disk_max;
+}
+
+static void fill_buffer(struct log_large *large, struct slice key, const struct slice parts[3])
+{
+    uint8_t *to = large->buffer + large->object_from;
+
+    memset(large->buffer, 0, large->object_from);
+    if (key.size != 0) {
+        memcpy(large->buffer + LOG_LARGE_HEADER_BYTES, key.bytes, key.size);
+    }
+
+    for (int i = 0; i < 3; i++) {
+        if (parts[i].size != 0) {
+            memcpy(to, parts[i].bytes, parts[i].size);
+            to += parts[i].size;
+        }
+    }
+    memset(to, 0, (size_t)(large->buffer + large->size - to));
+}
+
+uint64_t log_large_write(struct log_engine *engine, const struct engine_op *op,
+                         const struct slice parts[3])
+{
+    const uint64_t bytes = (uint64_t)parts[0].size + parts[1].size + parts[2].size;
+    const uint64_t size = file_bytes(op->key.size, bytes);
+
+    if (!has_room(engine, size)) {
+        return 0;
+    }
+    uint8_t *const buffer = memory_allocate_aligned(size, LOG_BLOCK_BYTES);
+    // The epoch makes a number unique in the log.
+    struct log_large *const large =
+        buffer == NULL ? NULL : log_large_add(engine, engine->epoch << 32 | ++engine->large.count);
+
+    if (large == NULL || !work_begin(large)) {
+        if (large != NULL) {
+            large_forget(large);
+        }
+        memory_free(buffer);
+        return 0;
+    }
+    large->buffer = buffer;
+    large->size = size;
+    large->object_bytes = bytes;
+    large->object_from = log_large_object_from(op->key.size);
+    large->key_bytes = (uint32_t)op->key.size;
+    large->vnode = op->vnode;
+    large->at_hand = large->known = true;
+    large->at = large->summed = large->object_from;
+    large->step = OPEN_NEW;
+    engine->large.bytes += size;
+    engine->large.buffer_bytes += size;
+    engine->large.busy++;
+    fill_buffer(large, op->key, parts);
+    hash_begin(large);
+    large_go(large);
+    return large->number;
+}
+
+void log_large_named(struct log_engine *engine, uint64_t number, struct log_frame *frame)
+{
+    struct log_large *const large = large_find(engine, number);
+
+    CHECK(large != NULL && large->frame == NULL && large->step != REST);
+    large->frame = frame;
+    frame->waits++;
+}
+
+// Sums up what of the object is in [from, to) of the buffer.
+static void hash_more(struct log_large *large, uint64_t from, uint64_t to)
+{
+    const uint64_t end = large->object_from + large->object_bytes;
+
+    from = from < large->object_from ? large->object_from : from;
+    to = to < end ? to : end;
+    if (from < to) {
+        (void)XXH3_64bits_update(&large->work->hash, large->buffer + from, to - from);
+    }
+}
+
+static void write_object(struct log_large *large)
+{
+    const uint64_t left = large->size - large->at;
+    const uint32_t bytes = (uint32_t)(left < CHUNK_BYTES ? left : CHUNK_BYTES);
+
+    if (large->summed < large->at + bytes) {
+        hash_more(large, large->summed, large->at + bytes);
+        large->summed = large->at + bytes;
+    }
+    io_write(large->engine->options.io, &large->op, large->fd, large->buffer + large->at, bytes,
+             large->at, 0);
+}
+
+// Written last: a file without it is not whole.
+static void write_header(struct log_large *large)
+{
+    const struct log_large_header header = {
+        .number = large->number,
+        .object_bytes = large->object_bytes,
+        .checksum = XXH3_64bits_digest(&large->work->hash),
+        .vnode = large->vnode,
+        .key = slice_of(large->buffer + LOG_LARGE_HEADER_BYTES, large->key_bytes),
+    };
+
+    log_large_header_write(large->buffer, &header, large->engine->log_id);
+    io_write(large->engine->options.io, &large->op, large->fd, large->buffer + large->at,
+             large->object_from - (uint32_t)large->at, large->at, 0);
+}
+
+// It is durable, with its name: the frame that names it may go.
+static void large_written(struct log_large *large)
+{
+    struct log_engine *const engine = large->engine;
+
+    work_end(large);
+    if (large->error != 0) {
+        return; // all writing has ended
+    }
+    settle_later(large);
+    if (large->frame != NULL) {
+        CHECK(large->frame->waits > 0);
+        large->frame->waits--;
+        large->frame = NULL;
+    }
+    log_submit(engine);
+}
+
+// Reading ----------------------------------------------------------------------------------------
+
+static void give_answers(struct log_large *large, int error)
+{
+    struct log_engine *const engine = large->engine;
+    struct engine_op *op = large->waiting;
+
+    large->waiting = NULL;
+    for (struct engine_op *next; op != NULL; op = next) {
+        next = op->next;
+        if (error == 0 && op->intent != ENGINE_INTENT_GET) {
+            log_write_one(engine, op);
+            if (op->status == ENGINE_PENDING) {
+                continue;
+            }
+        } else {
+            op->status = error == 0 ? ENGINE_OK : ENGINE_ERROR;
+            op->error = error;
+            op->object = error == 0
+                             ? slice_of(large->buffer + large->object_from, large->object_bytes)
+                             : slice_of(NULL, 0);
+        }
+        op->done(op);
+    }
+}
+
+// Looks at the header, when enough of the file is there, and sums up what has come.
+static int read_more(struct log_large *large, uint32_t got)
+{
+    struct log_large_header header;
+
+    large->at += got;
+    if (large->at < (large->size < HEADER_BYTES_MAX ? large->size : HEADER_BYTES_MAX)) {
+        return 0;
+    }
+    if (!log_large_header_read(slice_of(large->buffer, large->at), large->engine->log_id,
+                               &header) ||
+        header.number != large->number ||
+        file_bytes(header.key.size, header.object_bytes) != large->size) {
+        return -EBADMSG;
+    }
+    large->object_from = log_large_object_from(header.key.size);
+    large->object_bytes = header.object_bytes;
+    large->vnode = header.vnode;
+    hash_more(large, large->summed, large->at);
+    large->summed = large->at;
+    return large->at == large->size && XXH3_64bits_digest(&large->work->hash) != header.checksum
+               ? -EBADMSG
+               : 0;
+}
+
+static void large_was_read(struct log_large *large)
+{
+    large->at_hand = large->error == 0;
+    large->engine->corrupt_records += large->error == -EBADMSG ? 1 : 0;
+    work_end(large);
+    settle_later(large);
+    give_answers(large, large->error);
+}
+
+void log_large_read(struct log_engine *engine, struct engine_op *op, uint64_t number)
+{
+    struct log_large *const large = large_find(engine, number);
+
+    // One that has just failed is not tried again in this turn.
+    int error = large == NULL ? -ENOENT : large->settling ? large->error : 0;
+
+    if (error == 0 && large->step == REST && !work_begin(large)) {
+        error = -ENOMEM;
+    }
+    if (error != 0) {
+        op->status = ENGINE_ERROR;
+        op->error = error;
+        return;
+    }
+    op->status = ENGINE_PENDING;
+    op->next = large->waiting;
+    large->waiting = op;
+    if (large->step != REST) {
+        return; // it is being read
+    }
+    large->step = OPEN_TO_READ;
+    large->error = 0;
+    large->at = large->summed = 0;
+    engine->large.busy++;
+    if (engine->large.buffer_bytes == 0 ||
+        engine->large.buffer_bytes + large->size <= LIMIT_LOG_LARGE_BYTES) {
+        engine->large.buffer_bytes += large->size;
+        large_go(large);
+        return;
+    }
+    struct log_large **at = &engine->large.wanted;
+
+    while (*at != NULL) {
+        at = &(*at)->next_listed;
+    }
+    large->next_listed = NULL;
+    *at = large;
+}
+
+// Dying ------------------------------------------------------------------------------------------
+
+void log_large_die(struct log_large *large, uint64_t after)
+{
+    struct log_engine *const engine = large->engine;
+    struct log_large **at = &engine->large.dead_last;
+
+    if (large->dead) {
+        return;
+    }
+    large->dead = large->known = true;
+    large->dead_after = after;
+    large->next_dead = NULL;
+    if (*at != NULL) {
+        (*at)->next_dead = large;
+    } else {
+        engine->large.dead_first = large;
+    }
+    *at = large;
+}
+
+void log_large_kill(struct log_engine *engine, uint64_t number)
+{
+    struct log_large *const large = large_find(engine, number);
+
+    if (large != NULL) {
+        log_large_die(large,
+                      engine->sequence + 1); // what took its place is in a frame not yet closed
+    }
+}
+
+void log_large_drop(struct log_engine *engine, uint32_t vnode)
+{
+    for (uint32_t i = 0; i < LOG_LARGE_BUCKETS; i++) {
+        for (struct log_large *large = engine->large.table[i]; large != NULL; large = large->next) {
+            if (large->object_bytes != 0 && large->vnode == vnode) {
+                log_large_die(large, engine->sequence + 1);
+            }
+        }
+    }
+}
+
+static void remove_first(struct log_engine *engine)
+{
+    struct log_large *const large = engine->large.dead_first;
+
+    if (large == NULL || engine->large.removing || large->step != REST || large->at_hand ||
+        large->buffer != NULL || large->waiting != NULL || large->dead_after > engine->durable ||
+        log_large_is_looked_at(large) || engine->failed != 0 || !work_begin(large)) {
+        return;
+    }
+    engine->large.removing = true;
+    engine->large.busy++;
+    large->step = REMOVE;
+    large_go(large);
+}
+
+// It is gone, or will be found again by the next start.
+static void large_removed(struct log_large *large)
+{
+    struct log_engine *const engine = large->engine;
+
+    engine->large.removing = false;
+    engine->large.dead_first = large->next_dead;
+    if (engine->large.dead_first == NULL) {
+        engine->large.dead_last = NULL;
+    }
+    work_end(large);
+    large_forget(large);
+    engine->space_refused = false;
+}
+
+// Steps of writing, reading and removing ---------------------------------------------------------
+
+static void large_go(struct log_large *large)
+{
+    struct log_engine *const engine = large->engine;
+    struct io *const io = engine->options.io;
+    const uint64_t left = large->size - large->at;
+
+    switch ((enum step)large->step) {
+    case OPEN_NEW:
+        io_open(io, &large->op, large->work->path,
+                IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE | IO_OPEN_DIRECT);
+        return;
+    case ALLOCATE:
+        io_allocate(io, &large->op, large->fd, 0, large->size);
+        return;
+    case WRITE:
+        write_object(large);
+        return;
+    case WRITE_HEADER:
+        write_header(large);
+        return;
+    case SYNC:
+        io_sync(io, &large->op, large->fd, false);
+        return;
+    case SYNC_NAME:
+        io_sync(io, &large->op, engine->directory_fd, false);
+        return;
+    case CLOSE_WRITTEN:
+    case CLOSE_READ:
+        io_close(io, &large->op, large->fd);
+        return;
+    case OPEN_TO_READ:
+        io_open(io, &large->op, large->work->path, IO_OPEN_READ | IO_OPEN_DIRECT);
+        return;
+    case READ:
+        io_read(io, &large->op, large->fd, large->buffer + large->at,
+                (uint32_t)(left < CHUNK_BYTES ? left : CHUNK_BYTES), large->at);
+        return;
+    case REMOVE:
+        if (large->aside) {
+            io_rename(io, &large->op, large->work->path, large->work->path_aside);
+        } else {
+            io_unlink(io, &large->op, large->work->path, false);
+        }
+        return;
+    case REST:
+        CHECK(false);
+    }
+}
+
+// Opened to be read: memory is taken now.
+static int begin_reading(struct log_large *large)
+{
+    large->buffer = memory_allocate_aligned(large->size, LOG_BLOCK_BYTES);
+    hash_begin(large);
+    return large->buffer == NULL ? -ENOMEM : 0;
+}
+
+// What an operation has brought. True when its step is over.
+static bool step_over(struct log_large *large, uint32_t result)
+{
+    const uint32_t whole = result & ~(uint32_t)(LOG_BLOCK_BYTES - 1);
+
+    switch ((enum step)large->step) {
+    case OPEN_NEW:
+    case OPEN_TO_READ:
+        large->fd = (int32_t)result;
+        large->error = large->step == OPEN_TO_READ ? begin_reading(large) : 0;
+        return true;
+    case WRITE:
+        large->at += whole;
+        return large->at == large->size;
+    case WRITE_HEADER:
+        large->at += whole;
+        return large->at == large->object_from;
+    case READ:
+        large->error = whole == 0 ? -EIO : read_more(large, whole);
+        return large->error != 0 || large->at == large->size;
+    default:
+        return true;
+    }
+}
+
+static void large_done(struct io_op *op, int32_t result)
+{
+    struct log_large *const large = (struct log_large *)(void *)op;
+    const bool reads = large->step >= OPEN_TO_READ && large->step <= CLOSE_READ;
+    const bool closed = large->step == CLOSE_WRITTEN || large->step == CLOSE_READ;
+
+    if (large->step == REMOVE) {
+        large_removed(large);
+        return;
+    }
+    bool over = true;
+
+    if (result < 0 && !closed) {
+        large->error = result;
+    } else if (!closed) {
+        over = step_over(large, (uint32_t)result);
+    }
+    if (large->error != 0 && !reads) {
+        log_fail(large->engine, large->error);
+    }
+    if (closed || (large->error != 0 && large->fd < 0)) {
+        large->fd = -1;
+        if (reads) {
+            large_was_read(large);
+        } else {
+            large_written(large);
+        }
+        return;
+    }
+    if (large->error != 0) {
+        large->step = reads ? CLOSE_READ : CLOSE_WRITTEN;
+    } else if (over) {
+        large->step++;
+        large->at = large->step == WRITE_HEADER ? 0 : large->at;
+    }
+    large_go(large);
+}
+
+// All ---------------------------------------------------------------------------------------------
+
+bool log_large_step(struct log_engine *engine)
+{
+    remove_first(engine);
+    log_large_look(engine);
+    return false;
+}
+
+bool log_large_busy(const struct log_engine *engine)
+{
+    return engine->large.busy != 0;
+}
+
+void log_large_close(struct log_engine *engine)
+{
+    for (uint32_t i = 0; i < LOG_LARGE_BUCKETS; i++) {
+        while (engine->large.table[i] != NULL) {
+            large_forget(engine->large.table[i]);
+        }
+    }
+    log_large_look_close(engine);
+}
