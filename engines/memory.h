@@ -202,7 +202,7 @@ struct memory_engine {
     uint64_t record_max_bytes;
     uint64_t appended_cost; // of small records, since memory_pace(); see record_cost()
     uint64_t owed_cost;     // that memory_pace() has not done yet
-    uint64_t begun_bytes;   // of segments, since the last step
+    uint64_t begun_bytes;   // of segments, since a step found enough cleared ahead
     uint64_t large_ahead;   // room that large records took lately
 
     struct sweep clean;

@@ -408,19 +408,19 @@ void memory_pace(struct memory_engine *engine)
     engine->owed_cost = 0;
 }
 
-// Has memory cleared that segments and the index will take soon. True when there was some to clear.
+// Has memory cleared that segments and the index will take soon, a run at a time: that alone is
+// some hundreds of us. True when there was some to clear.
 static bool prefault(struct memory_engine *engine)
 {
     const uint64_t ahead = PREFAULT_BYTES + 2 * engine->begun_bytes;
     const uint64_t segments_left = arena_blocks_left(&engine->pool) * SEGMENT_BYTES;
     const uint64_t index_left = arena_blocks_left(&engine->index.pool) * INDEX_CHUNK_BYTES;
     uint64_t runs = 0;
-    bool any = false;
 
-    engine->begun_bytes = 0;
     if (engine->blocks == 0 ||
         (engine->options.memory_max_bytes != 0 &&
          memory_allocated(engine) + PREFAULT_BYTES / 2 > engine->options.memory_max_bytes)) {
+        engine->begun_bytes = 0;
         return false; // nothing is there, or no more will be
     }
     if (segments_left < ahead) {
@@ -430,10 +430,11 @@ static bool prefault(struct memory_engine *engine)
         runs++;
     }
     runs = runs < PREFAULT_RUNS_MAX ? runs : PREFAULT_RUNS_MAX;
-    while (arena_prefault(&engine->arena, (uint32_t)runs)) {
-        any = true;
+    if (arena_prefault(&engine->arena, (uint32_t)runs)) {
+        return true;
     }
-    return any;
+    engine->begun_bytes = 0;
+    return false;
 }
 
 bool memory_step(struct engine *base, uint32_t budget_bytes)

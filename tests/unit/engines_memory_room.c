@@ -300,3 +300,29 @@ Test(engines_memory_room, memory_is_cleared_ahead)
     }
     model_close(&model);
 }
+
+// A step clears one run and no more, however fast memory is taken: that is some hundreds of us.
+Test(engines_memory_room, memory_is_cleared_a_run_at_a_time)
+{
+    struct model model;
+    uint32_t runs_most = 0;
+
+    model_open(&model, 32, 100000, (struct engine_options){.vnodes = 8});
+    const struct memory_engine *const engine = model_memory(&model);
+
+    for (uint32_t number = 0; number < model.keys; number++) {
+        cr_assert_eq(model_put(&model, number, 500, 0, 0), ENGINE_OK);
+        if (number % 10000 == 9999) { // 5 MB: three runs
+            for (bool more = true; more;) {
+                const uint32_t before = engine->arena.runs_dirty_count;
+
+                more = engine_step(model.engine, 64 << 10);
+                cr_assert_leq(engine->arena.runs_dirty_count, before + 1);
+            }
+            runs_most = engine->arena.runs_dirty_count > runs_most ? engine->arena.runs_dirty_count
+                                                                   : runs_most;
+        }
+    }
+    cr_assert_geq(runs_most, 3, "%u: as many as will be taken", runs_most);
+    model_close(&model);
+}
