@@ -119,3 +119,4 @@ extern const struct verb verb_top;
 extern const struct verb verb_bench;
 extern const struct verb verb_shell;
 extern const struct verb verb_check;
+extern const struct verb verb_repair;

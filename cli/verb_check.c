@@ -1,61 +1,305 @@
-// check: verifies a data directory without a server.
+// check and repair: verify a data directory without a server, and mend it.
+#include "cli/output.h"
+#include "cli/render.h"
 #include "cli/verb.h"
+#include "cluster/data_dir.h"
+#include "core/wait.h"
+#include "engines/log_check.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-// How many entries the directory has. -errno when it cannot be read.
-static int check_count(const char *path, size_t *ret_count)
+enum { PATH_BYTES = 4096, SHARDS_MAX = 4096 };
+
+struct checking {
+    struct cli *cli;
+    bool mend;
+    json_t *shards; // with --json
+    json_t *damages;
+    json_t *keys;
+    struct text text; // what is said of the present shard
+    uint64_t records;
+    uint64_t unreadable;
+    uint64_t unnamed; // of the present shard: records whose bytes do not even tell their key
+    uint32_t count;
+    int code;
+};
+
+static bool exists(const char *path, const char *name)
 {
-    DIR *const directory = opendir(path);
-    size_t count = 0;
+    char full[PATH_BYTES];
+    struct stat status;
 
-    if (directory == NULL) {
-        return -errno;
-    }
-    for (const struct dirent *entry = readdir(directory); entry != NULL;
-         entry = readdir(directory)) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            count++;
-        }
-    }
-    closedir(directory);
-    *ret_count = count;
-    return 0;
+    return snprintf(full, sizeof full, "%s/%s", path, name) < PATH_BYTES &&
+           stat(full, &status) == 0;
 }
 
-// Nothing was verified, and that must not look like a success to a script.
-static int check_run(struct cli *cli, const struct verb_input *input)
+// One shard ---------------------------------------------------------------------------------------
+
+static void say_damage(void *context, const char *what)
 {
-    const char *const path = input->words[0];
-    size_t count = 0;
-    const int error = check_count(path, &count);
+    struct checking *const checking = context;
+
+    if (checking->cli->json) {
+        json_array_append_new(checking->damages, render_bytes(what, strlen(what)));
+        return;
+    }
+    text_string(&checking->text, "  ");
+    output_printable(&checking->text, what, strlen(what));
+    text_string(&checking->text, "\n");
+}
+
+static void say_lost(void *context, uint32_t vnode, struct slice key)
+{
+    struct checking *const checking = context;
+
+    (void)vnode;
+    if (key.bytes == NULL) {
+        checking->unnamed++;
+    } else if (checking->cli->json) {
+        json_array_append_new(checking->keys, render_bytes(key.bytes, key.size));
+    } else {
+        text_string(&checking->text, "  cannot be read: key ");
+        output_quoted(&checking->text, key.bytes, key.size);
+        text_string(&checking->text, "\n");
+    }
+}
+
+static const char *why(int error)
+{
+    switch (error) {
+    case -ENOENT:
+        return "there is no log here";
+    case -EBADMSG:
+        return "its MANIFEST is damaged; rldbd makes it anew from the segments when it starts here";
+    case -EPROTONOSUPPORT:
+        return "a newer version of rldb wrote it";
+    default:
+        return strerror(-error);
+    }
+}
+
+static void show_shard(struct checking *checking, const char *path, const struct log_check *check,
+                       int error)
+{
+    struct text line = output_text();
+
+    if (checking->cli->json) {
+        json_array_append_new(checking->shards,
+                              json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o?}", "directory", path,
+                                        "records", (json_int_t)check->records, "unreadable",
+                                        (json_int_t)check->unreadable, "unnamed",
+                                        (json_int_t)checking->unnamed, "damages", checking->damages,
+                                        "keys", checking->keys, "error",
+                                        error != 0 ? json_string(why(error)) : NULL));
+        text_free(&line);
+        return;
+    }
+    text_printf(&line, "%s: ", path);
+    if (error != 0) {
+        output_color(&line, checking->cli->color, COLOR_RED, why(error));
+    } else if (check->unreadable == 0 && check->damages == 0) {
+        output_color(&line, checking->cli->color, COLOR_GREEN, "whole");
+        text_printf(&line, ", %llu records", (unsigned long long)check->records);
+    } else {
+        output_color(&line, checking->cli->color, COLOR_RED, "damaged");
+        text_printf(&line, ", %llu of %llu records cannot be read",
+                    (unsigned long long)check->unreadable, (unsigned long long)check->records);
+    }
+    text_string(&line, "\n");
+    text_append(&line, text_slice(&checking->text).bytes, text_slice(&checking->text).size);
+    if (checking->unnamed != 0) {
+        text_printf(&line, "  cannot be read: %llu records of keys that are not known\n",
+                    (unsigned long long)checking->unnamed);
+    }
+    cli_print_text(checking->cli, &line);
+}
+
+static void check_shard(struct checking *checking, struct io *io, const char *path)
+{
+    struct log_check check = {
+        .io = io,
+        .directory = path,
+        .mend = checking->mend,
+        .context = checking,
+        .say = say_damage,
+        .lost = say_lost,
+    };
+
+    checking->text = output_text();
+    checking->damages = checking->cli->json ? json_array() : NULL;
+    checking->keys = checking->cli->json ? json_array() : NULL;
+    checking->unnamed = 0;
+    const int error = log_check_run(&check);
+
+    show_shard(checking, path, &check, error);
+    text_free(&checking->text);
+    checking->count++;
+    checking->records += check.records;
+    checking->unreadable += check.unreadable;
+    if (error != 0 || (!checking->mend && (check.unreadable != 0 || check.damages != 0))) {
+        checking->code = EXIT_FAILED;
+    }
+}
+
+// A node's directory ------------------------------------------------------------------------------
+
+// Which generation holds the data.
+static int find_generation(struct io *io, const char *path, uint32_t *ret_generation)
+{
+    uint8_t bytes[DATA_DIR_CURRENT_BYTES + 1];
+    char name[PATH_BYTES];
+    struct data_identity identity;
+    uint32_t size = 0;
+
+    (void)snprintf(name, sizeof name, "%.4000s/CURRENT", path);
+    const int fd = wait_open(io, name, IO_OPEN_READ);
+
+    if (fd < 0) {
+        return fd;
+    }
+    int error = wait_read_some(io, fd, bytes, sizeof bytes, 0, &size);
+
+    (void)wait_close(io, fd);
+    error = error != 0 ? error : data_dir_read_current(slice_of(bytes, size), &identity);
+    if (error == 0) {
+        *ret_generation = identity.generation;
+    }
+    return error;
+}
+
+// Nobody else may run there meanwhile: 0 with the lock's descriptor, -1 where there is no lock
+// file.
+static int take_lock(struct io *io, const char *path, int *ret_fd)
+{
+    char name[PATH_BYTES];
+
+    (void)snprintf(name, sizeof name, "%.4000s/LOCK", path);
+    *ret_fd = wait_open(io, name, IO_OPEN_READ);
+    if (*ret_fd == -ENOENT) {
+        *ret_fd = -1;
+        return 0;
+    }
+    const int error = *ret_fd < 0 ? *ret_fd : io_lock(io, *ret_fd);
+
+    if (error != 0 && *ret_fd >= 0) {
+        (void)wait_close(io, *ret_fd);
+    }
+    return error;
+}
+
+static int check_node(struct checking *checking, struct io *io, const char *path)
+{
+    char shard[PATH_BYTES];
+    char name[64];
+    uint32_t generation = 0;
+    int lock = -1;
+    int error = take_lock(io, path, &lock);
 
     if (error != 0) {
-        return cli_fail(cli, "cannot read %s: %s", path, strerror(-error));
+        return cli_fail(checking->cli, "%s: %s", path,
+                        error == -EWOULDBLOCK ? "a node runs on it; stop it first"
+                                              : strerror(-error));
+    }
+    error = find_generation(io, path, &generation);
+    if (error != 0) {
+        checking->code = cli_fail(checking->cli, "%s/CURRENT: %s", path,
+                                  error == -EBADMSG ? "it is damaged" : strerror(-error));
+    }
+    for (uint32_t i = 0; error == 0 && i < SHARDS_MAX; i++) {
+        (void)snprintf(name, sizeof name, "generation-%u/shard-%u", generation, i);
+        if (!exists(path, name)) {
+            break;
+        }
+        (void)snprintf(shard, sizeof shard, "%.4000s/%s", path, name);
+        check_shard(checking, io, shard);
+    }
+    if (lock >= 0) {
+        (void)wait_close(io, lock);
+    }
+    return checking->code;
+}
+
+// The verbs ---------------------------------------------------------------------------------------
+
+static int run(struct cli *cli, const char *path, bool mend)
+{
+    const struct io_uring_options options = {
+        .queue_entries = 64, .buffer_count = 16, .buffer_bytes = 4096};
+    struct checking checking = {.cli = cli, .mend = mend, .code = EXIT_DONE};
+    char why_not[IO_ERROR_TEXT_MAX];
+    struct stat status;
+    struct io *io;
+
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode)) {
+        return cli_fail(cli, "cannot read %s: %s", path, strerror(errno != 0 ? errno : ENOTDIR));
+    }
+    if (io_uring_open(&options, &io, why_not) != 0) {
+        return cli_fail(cli, "%s", why_not);
+    }
+    checking.shards = cli->json ? json_array() : NULL;
+    if (exists(path, "MANIFEST") || exists(path, "segment-00000")) {
+        check_shard(&checking, io, path);
+    } else if (exists(path, "CURRENT")) {
+        checking.code = check_node(&checking, io, path);
+    }
+    io_destroy(io);
+    if (checking.count == 0 && checking.code == EXIT_DONE) {
+        json_decref(checking.shards);
+        return cli_fail(cli, "%s: nothing was checked: there is no data of the log engine in it",
+                        path);
     }
     if (cli->json) {
         const int code =
-            cli_print_json(cli, json_pack("{s:s, s:I, s:i, s:b}", "directory", path, "entries",
-                                          (json_int_t)count, "checked", 0, "complete", 0));
+            cli_print_json(cli, json_pack("{s:s, s:I, s:I, s:b, s:o}", "directory", path, "records",
+                                          (json_int_t)checking.records, "unreadable",
+                                          (json_int_t)checking.unreadable, "whole",
+                                          checking.code == EXIT_DONE && checking.unreadable == 0,
+                                          "shards", checking.shards));
 
-        return code != EXIT_DONE ? code : EXIT_FAILED;
+        return code != EXIT_DONE ? code : checking.code;
     }
-    return cli_fail(cli,
-                    "%s: nothing was checked: the memory engine keeps no data on disk, and this "
-                    "version has no other engine (the directory holds %zu files)",
-                    path, count);
+    return checking.code;
+}
+
+static int check_run(struct cli *cli, const struct verb_input *input)
+{
+    return run(cli, input->words[0], false);
+}
+
+static int repair_run(struct cli *cli, const struct verb_input *input)
+{
+    return run(cli, input->words[0], true);
 }
 
 const struct verb verb_check = {
     .name = "check",
     .arguments = "DIR",
     .summary = "verify a data directory of a stopped node",
-    .details = "Changes nothing. This version's only engine is the memory engine, which keeps no "
-               "data on disk: check "
-               "then says so and exits with 3, since nothing was verified.",
+    .details =
+        "DIR is node.data_dir, or the directory of one shard in it. Reads every record that a "
+        "key leads to, and changes nothing. Says which files are damaged and which keys cannot be "
+        "read, and exits with 3 when there are any, or when nothing could be checked. Frames that "
+        "the last stop has cut off in their writing are told as torn: nobody was told that "
+        "they were written.",
     .words_min = 1,
     .words_max = 1,
     .run = check_run,
+};
+
+const struct verb verb_repair = {
+    .name = "repair",
+    .arguments = "DIR",
+    .summary = "set aside what is damaged in a data directory of a stopped node",
+    .details =
+        "Finds what can be found, as rldbd does when it starts. Then copies each segment with "
+        "records that cannot be read to a file aside-* beside it, and lets the keys of these "
+        "records lead nowhere: what reads as an error before is not found after. Deletes "
+        "nothing. Run check first, and repair only what no other replica can give back.",
+    .words_min = 1,
+    .words_max = 1,
+    .run = repair_run,
 };

@@ -17,6 +17,7 @@
 //     log_files.h, .c             which file is which segment
 //     log_replay.h, .c, log_stream.h, .c, log_apply.c, log_salvage.c
 //                                 the part of it that reads frames
+//     log_check.h, .c             looking through a directory, and mending it
 //     log_compact.c, log_drop.c   room: segments emptied, and reused; a vnode dropped
 //
 // A write goes three ways at once: the record is appended to the open frame of the hot head, it is
@@ -244,7 +245,8 @@ struct log_engine {
     uint64_t moves; // counts relocations: what ops remember is void
     uint64_t record_max;
     uint32_t segment_bytes;
-    int failed; // -errno of what ended all writing
+    int failed;   // -errno of what ended all writing
+    bool looking; // nothing is changed: log_check.c
 
     struct log_segment *segments; // LOG_SEGMENTS_MAX, touched only where used
     uint32_t segment_top;         // all that were ever used are below
@@ -370,6 +372,12 @@ void log_forget_expired(struct log_engine *engine, const struct log_record *reco
 // Frees an engine whose process is held dead, by a test that plays its end: its operations never
 // complete.
 void log_engine_abandon(struct engine *base);
+
+// Opens an engine, as log_engine_open() does; or, looking, one that only shows what is there: it
+// changes no file, and takes no writes.
+struct log_recovery;
+int log_engine_begin(const struct engine_options *options, bool looking,
+                     struct log_recovery *report, struct log_engine **ret_engine);
 
 // log_verify.c: CHECKs all that is said above. For tests.
 void log_verify(const struct engine *base);

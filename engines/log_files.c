@@ -110,7 +110,8 @@ static int open_segment(struct files *files, uint32_t number)
     char path[LOG_PATH_BYTES];
 
     log_segment_path(engine, path, number);
-    const int fd = wait_open(engine->options.io, path, IO_OPEN_WRITE | IO_OPEN_DIRECT);
+    const int fd = wait_open(engine->options.io, path,
+                             (engine->looking ? IO_OPEN_READ : IO_OPEN_WRITE) | IO_OPEN_DIRECT);
 
     files->claims[number].path = number;
     files->claims[number].size =
@@ -136,6 +137,11 @@ static void set_aside(struct files *files, uint32_t number, const char *what)
     char to[LOG_PATH_BYTES];
 
     close_segment(engine, number);
+    files->claims[number] = (struct claim){.path = LOG_SEGMENTS_MAX};
+    if (engine->looking) {
+        log_complain(files->report, "segment-%05u %s", file, what);
+        return;
+    }
     log_segment_path(engine, path, file);
     for (uint32_t i = 0; i == 0 || io_stat(engine->options.io, to, &stat) == 0; i++) {
         (void)snprintf(name, sizeof name, "aside-%u-segment-%05u", i, file);
@@ -145,7 +151,6 @@ static void set_aside(struct files *files, uint32_t number, const char *what)
 
     log_complain(files->report, "segment-%05u %s: it is set aside as %s%s", file, what, name,
                  error != 0 ? ", which failed" : "");
-    files->claims[number] = (struct claim){.path = LOG_SEGMENTS_MAX};
 }
 
 // How a file begins: with a frame, and whose. One that is not what is expected says so only with a
@@ -224,7 +229,7 @@ static void rename_segment(struct files *files, uint32_t number, uint32_t to_num
 
     log_segment_path(engine, path, files->claims[number].path);
     log_segment_path(engine, to, to_number);
-    if (wait_rename(engine->options.io, path, to) == 0) {
+    if (!engine->looking && wait_rename(engine->options.io, path, to) == 0) {
         files->claims[number].path = to_number;
     }
 }

@@ -383,14 +383,14 @@ static int open_parts(struct log_engine *engine)
     return error != 0 ? error : log_compaction_open(engine);
 }
 
-int log_engine_open(const struct engine_options *options, struct engine **ret_engine)
+int log_engine_begin(const struct engine_options *options, bool looking,
+                     struct log_recovery *report, struct log_engine **ret_engine)
 {
     CHECK(options->vnodes > 0 && options->vnodes <= LOG_VNODES_MAX && options->io != NULL);
     CHECK(options->segment_bytes % LOG_BLOCK_BYTES == 0 &&
           options->segment_bytes >= LOG_SEGMENT_BYTES_MIN &&
           options->segment_bytes <= LOG_SEGMENT_BYTES_MAX);
     struct log_engine *const engine = memory_allocate_zeroed(sizeof *engine);
-    struct log_recovery report = {.say = options->report, .context = options->report_context};
 
     if (engine == NULL) {
         return -ENOMEM;
@@ -398,6 +398,7 @@ int log_engine_open(const struct engine_options *options, struct engine **ret_en
     engine->engine.vtable = &log_vtable;
     engine->options = *options;
     engine->directory_fd = -1;
+    engine->looking = looking;
     engine->record_max =
         options->record_max_bytes != 0 ? options->record_max_bytes : LIMIT_ENGINE_RECORD_BYTES;
     engine->segments_max = LOG_SEGMENTS_MAX;
@@ -407,7 +408,7 @@ int log_engine_open(const struct engine_options *options, struct engine **ret_en
     }
     int error = open_parts(engine);
 
-    error = error != 0 ? error : log_recover(engine, &report);
+    error = error != 0 ? error : log_recover(engine, report);
     if (error != 0) {
         engine->failed = error;
         while (busy(engine)) {
@@ -417,8 +418,23 @@ int log_engine_open(const struct engine_options *options, struct engine **ret_en
         release(engine);
         return error;
     }
-    *ret_engine = &engine->engine;
+    if (looking) {
+        engine->failed = -EROFS;
+    }
+    *ret_engine = engine;
     return 0;
+}
+
+int log_engine_open(const struct engine_options *options, struct engine **ret_engine)
+{
+    struct log_recovery report = {.say = options->report, .context = options->report_context};
+    struct log_engine *engine = NULL;
+    const int error = log_engine_begin(options, false, &report, &engine);
+
+    if (error == 0) {
+        *ret_engine = &engine->engine;
+    }
+    return error;
 }
 
 void log_engine_abandon(struct engine *base)

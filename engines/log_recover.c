@@ -292,12 +292,12 @@ static int sync_parent(struct log_engine *engine)
 static int open_directory(struct log_engine *engine)
 {
     struct io *const io = engine->options.io;
-    int error = wait_mkdir(io, engine->options.directory);
+    int error = engine->looking ? 0 : wait_mkdir(io, engine->options.directory);
 
     if (error != 0 && error != -EEXIST) {
         return error;
     }
-    error = sync_parent(engine);
+    error = engine->looking ? 0 : sync_parent(engine);
     if (error != 0) {
         return error;
     }
@@ -382,13 +382,18 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
         return error;
     }
     if (!report->fresh) {
-        error = sync_replayed(engine);
-        error = error != 0 ? error : log_large_open(engine, report->damages != 0);
+        error = engine->looking ? 0 : sync_replayed(engine);
+        if (error == 0 && !engine->looking) {
+            error = log_large_open(engine, report->damages != 0);
+        }
         if (error != 0) {
             return error;
         }
         engine->written = engine->durable = engine->sequence;
         settle_segments(engine);
+    }
+    if (engine->looking) {
+        return report->fresh ? -ENOENT : 0;
     }
     error = wait_ready(engine);
     if (error == 0 && report->damages != 0) {

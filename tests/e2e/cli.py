@@ -24,7 +24,9 @@ from harness.rldb import folder, fresh, on, rldb_path, run, told
 from harness.report import Skip, expect, expect_true
 from harness.servers import ROOT, Rldbd
 
-VERBS = "get put del exists ttl scan import export key cluster info top bench shell check".split()
+VERBS = (
+    "get put del exists ttl scan import export key cluster info top bench shell check repair"
+).split()
 
 
 # Words before anything is connected.
@@ -107,8 +109,47 @@ def check_says_the_truth():
         code, out, err = run(["check", str(path)])
         expect((code, out), (FAILED, b""), err)
         expect_true("nothing was checked" in err, err)
-        expect(json.loads(run(["--json", "check", str(path)])[1])["checked"], 0, "--json check")
         expect(run(["check", str(path / "nosuch")])[0], FAILED, "a folder that is not there")
+    with Rldbd({"storage": {"engine": "log", "segment": "4MiB"}}) as node:
+        data = pathlib.Path(node.config["node"]["data_dir"])
+        with node.connect() as client:
+            for number in range(200):
+                client.cmd("SET", f"key-{number}", f"value-{number}-" + "x" * 100)
+            client.cmd("SET", "large", "y" * (3 << 20))
+        code, _, err = run(["check", str(data)])
+        expect((code, "a node runs on it" in err), (FAILED, True), err)
+        node.kill()
+        node.process.wait(SHORT_S)
+        expect_check(data, DONE, 0)
+        files = [segment for segment in data.glob("generation-1/shard-*/segment-*")
+                 if b"value-77-" in segment.read_bytes()]
+        expect(len(files), 1, files)
+        content = files[0].read_bytes()
+        at = content.index(b"value-77-")
+        files[0].write_bytes(content[:at] + b"V" + content[at + 1 :])
+        large = list(data.rglob("large-*"))
+        expect(len(large), 1, large)
+        with open(large[0], "r+b") as file:
+            file.seek(2 << 20)
+            file.write(b"Y")
+        before = {each: each.read_bytes() for each in data.rglob("*") if each.is_file()}
+        expect(sorted(expect_check(data, FAILED, 2)), ["key-77", "large"], "the damaged keys")
+        expect_true(b'key "key-77"' in run(["check", str(data)])[1], "in words")
+        for each, bytes_before in before.items():
+            expect_true(each.read_bytes() == bytes_before, f"check changed {each}")
+        expect(run(["repair", str(data)])[0], DONE, "repair")
+        expect(len(list(data.rglob("aside-*-segment-*"))), 1, "the damaged segment is kept")
+        expect(len(list(data.rglob("aside-large-*"))), 1, "and the large value")
+        expect_check(data, DONE, 0)
+
+
+def expect_check(data, code_wanted, unreadable):
+    """What check says of a directory, held against what it should; the keys it names."""
+    code, out, err = run(["--json", "check", str(data)])
+    expect(code, code_wanted, err)
+    document = json.loads(out)
+    expect((document["unreadable"], document["whole"]), (unreadable, unreadable == 0), out)
+    return [key for shard in document["shards"] for key in shard["keys"]]
 
 
 def completion():

@@ -5,7 +5,10 @@
 // are damaged and opened. A key whose newest record has all its bytes must have its version. Any
 // other has it too, or reads as an error, or, where recovery has said that something is lost, shows
 // what it had before.
+#include "engines/log_check.h"
 #include "tests/unit/engines_log_image.h"
+
+#include <errno.h>
 
 enum {
     IMAGES = 6,
@@ -446,6 +449,116 @@ Test(engines_log_damage, is_never_silent, .timeout = 3000)
                 (unsigned long)tally[i].exact, (unsigned long)tally[i].errors,
                 (unsigned long)tally[i].stale);
     }
+}
+
+// Looking and mending
+// -------------------------------------------------------------------------------
+
+struct looked {
+    struct log_check check;
+    uint32_t said;
+    uint32_t lost_known;
+};
+
+static void look_say(void *context, const char *text)
+{
+    struct looked *const looked = context;
+
+    looked->said++;
+    if (getenv("RLDB_TEST_SAY") != NULL) {
+        fprintf(stderr, "%s\n", text);
+    }
+}
+
+static void look_lost(void *context, uint32_t vnode, struct slice key)
+{
+    struct looked *const looked = context;
+
+    looked->lost_known += key.bytes != NULL && vnode < IMAGE_VNODES ? 1 : 0;
+}
+
+static int look(struct bench *bench, bool mend, struct looked *ret_looked)
+{
+    const struct io_uring_options uring = {
+        .queue_entries = 256, .buffer_count = 16, .buffer_bytes = 4096};
+    struct io *const io = sim_core_open(bench->node, &uring);
+
+    *ret_looked = (struct looked){.check = {.io = io,
+                                            .directory = "/log",
+                                            .mend = mend,
+                                            .context = ret_looked,
+                                            .say = look_say,
+                                            .lost = look_lost}};
+    const int error = log_check_run(&ret_looked->check);
+
+    io_destroy(io);
+    return error;
+}
+
+static void assert_same(const struct image *a, struct image *b)
+{
+    cr_assert_eq(a->count, b->count);
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct file *const other = image_find(b, a->files[i].name);
+
+        cr_assert(other != NULL && other->size == a->files[i].size &&
+                      memcmp(other->bytes, a->files[i].bytes, other->size) == 0,
+                  "%s was changed", a->files[i].name);
+    }
+}
+
+// What a start finds and every key that cannot be read is told by a look, which changes nothing;
+// and after mending nothing is left to tell, and no key reads as an error.
+Test(engines_log_damage, is_told_and_mended, .timeout = 600)
+{
+    uint64_t errors = 0;
+
+    for (uint64_t seed = 100; seed < 100 + number_from("RLDB_TEST_IMAGES", IMAGES); seed++) {
+        struct bench *const bench = malloc(sizeof *bench);
+        struct image image;
+        struct image stale;
+        struct image after;
+        struct random random;
+        struct looked looked;
+        uint64_t version;
+        uint32_t unreadable = 0;
+
+        random_seed(&random, seed);
+        workload(seed, &image, &stale);
+        inflict(&random, &image, seed % 2 == 0 ? DAMAGE_CUT : DAMAGE_GARBAGE, &stale);
+        bench_open(bench, seed, &image);
+        for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
+            unreadable += bench_get(bench, number, &version) == ENGINE_ERROR ? 1 : 0;
+        }
+        bench_done(bench);
+        bench_empty(bench, seed, &image);
+        const int error = look(bench, false, &looked);
+
+        image_take(bench->node, &after);
+        assert_same(&image, &after);
+        image_free(&after);
+        if (error == 0) { // else its manifest is damaged
+            cr_assert_eq(looked.check.unreadable, unreadable, "%lu keys told, %u read as errors",
+                         (unsigned long)looked.check.unreadable, unreadable);
+            cr_assert_eq(look(bench, true, &looked), 0);
+            cr_assert_eq(looked.check.unreadable, unreadable);
+            cr_assert_eq(look(bench, false, &looked), 0);
+            cr_assert_eq(looked.check.unreadable, 0);
+            bench_open_engine(bench);
+            for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
+                cr_assert_neq(bench_get(bench, number, &version), ENGINE_ERROR);
+            }
+            log_verify(bench->engine);
+            errors += unreadable;
+        } else {
+            cr_assert_eq(error, -EBADMSG);
+        }
+        bench_done(bench);
+        free(bench);
+        image_free(&image);
+        image_free(&stale);
+    }
+    cr_assert_gt(errors, 0);
 }
 
 // Forged files: their checksums hold, and what they say cannot be

@@ -198,17 +198,24 @@ static inline void bench_open_engine(struct bench *bench)
     bench->error = log_engine_open(&options, &bench->engine);
 }
 
-// Opens what is in the image, or a new directory with NULL.
-static inline void bench_open(struct bench *bench, uint64_t seed, const struct image *image)
+// A disk with what is in the image, or an empty one with NULL, and no engine.
+static inline void bench_empty(struct bench *bench, uint64_t seed, const struct image *image)
 {
     char path[128];
 
+    bench->engine = NULL;
     bench->world = sim_world_open(seed, NULL);
     bench->node = sim_node_add(bench->world, "10.0.0.1");
     for (uint32_t i = 0; image != NULL && i < image->count; i++) {
         (void)snprintf(path, sizeof path, "/log/%s", image->files[i].name);
         sim_node_put_file(bench->node, path, image->files[i].bytes, image->files[i].size);
     }
+}
+
+// Opens what is in the image, or a new directory with NULL.
+static inline void bench_open(struct bench *bench, uint64_t seed, const struct image *image)
+{
+    bench_empty(bench, seed, image);
     bench_open_engine(bench);
 }
 

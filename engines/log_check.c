@@ -1,0 +1,395 @@
+#include "engines/log_check.h"
+
+#include "core/memory.h"
+#include "core/wait.h"
+#include "engines/log.h"
+#include "engines/log_manifest.h"
+#include "engines/log_recover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    WINDOW_BYTES = 4 << 20, // read at once; the largest record and more
+    CHUNK_BYTES = 1 << 20,  // of a large value
+    MANIFEST_BYTES_MAX = 2 << 20,
+    CACHE_BYTES = 1 << 20,
+    NAME_BYTES = 64,
+};
+
+// Of a payload: its record is whole, and the large value that it names is not.
+static const uint64_t payload_is_whole = UINT64_C(1) << 63;
+
+// Where the index has an entry.
+struct entry_of {
+    uint64_t hash;
+    uint64_t location;
+    uint32_t vnode;
+};
+
+// What all records are read with: the locations that keys lead to, in their order.
+struct checking {
+    struct log_check *check;
+    struct log_engine *engine;
+    uint64_t *payloads;
+    uint64_t count;
+    uint64_t bad_count; // of the first ones in `payloads`, which are those that cannot be read
+    struct entry_of *bad;
+    uint64_t bad_found;
+    uint32_t vnode; // that is being scanned, from
+    uint64_t position;
+    uint8_t *window;
+    uint8_t *chunk;   // of the file of a large value
+    uint32_t segment; // that the window is of
+    uint32_t begin;
+    uint32_t end;
+};
+
+// What the directory is of ------------------------------------------------------------------------
+
+static int read_manifest(struct log_check *check, struct log_manifest *ret_manifest)
+{
+    char path[LOG_PATH_BYTES];
+    uint32_t size = 0;
+
+    if (snprintf(path, sizeof path, "%s/MANIFEST", check->directory) >= LOG_PATH_BYTES) {
+        return -ENAMETOOLONG;
+    }
+    const int fd = wait_open(check->io, path, IO_OPEN_READ);
+
+    if (fd < 0) {
+        return fd;
+    }
+    uint8_t *const bytes = memory_allocate(MANIFEST_BYTES_MAX);
+    int error = bytes == NULL ? -ENOMEM
+                              : wait_read_some(check->io, fd, bytes, MANIFEST_BYTES_MAX, 0, &size);
+
+    (void)wait_close(check->io, fd);
+    error = error != 0 ? error : log_manifest_read(slice_of(bytes, size), ret_manifest);
+    memory_free(bytes);
+    return error;
+}
+
+// Reading records ---------------------------------------------------------------------------------
+
+static void collect(void *context, uint64_t entry)
+{
+    struct checking *const checking = context;
+
+    checking->payloads[checking->count++] = index_payload(entry);
+}
+
+static int compare_payloads(const void *a, const void *b)
+{
+    const uint64_t first = *(const uint64_t *)a & LOG_PAYLOAD_WHERE;
+    const uint64_t second = *(const uint64_t *)b & LOG_PAYLOAD_WHERE;
+
+    return first < second ? -1 : first > second ? 1 : 0;
+}
+
+static void each_table(struct checking *checking, index_entry_fn *each)
+{
+    struct log_engine *const engine = checking->engine;
+
+    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
+        checking->vnode = i;
+        checking->position = 0;
+        do {
+            checking->position = index_scan(&engine->index, &engine->vnodes[i].table,
+                                            checking->position, each, checking);
+        } while (checking->position != 0);
+    }
+}
+
+// The bytes from a place on, as many as can be read of those that are asked for.
+static struct slice look(struct checking *checking, uint32_t segment, uint32_t offset,
+                         uint32_t bytes)
+{
+    struct log_engine *const engine = checking->engine;
+    const uint32_t begin = offset & ~(uint32_t)(LOG_BLOCK_BYTES - 1);
+    const uint32_t left = engine->segment_bytes - begin;
+    const uint32_t needed = log_frame_span(offset - begin + bytes);
+    const int fd = engine->segments[segment].fd;
+    uint32_t got = 0;
+
+    if (segment != checking->segment || begin < checking->begin ||
+        (offset + bytes > checking->end && checking->end < engine->segment_bytes)) {
+        int error = fd < 0 ? -EBADF
+                           : wait_read_some(engine->options.io, fd, checking->window,
+                                            left < WINDOW_BYTES ? left : WINDOW_BYTES, begin, &got);
+
+        if (error != 0 && fd >= 0) { // perhaps of a block further on
+            error = wait_read_some(engine->options.io, fd, checking->window,
+                                   left < needed ? left : needed, begin, &got);
+        }
+        checking->segment = segment;
+        checking->begin = begin;
+        checking->end = begin + (error != 0 ? 0 : got);
+    }
+    return offset >= checking->end
+               ? slice_of(NULL, 0)
+               : slice_of(checking->window + (offset - checking->begin), checking->end - offset);
+}
+
+// The file of a large value: whether all of it is as it was written.
+static bool large_is_whole(struct checking *checking, int fd, uint64_t number,
+                           uint64_t object_bytes)
+{
+    struct io *const io = checking->check->io;
+    struct log_large_header header;
+    XXH3_state_t hash;
+    uint32_t got = 0;
+
+    if (wait_read_some(io, fd, checking->chunk, CHUNK_BYTES, 0, &got) != 0 ||
+        !log_large_header_read(slice_of(checking->chunk, got), checking->engine->log_id, &header) ||
+        header.number != number || header.object_bytes != object_bytes) {
+        return false;
+    }
+    uint64_t at = log_large_object_from(header.key.size);
+    const uint64_t end = at + object_bytes;
+
+    (void)XXH3_64bits_reset_withSeed(&hash, checking->engine->log_id ^ number);
+    while (at < end) {
+        const uint32_t part = end - at < CHUNK_BYTES ? (uint32_t)(end - at) : CHUNK_BYTES;
+
+        if (wait_read(io, fd, checking->chunk, part, at) != 0) {
+            return false;
+        }
+        (void)XXH3_64bits_update(&hash, checking->chunk, part);
+        at += part;
+    }
+    return XXH3_64bits_digest(&hash) == header.checksum;
+}
+
+// Where mending, a file that is not whole gets another name: nothing would keep it else.
+static bool check_large(struct checking *checking, struct slice object)
+{
+    struct log_check *const check = checking->check;
+    const uint64_t number = log_large_number(object);
+    uint64_t object_bytes = 0;
+    char name[NAME_BYTES];
+    char path[LOG_PATH_BYTES];
+    char aside[LOG_PATH_BYTES];
+
+    if (number == 0) {
+        return false;
+    }
+    memcpy(&object_bytes, object.bytes + 8, sizeof object_bytes);
+    (void)snprintf(name, sizeof name, "large-%016" PRIx64, number);
+    log_path(checking->engine, path, name);
+    const int fd = wait_open(check->io, path, IO_OPEN_READ);
+
+    if (fd < 0) {
+        return false;
+    }
+    const bool whole = large_is_whole(checking, fd, number, object_bytes);
+
+    (void)wait_close(check->io, fd);
+    if (!whole && check->mend) {
+        (void)snprintf(name, sizeof name, "aside-large-%016" PRIx64, number);
+        log_path(checking->engine, aside, name);
+        check->aside += wait_rename(check->io, path, aside) == 0 ? 1 : 0;
+    }
+    return whole;
+}
+
+static void check_record(struct checking *checking, uint64_t payload)
+{
+    struct log_engine *const engine = checking->engine;
+    struct log_check *const check = checking->check;
+    const uint64_t location = payload & LOG_PAYLOAD_WHERE;
+    const uint32_t class_bytes = log_class_bytes(log_payload_class(payload));
+    struct slice bytes = look(checking, log_location_segment(location),
+                              (uint32_t)log_location_offset(location), class_bytes);
+    struct log_record record = {.vnode = UINT32_MAX};
+
+    bytes.size = bytes.size < class_bytes ? bytes.size : class_bytes;
+    const bool whole = log_record_read(bytes, log_record_seed_at(engine, location), &record);
+
+    if (whole && (!record.large || check_large(checking, record.object[0]))) {
+        return;
+    }
+    const bool known = whole || log_record_parse_damaged(bytes, &record);
+
+    checking->payloads[checking->bad_count++] = payload | (whole ? payload_is_whole : 0);
+    check->unreadable++;
+    if (check->lost != NULL) {
+        check->lost(check->context, known ? record.vnode : UINT32_MAX,
+                    known ? record.key : slice_of(NULL, 0));
+    }
+}
+
+static int check_records(struct checking *checking)
+{
+    struct log_engine *const engine = checking->engine;
+
+    checking->check->records = engine->records;
+    checking->payloads = memory_allocate((engine->records + 1) * sizeof checking->payloads[0]);
+    checking->window = memory_allocate_aligned(WINDOW_BYTES, LOG_BLOCK_BYTES);
+    checking->segment = LOG_SEGMENTS_MAX;
+    checking->chunk = memory_allocate_aligned(CHUNK_BYTES, LOG_BLOCK_BYTES);
+    if (checking->payloads == NULL || checking->window == NULL || checking->chunk == NULL) {
+        return -ENOMEM;
+    }
+    each_table(checking, collect);
+    qsort(checking->payloads, checking->count, sizeof checking->payloads[0], compare_payloads);
+    for (uint64_t i = 0; i < checking->count; i++) {
+        check_record(checking, checking->payloads[i]);
+    }
+    return 0;
+}
+
+// Mending -----------------------------------------------------------------------------------------
+
+static int copy_bytes(struct checking *checking, int from, int to)
+{
+    struct io *const io = checking->check->io;
+    const uint32_t size = checking->engine->segment_bytes;
+    int error = 0;
+
+    checking->segment = LOG_SEGMENTS_MAX; // the window is used for other things
+    for (uint32_t at = 0; at < size && error == 0; at += LOG_BLOCK_BYTES) {
+        uint32_t got = 0;
+
+        // Block by block: one that cannot be read leaves zeros.
+        memset(checking->window, 0, LOG_BLOCK_BYTES);
+        (void)wait_read_some(io, from, checking->window, LOG_BLOCK_BYTES, at, &got);
+        error = wait_write(io, to, checking->window, LOG_BLOCK_BYTES, at);
+    }
+    return error != 0 ? error : wait_sync(io, to);
+}
+
+static int copy_aside(struct checking *checking, uint32_t number)
+{
+    struct log_engine *const engine = checking->engine;
+    struct log_check *const check = checking->check;
+    struct io_stat stat;
+    char name[NAME_BYTES];
+    char path[LOG_PATH_BYTES];
+    char text[LOG_REPORT_TEXT_MAX];
+
+    for (uint32_t i = 0; i == 0 || io_stat(check->io, path, &stat) == 0; i++) {
+        (void)snprintf(name, sizeof name, "aside-%u-segment-%05u", i, number);
+        log_path(engine, path, name);
+    }
+    const int fd = wait_open(check->io, path, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_EXCLUSIVE);
+
+    if (fd < 0) {
+        return fd;
+    }
+    int error = copy_bytes(checking, engine->segments[number].fd, fd);
+
+    (void)wait_close(check->io, fd);
+    error = error != 0 ? error : wait_sync(check->io, engine->directory_fd);
+    if (error == 0) {
+        check->aside++;
+        (void)snprintf(text, sizeof text, "segment-%05u as it is was copied to %s", number, name);
+        check->say(check->context, text);
+    }
+    return error;
+}
+
+static void find_bad(void *context, uint64_t entry)
+{
+    struct checking *const checking = context;
+    const uint64_t payload = index_payload(entry);
+
+    if (bsearch(&payload, checking->payloads, checking->bad_count, sizeof payload,
+                compare_payloads) != NULL) {
+        checking->bad[checking->bad_found++] = (struct entry_of){
+            .hash = index_hash_at(&checking->engine->index, checking->position, entry),
+            .location = payload & LOG_PAYLOAD_WHERE,
+            .vnode = checking->vnode,
+        };
+    }
+}
+
+static void forget(struct checking *checking, const struct entry_of *bad)
+{
+    struct log_engine *const engine = checking->engine;
+    uint64_t *const slot = log_slot_of(engine, bad->vnode, bad->hash, bad->location);
+    const uint32_t class = log_payload_class(index_payload(*slot));
+
+    index_remove(&engine->index, &engine->vnodes[bad->vnode].table, bad->hash, slot);
+    engine->records--;
+    log_kill(engine, bad->location, class);
+}
+
+// The keys of what cannot be read lead nowhere, once the segments that it was in are copied.
+static int mend(struct checking *checking)
+{
+    uint32_t copied = LOG_SEGMENTS_MAX;
+
+    for (uint64_t i = 0; i < checking->bad_count; i++) {
+        const uint32_t segment = log_location_segment(checking->payloads[i] & LOG_PAYLOAD_WHERE);
+
+        if ((checking->payloads[i] & payload_is_whole) != 0) {
+            continue;
+        }
+        if (segment != copied && checking->engine->segments[segment].fd >= 0) {
+            const int error = copy_aside(checking, segment);
+
+            if (error != 0) {
+                return error;
+            }
+        }
+        copied = segment;
+    }
+    checking->bad = memory_allocate(checking->bad_count * sizeof checking->bad[0]);
+    if (checking->bad == NULL) {
+        return -ENOMEM;
+    }
+    each_table(checking, find_bad);
+    for (uint64_t i = 0; i < checking->bad_found; i++) {
+        forget(checking, &checking->bad[i]);
+    }
+    return 0;
+}
+
+int log_check_run(struct log_check *check)
+{
+    struct log_manifest manifest;
+    struct checking checking = {.check = check};
+    int error = read_manifest(check, &manifest);
+
+    if (error != 0) {
+        return error;
+    }
+    const struct engine_options options = {
+        .io = check->io,
+        .directory = check->directory,
+        .shard = manifest.shard,
+        .shards = manifest.shards,
+        .vnodes = manifest.vnodes,
+        .hash_seed = manifest.hash_seed,
+        .segment_bytes = manifest.segment_bytes,
+        .cache_bytes = CACHE_BYTES,
+        .report = check->say,
+        .report_context = check->context,
+    };
+    struct log_recovery report = {.say = check->say, .context = check->context};
+
+    check->shard = manifest.shard;
+    check->records = check->unreadable = 0;
+    check->damages = check->aside = 0;
+    error = log_engine_begin(&options, !check->mend, &report, &checking.engine);
+    if (error != 0) {
+        return error;
+    }
+    error = check_records(&checking);
+    if (error == 0 && check->mend && checking.bad_count != 0) {
+        error = mend(&checking);
+    }
+    check->damages = report.damages;
+    memory_free(checking.payloads);
+    memory_free(checking.bad);
+    memory_free(checking.window);
+    memory_free(checking.chunk);
+    if (error != 0 && checking.engine->failed == 0) {
+        log_fail(checking.engine, error); // and no checkpoint is written
+    }
+    engine_close(&checking.engine->engine);
+    return error;
+}

@@ -1,0 +1,40 @@
+// Looking through the directory of a log while no engine runs on it, and mending it. For people
+// with a disk that they do not trust: what an engine does when it opens is to find what it needs,
+// and here every record that a key leads to is read.
+//
+// Waits in io_turn().
+#pragma once
+
+#include "core/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct io;
+
+struct log_check {
+    // set by the caller
+    struct io *io;
+    const char *directory; // of a shard
+    bool mend;             // else nothing is changed
+    void *context;
+    void (*say)(void *context, const char *text); // of each damage, a line
+    // Of each record that a key leads to and that cannot be read. The key is what its bytes say; no
+    // bytes at all (NULL) where they say nothing.
+    void (*lost)(void *context, uint32_t vnode, struct slice key);
+    // set by log_check_run()
+    uint32_t shard;
+    uint64_t records; // that keys lead to
+    uint64_t unreadable;
+    uint32_t damages; // said
+    uint32_t aside;   // files that were copied or renamed
+};
+
+// Reads the whole of a directory. Mending: the engine recovers there as it does at a start;
+// segments with records that cannot be read are copied to files aside-*; the keys of those records
+// lead nowhere then, and a checkpoint says so. Nothing is deleted.
+//
+// 0, also where much is damaged; -ENOENT where there is no log; -EBADMSG where its manifest cannot
+// be read, without which it is not known what the directory is of (an engine that starts there
+// makes it anew); -EPROTONOSUPPORT for a newer version; or -errno.
+int log_check_run(struct log_check *check);
