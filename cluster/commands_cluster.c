@@ -169,6 +169,8 @@ static void cluster_nodes(struct exec *x)
 static void cluster_info(struct exec *x)
 {
     const struct node *node = x->shard->node;
+    bool on_shard_port = (x->client->flags & CLIENT_SHARD_PORT) != 0;
+    uint32_t known = node->shard_count + (on_shard_port ? 0 : 1); // as NODES lists them here
     struct text text;
     if (!cluster_enabled(x)) {
         return;
@@ -181,7 +183,7 @@ static void cluster_info(struct exec *x)
                 "cluster_my_epoch:%" PRIu64 "\r\ncluster_stats_messages_sent:0\r\n"
                 "cluster_stats_messages_received:0\r\ntotal_cluster_links_buffer_limit_exceeded:0"
                 "\r\n",
-                node->shard_count, node->shard_count, node->ring->epoch, node->ring->epoch);
+                known, node->shard_count, node->ring->epoch, node->ring->epoch);
     reply_verbatim(&x->reply, "txt", text_slice(&text));
     text_free(&text);
 }

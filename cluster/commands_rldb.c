@@ -17,8 +17,8 @@ struct rldb_options {
     uint64_t expire_ms;
 };
 
-// Options that name replicas ("r", "pr") or ("w", "pw"), CONTEXT, EX, PX, TIMEOUT; from argv[first]
-// on.
+// Options that name replicas ("r", "pr") or ("w", "pw"), CONTEXT, EX or PX, TIMEOUT; from
+// argv[first] on. CONTEXT and the expiry at most once: of two, neither may be dropped unsaid.
 enum { TAKES_CONTEXT = 1, TAKES_EXPIRY = 2 };
 
 static bool rldb_context(struct exec *x, uint32_t at, struct rldb_options *options)
@@ -73,10 +73,12 @@ static bool rldb_options(struct exec *x, uint32_t first, const char *quorum, con
                 return false;
             }
         } else if ((takes & TAKES_CONTEXT) && exec_word(x, at, "context")) {
+            takes &= ~(unsigned)TAKES_CONTEXT;
             if (!rldb_context(x, at + 1, options)) {
                 return false;
             }
         } else if ((takes & TAKES_EXPIRY) && (unit == EXPIRE_SECONDS || unit == EXPIRE_MS)) {
+            takes &= ~(unsigned)TAKES_EXPIRY;
             if (!expire_parse_positive(x, at + 1, unit, &options->expire_ms)) {
                 return false;
             }

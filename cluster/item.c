@@ -186,8 +186,8 @@ static bool item_written(struct exec *x, const struct item *item)
         exec_error_full(x);
         return false;
     case ENGINE_TOO_LARGE:
-        exec_error(x, "TOOLARGE the value is larger than storage.value_max, or than this engine "
-                      "keeps");
+        exec_error(x, "TOOLARGE what the key would hold is larger than storage.value_max, or than "
+                      "this engine keeps");
         return false;
     case ENGINE_ERROR:
         exec_error(x, HOLD_ERROR_TEXT);
