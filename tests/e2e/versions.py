@@ -105,7 +105,7 @@ class Model:
 
 
 def as_modelled(node):
-    """Reads, puts and deletes with contexts new and old, through every door, among plain commands."""
+    """Reads, puts and deletes, with contexts new and old, plain commands among them, by all doors."""
     rand = random.Random(SEED)
     print(f"seed {SEED}")
     doors = [Connection(address) for address in entrances(node)]
@@ -175,7 +175,7 @@ def options_once(node):
 
 
 def too_large_together(node):
-    """Values that would be too large beside each other are refused, and told from a too large one."""
+    """Values that are too large beside each other are refused, and not called too large each."""
     half = "x" * (40 << 20)
     with node.connect() as client:
         expect(client.cmd("FLUSHALL"), "OK")
