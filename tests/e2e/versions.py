@@ -105,7 +105,7 @@ class Model:
 
 
 def as_modelled(node):
-    """Reads, puts and deletes, with contexts new and old, plain commands among them, by all doors."""
+    """Reads, puts and deletes, with contexts new and old, among plain commands, by all doors."""
     rand = random.Random(SEED)
     print(f"seed {SEED}")
     doors = [Connection(address) for address in entrances(node)]
