@@ -481,6 +481,12 @@ void log_segment_seal(struct log_engine *engine, uint32_t number);
 // Gives a sealed segment up if nothing of it is needed.
 void log_segment_reconsider(struct log_engine *engine, uint32_t number);
 
+// The smallest stamp of a record that may be dead and is still in a segment, other than `except`:
+// removals with larger ones have to outlive it. UINT64_MAX: there is none. What is live does not
+// count: a removal is of a key whose older records were dead when it came. ret_number (or NULL) is
+// where it is, LOG_SEGMENTS_MAX for nowhere.
+uint64_t log_oldest_dead(const struct log_engine *engine, uint32_t except, uint32_t *ret_number);
+
 // Whether the removals in a segment may be forgotten: no older record is anywhere else.
 bool log_segment_expendable(const struct log_engine *engine, uint32_t number);
 

@@ -8,7 +8,7 @@
 // The victim is the sealed segment with the most to gain for its cost: (1 - u) * age / (1 + u),
 // with u the live part (Rosenblum and Ousterhout, "The design and implementation of a
 // log-structured file system", 1992, section 3.6). Segments more than half of which is live are
-// left alone until room is short.
+// left alone until room is short, those with nothing but removals until these may go.
 #include "engines/log.h"
 
 #include "core/memory.h"
@@ -20,12 +20,16 @@ enum {
     READ_BYTES = 2 * LOG_FRAME_CAPACITY,
     LIVE_PERCENT_MAX = 50, // of victims while there is room
     ROOM_PERCENT_SHORT = 10,
+    PINNED_FEW = 3,   // segments with nothing but removals that are left alone
+    PINNED_SHARE = 4, // of the sealed ones that they may be
 };
 
 enum step { IDLE, READ, READING, FRAME };
 
 struct log_compaction {
     struct io_op op; // first
+    uint64_t
+        oldest; // log_oldest_dead() of the others when it began: it only rises for what is there
     struct log_engine *engine;
     enum step step;
     uint32_t victim;
@@ -86,17 +90,35 @@ static bool room_is_short(const struct log_engine *engine)
     return segments_free(engine) < (wanted < 4 ? 4 : wanted);
 }
 
+static bool is_sealed(const struct log_engine *engine, const struct log_segment *segment)
+{
+    return segment->state == LOG_SEGMENT_SEALED && !segment->stuck &&
+           segment->sequence_last <= engine->written;
+}
+
+// Moving nothing but removals that have to stay gains nothing: they would be moved for ever. Where
+// such segments are many, the one that holds what they have to outlive is the victim.
 static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
 {
     const uint32_t percent = room_is_short(engine) ? 95 : LIVE_PERCENT_MAX;
+    uint32_t oldest_number;
+    const uint64_t oldest = log_oldest_dead(engine, LOG_SEGMENTS_MAX, &oldest_number);
+    uint32_t sealed = 0;
+    uint32_t pinned = 0;
     double best = 0;
 
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         const struct log_segment *const segment = &engine->segments[i];
 
-        if (segment->state != LOG_SEGMENT_SEALED || segment->stuck ||
-            segment->sequence_last > engine->written ||
-            segment->live_bytes * 100 > segment->filled_bytes * percent) {
+        if (!is_sealed(engine, segment)) {
+            continue;
+        }
+        sealed++;
+        if (segment->filled_bytes == 0 && segment->removal_stamp_max > oldest) {
+            pinned++;
+            continue;
+        }
+        if (segment->live_bytes * 100 > segment->filled_bytes * percent) {
             continue;
         }
         const double live = segment->filled_bytes == 0
@@ -109,6 +131,11 @@ static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
             best = gain;
             *ret_number = i;
         }
+    }
+    if (pinned >= PINNED_FEW && pinned >= sealed / PINNED_SHARE &&
+        oldest_number != LOG_SEGMENTS_MAX && is_sealed(engine, &engine->segments[oldest_number])) {
+        *ret_number = oldest_number;
+        return true;
     }
     return best > 0;
 }
@@ -194,7 +221,7 @@ static bool move_record(struct log_compaction *task, struct log_record *record, 
     struct log_engine *const engine = task->engine;
 
     if (record->kind == LOG_REMOVAL || record->kind == LOG_DROP) {
-        return log_segment_expendable(engine, task->victim) || move_removal(engine, record);
+        return record->stamp < task->oldest || move_removal(engine, record);
     }
     if (record->vnode >= engine->options.vnodes) {
         return true; // no entry can lead to it
@@ -340,6 +367,7 @@ static void victim_begin(struct log_compaction *task, uint32_t number)
         return;
     }
     task->victim = number;
+    task->oldest = log_oldest_dead(engine, number, NULL);
     task->offset = task->begin = task->end = 0;
     task->frame = NULL;
     task->step = FRAME;

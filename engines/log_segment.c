@@ -492,19 +492,38 @@ static void segment_emptied(struct log_engine *engine, struct log_segment *segme
     engine->segments_emptied++;
 }
 
+// What was dropped counts as live until its table has been given up.
+static bool may_hold_dead(const struct log_engine *engine, const struct log_segment *segment)
+{
+    return segment->state >= LOG_SEGMENT_HEAD && segment->state != LOG_SEGMENT_SPARE &&
+           (segment->live_bytes != segment->filled_bytes || segment->state == LOG_SEGMENT_BAD ||
+            engine->dropped != NULL);
+}
+
+uint64_t log_oldest_dead(const struct log_engine *engine, uint32_t except, uint32_t *ret_number)
+{
+    uint64_t oldest = UINT64_MAX;
+    uint32_t number = LOG_SEGMENTS_MAX;
+
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        const struct log_segment *const segment = &engine->segments[i];
+
+        if (i != except && segment->stamp_min < oldest && may_hold_dead(engine, segment)) {
+            oldest = segment->stamp_min;
+            number = i;
+        }
+    }
+    if (ret_number != NULL) {
+        *ret_number = number;
+    }
+    return oldest;
+}
+
 bool log_segment_expendable(const struct log_engine *engine, uint32_t number)
 {
     const uint64_t stamp = engine->segments[number].removal_stamp_max;
 
-    for (uint32_t i = 0; i < engine->segment_top && stamp != 0; i++) {
-        const struct log_segment *const other = &engine->segments[i];
-
-        if (i != number && other->state >= LOG_SEGMENT_HEAD && other->state != LOG_SEGMENT_SPARE &&
-            other->stamp_min < stamp) {
-            return false;
-        }
-    }
-    return true;
+    return stamp == 0 || stamp < log_oldest_dead(engine, number, NULL);
 }
 
 void log_segment_reconsider(struct log_engine *engine, uint32_t number)
