@@ -62,6 +62,9 @@ static int route_entry(struct bench_route *route, const redisReply *entry, const
     const long long port = entry->element[2]->element[1]->integer;
     const bool named = host->type == REDIS_REPLY_STRING && host->len != 0;
 
+    if (named && (host->len >= BENCH_HOST_SIZE || strlen(host->str) != (size_t)host->len)) {
+        return route_wrong(error, "a host that is none");
+    }
     if (first < 0 || last < first || last >= BENCH_SLOTS || port < 1 || port > 65535) {
         return route_wrong(error, "slots or ports out of range");
     }

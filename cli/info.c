@@ -1,9 +1,10 @@
 #include "cli/info.h"
 
+#include "cli/output.h"
 #include "cli/render.h"
 
 #include <ctype.h>
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,8 +71,14 @@ static bool info_is_number(struct slice value, bool percent, double *ret_number)
     if (strspn(digits, "-0123456789.eE+%") != value.size) {
         return false;
     }
-    *ret_number = strtod(digits, &end);
-    return *end == '\0' || (percent && strcmp(end, "%") == 0);
+    const double number = strtod(digits, &end);
+
+    // What is beyond all numbers is a text: JSON has no infinity.
+    if (!isfinite(number) || (*end != '\0' && !(percent && strcmp(end, "%") == 0))) {
+        return false;
+    }
+    *ret_number = number;
+    return true;
 }
 
 double info_number(struct slice info, const char *name)
@@ -149,6 +156,16 @@ static json_t *info_scalar_json(struct slice value)
                                                : json_real(number);
 }
 
+// Sets the member of that name, with what is no text of it escaped; takes the value.
+static void info_set(json_t *object, struct slice name, json_t *value)
+{
+    struct text key = output_text();
+
+    output_printable(&key, name.bytes, name.size);
+    json_object_set_new(object, text_c(&key), value);
+    text_free(&key);
+}
+
 static json_t *info_value_json(struct slice value)
 {
     json_t *const parts = json_object();
@@ -157,17 +174,32 @@ static json_t *info_value_json(struct slice value)
     size_t position = 0;
 
     while (info_next_part(value, &position, &name, &part)) {
-        char text[128];
-
-        snprintf(text, sizeof text, "%.*s", (int)(name.size < 127 ? name.size : 127),
-                 (const char *)name.bytes);
-        json_object_set_new(parts, text, info_scalar_json(part));
+        info_set(parts, name, info_scalar_json(part));
     }
     if (value.size != 0 && position == value.size) {
         return parts;
     }
     json_decref(parts);
     return info_scalar_json(value);
+}
+
+// The object of the fields of that section, which is made when it is the first of them.
+static json_t *info_section(json_t *document, struct slice name)
+{
+    struct text key = output_text();
+
+    output_printable(&key, name.bytes, name.size);
+    for (size_t i = 0; i < key.size; i++) {
+        key.bytes[i] = (char)tolower((unsigned char)key.bytes[i]);
+    }
+    json_t *fields = json_object_get(document, text_c(&key));
+
+    if (fields == NULL) {
+        fields = json_object();
+        json_object_set_new(document, text_c(&key), fields);
+    }
+    text_free(&key);
+    return fields;
 }
 
 json_t *info_json(struct slice info)
@@ -177,24 +209,7 @@ json_t *info_json(struct slice info)
     size_t position = 0;
 
     while (info_next(info, &position, &line)) {
-        char section[128];
-        char name[128];
-        json_t *fields = NULL;
-
-        snprintf(section, sizeof section, "%.*s",
-                 (int)(line.section.size < 127 ? line.section.size : 127),
-                 (const char *)line.section.bytes);
-        for (char *at = section; *at != '\0'; at++) {
-            *at = (char)tolower((unsigned char)*at);
-        }
-        snprintf(name, sizeof name, "%.*s", (int)(line.name.size < 127 ? line.name.size : 127),
-                 (const char *)line.name.bytes);
-        fields = json_object_get(document, section);
-        if (fields == NULL) {
-            fields = json_object();
-            json_object_set_new(document, section, fields);
-        }
-        json_object_set_new(fields, name, info_value_json(line.value));
+        info_set(info_section(document, line.section), line.name, info_value_json(line.value));
     }
     return document;
 }

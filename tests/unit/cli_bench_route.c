@@ -68,6 +68,7 @@ Test(cli_bench_route, what_is_not_whole_is_refused)
     } cases[] = {
         {"-ERR This instance has cluster support disabled\r\n", "cluster support disabled"},
         {"*0\r\n", "no node serves"},
+        {"*1\r\n*3\r\n:0\r\n:16383\r\n" NODE("$3\r\na b\r\n", 0), "out of range"},
         {":1\r\n", "no list"},
         {"*1\r\n*3\r\n:0\r\n:16382\r\n" NODE("$1\r\nh\r\n", 1), "no node serves"},
         {"*1\r\n*3\r\n:0\r\n:16384\r\n" NODE("$1\r\nh\r\n", 1), "out of range"},

@@ -51,3 +51,16 @@ Test(cli_info, json_has_sections_numbers_and_objects)
     free(printed);
     json_decref(document);
 }
+
+// As a server that is none may answer: nothing is lost, and what comes out is JSON.
+Test(cli_info, json_of_what_is_no_text_is_json)
+{
+    static const char odd[] = "# S\xff\r\nn\xc3:1\r\nhuge:1e999\r\nparts:\xfe=-1e999,b=2\r\n";
+    json_t *const document = info_json(slice_of(odd, sizeof odd - 1));
+    char *const printed = json_dumps(document, JSON_COMPACT);
+
+    cr_assert_str_eq(printed, "{\"s\\\\xff\":{\"n\\\\xc3\":1,\"huge\":\"1e999\","
+                              "\"parts\":{\"\\\\xfe\":\"-1e999\",\"b\":2}}}");
+    free(printed);
+    json_decref(document);
+}
