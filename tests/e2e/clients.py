@@ -1,6 +1,7 @@
 """The clients that people have: redis-cli, redis-benchmark, redis-py, hiredis."""
 
 import fcntl
+import itertools
 import os
 import pathlib
 import re
@@ -224,6 +225,46 @@ def benchmark_resp3(node):
     benchmark(node, "-n", 20000, "-3", "-P", 16)
 
 
+STRING_TESTS = {
+    "ping_inline": "ping",
+    "ping_mbulk": "ping",
+    "set": "set",
+    "get": "get",
+    "incr": "incr",
+    "mset": "mset",
+}
+
+
+def benchmark_all(node):
+    """Each test of strings that it has, in each way to send: the server ran as many as were asked
+    for, and not one failed."""
+    requests = 1000
+    with node.connect() as client:
+        for words in itertools.product((1, 16), (None, 2), (False, True)):
+            pipeline, threads, resp3 = words
+            options = ["-n", requests, "-P", pipeline, "-c", 20, "-r", 1000]
+            options += ["--threads", threads] if threads else []
+            options += ["-3"] if resp3 else []
+            client.cmd("FLUSHALL")
+            client.cmd("CONFIG", "RESETSTAT")
+            benchmark(node, *options, tests=",".join(STRING_TESTS))
+            ran = client.cmd("INFO", "commandstats").decode()
+            for command in set(STRING_TESTS.values()):
+                calls, failed = re.search(
+                    rf"cmdstat_{command}:calls=(\d+),.*failed_calls=(\d+)", ran
+                ).groups()
+                wanted = requests * list(STRING_TESTS.values()).count(command)
+                expect(int(failed), 0, f"{words} {command}")
+                # Its last pipelines may be longer than what is left to be asked for.
+                most = wanted + 2 * 20 * pipeline
+                expect_true(wanted <= int(calls) <= most, f"{words} {command}: {calls} calls")
+            errors = client.cmd("INFO", "errorstats").decode()
+            expect_true("errorstat_" not in errors, f"{words}: {errors}")
+            counters = client.cmd("KEYS", "counter:*")
+            total = sum(int(value) for value in client.cmd("MGET", *counters))
+            expect_true(requests <= total <= requests + 20 * pipeline, f"{words}: {total}")
+
+
 def benchmark_unix(node):
     benchmark(node, "-n", 5000, where=["-s", node.unix_path])
 
@@ -436,6 +477,7 @@ CASES = [
     ("redis-benchmark -P", benchmark_pipelined),
     ("redis-benchmark --threads", benchmark_threads),
     ("redis-benchmark -3", benchmark_resp3),
+    ("redis-benchmark: all string tests, each way to send", benchmark_all),
     ("redis-benchmark -s", benchmark_unix),
     ("redis-benchmark --cluster", benchmark_cluster),
     ("redis-benchmark with a command", benchmark_words),
