@@ -78,6 +78,7 @@ enum command_flags {
     COMMAND_UNPAUSES = 1 << 28, // goes through CLIENT PAUSE
     COMMAND_WALK = 1 << 29,     // ROUTE_ALL: reads all keys, at one moment for groups (gate.h)
     COMMAND_WHOLE = 1 << 30,    // ROUTE_ALL: writes all keys, at one moment for everybody
+    COMMAND_HAULED = 1 << 25,   // replies the value, and a long one in slices (haul.h)
     COMMAND_PAIRS = 1 << 26,    // key value pairs: an even number of arguments after the name
 };
 

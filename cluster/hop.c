@@ -1,6 +1,7 @@
 #include "cluster/hop.h"
 
 #include "cluster/client.h"
+#include "cluster/haul.h"
 #include "cluster/load.h"
 #include "cluster/shard.h"
 #include "cluster/slowlog.h"
@@ -159,6 +160,29 @@ bool hop_load(struct exec *x)
         hop_done(x->shard, hop, &x->shard->hop_reply, 0);
     }
     return true;
+}
+
+bool hop_haul(struct exec *x)
+{
+    struct hop *hop = hop_make(x, x->shard->index);
+    if (hop == NULL) {
+        return false;
+    }
+    if (!haul_begin(x, hop)) {
+        hop_free(x->shard, &hop->pending);
+        return false;
+    }
+    client_pending_add(x->client, &hop->pending, PENDING_HOP);
+    return true;
+}
+
+void hop_item(const struct hop *hop, const struct slice *argv, struct item *ret_item)
+{
+    ret_item->argument = hop->argument;
+    ret_item->slot = hop->slot;
+    ret_item->op.hash = hop->hash;
+    ret_item->op.vnode = hop->vnode;
+    ret_item->op.key = argv[hop->argument];
 }
 
 struct exec hop_exec(struct shard *shard, struct hop *hop, struct slice *spans)

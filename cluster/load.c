@@ -88,13 +88,8 @@ bool load_for_hop(struct exec *x, struct hop *hop)
     if (!hop->gated) {
         hop_hold_gate(shard, hop);
     }
-    const struct slice *argv = hop_arguments(hop, load->spans);
     load->hop = hop;
-    load->item.argument = hop->argument;
-    load->item.slot = hop->slot;
-    load->item.op.hash = hop->hash;
-    load->item.op.vnode = hop->vnode;
-    load->item.op.key = argv[hop->argument];
+    hop_item(hop, hop_arguments(hop, load->spans), &load->item);
     if (!load_begin(load, item_touches(x))) {
         load_run_hop(load);
     }

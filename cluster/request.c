@@ -1,6 +1,7 @@
 #include "cluster/request.h"
 
 #include "cluster/client.h"
+#include "cluster/haul.h"
 #include "cluster/hop.h"
 #include "cluster/load.h"
 #include "cluster/multi.h"
@@ -299,18 +300,24 @@ bool request_take_spill(const struct exec *x)
 
 // Runs one key's command here and now, on a key that no gate holds. False, with nothing done, when
 // its record is on disk.
-static bool request_run_key(struct exec *x)
+enum run_result { RUN_DONE, RUN_LATER, RUN_WAITS };
+
+// LATER: its value is hauled, for `hop` or for one that is made of it. WAITS: for its record.
+static enum run_result request_run_key(struct exec *x, struct hop *hop)
 {
     switch (item_load(x, x->item)) {
     case ITEM_LOADED:
+        if (haul_wanted(x) && (hop == NULL ? hop_haul(x) : haul_begin(x, hop))) {
+            return RUN_LATER;
+        }
         x->command->run(x);
-        return true;
+        return RUN_DONE;
     case ITEM_REFUSED:
-        return true;
+        return RUN_DONE;
     case ITEM_WAITS:
         break;
     }
-    return false;
+    return RUN_WAITS;
 }
 
 void request_count_late(const struct exec *x, uint64_t took_ns)
@@ -373,7 +380,13 @@ static void request_dispatch(struct shard *shard, struct request *request)
             request_send(request, shard->index);
             return;
         }
-        if (!request_run_key(x)) {
+        switch (request_run_key(x, NULL)) {
+        case RUN_DONE:
+            break;
+        case RUN_LATER:
+            x->later = true;
+            return;
+        case RUN_WAITS:
             x->later = hop_load(x);
             if (!x->later) {
                 exec_error(x, TEXT_OVERLOADED);
@@ -478,7 +491,12 @@ static bool request_run_hop(struct shard *shard, struct request *request)
         hop_wait(shard, hop);
         return false;
     }
-    if (!request_run_key(x)) {
+    switch (request_run_key(x, hop)) {
+    case RUN_DONE:
+        break;
+    case RUN_LATER:
+        return false;
+    case RUN_WAITS:
         if (load_for_hop(x, hop)) {
             return false;
         }

@@ -26,6 +26,7 @@
 #include "engines/engine.h"
 
 struct batch;
+struct haul;
 
 // A command that may not go on until CLIENT UNPAUSE or this time.
 enum shard_pause_kind { SHARD_PAUSE_NONE, SHARD_PAUSE_WRITES, SHARD_PAUSE_ALL };
@@ -86,8 +87,10 @@ struct shard {
     struct outbuf hop_reply;          // of the hop that runs
     struct multi_part *parts_granted; // whose turn at the gates has come
     struct work_list work;            // commands that are long
-    uint32_t multis;                  // under way, coordinated here
-    struct actor_table *actors;       // of each vnode here
+    struct haul *haul_first;          // the one under way; the line behind it
+    struct haul *haul_last;
+    uint32_t multis;            // under way, coordinated here
+    struct actor_table *actors; // of each vnode here
     uint32_t vnode_count;
     uint32_t socket_next; // unix sockets: the core that gets the next
     uint32_t sockets_out; // on their way to another

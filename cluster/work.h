@@ -34,13 +34,14 @@ struct work_list {
 
 // What things cost, in units.
 enum {
-    WORK_KEY_LOOK = 10,         // hash, slot; or its gate; or a record that a walk passes
-    WORK_KEY_RUN = 120,         // a command on one key that is not in the caches
-    WORK_LINE = 300,            // a client described: two system calls
-    WORK_BYTES_A_UNIT = 64,     // copied
-    WORK_TOLD_BYTES_A_UNIT = 8, // of a reply made of many small pieces
-    WORK_STEPS_A_UNIT = 4,      // of glob.h
-    WORK_ARGUMENT = 4,          // looked at
+    WORK_KEY_LOOK = 10,           // hash, slot; or its gate; or a record that a walk passes
+    WORK_KEY_RUN = 120,           // a command on one key that is not in the caches
+    WORK_LINE = 300,              // a client described: two system calls
+    WORK_BYTES_A_UNIT = 64,       // copied
+    WORK_FRESH_BYTES_A_UNIT = 16, // copied into memory that may be touched for the first time
+    WORK_TOLD_BYTES_A_UNIT = 8,   // of a reply made of many small pieces
+    WORK_STEPS_A_UNIT = 4,        // of glob.h
+    WORK_ARGUMENT = 4,            // looked at
 };
 
 static inline void work_spend(struct work_list *list, uint64_t units)

@@ -287,6 +287,9 @@ enum {
     // comes beyond is refused.
     LIMIT_LOADS = 64 * 1024,
 
+    // A value longer than this is copied into its reply in slices: 1 MiB takes some 200 us.
+    LIMIT_HAUL_BYTES = 1024 * 1024,
+
     // Hops of a shard to all cores and behind its own gates.
     LIMIT_HOPS = 64 * 1024,
 
