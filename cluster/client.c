@@ -252,6 +252,7 @@ void client_pending_add(struct client *client, struct pending *pending, enum pen
 {
     pending->next = NULL;
     pending->client = client;
+    pending->since_ns = client->shard->io->now_ns;
     pending->kind = (uint8_t)kind;
     pending->done = false;
     pending->late_before = client->late.bytes - client->late_claimed;

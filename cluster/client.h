@@ -61,6 +61,7 @@ enum pending_kind {
 struct pending {
     struct pending *next;
     struct client *client;
+    uint64_t since_ns;  // the clock when it was added
     size_t late_before; // bytes of the client's `late` that come before this reply
     struct outbuf out;  // the reply
     uint8_t kind;       // enum pending_kind

@@ -91,7 +91,7 @@ static void info_add(struct info_part *total, const struct info_part *part)
     }
     sum = (uint64_t *)&total->stats;
     add = (const uint64_t *)&part->stats;
-    for (size_t i = 0; i < offsetof(struct stats, batch) / sizeof *sum; i++) {
+    for (size_t i = 0; i < offsetof(struct stats, stages) / sizeof *sum; i++) {
         sum[i] += add[i];
     }
     error_counts_add(&total->stats.error_counts, &part->stats.error_counts);

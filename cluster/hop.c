@@ -270,9 +270,12 @@ void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply, uint64
 
 void hop_return(struct shard *shard, struct hop *hop)
 {
-    if (hop->message.to != shard->index) {
+    bool elsewhere = hop->message.to != shard->index;
+    if (elsewhere) {
         shard->credits[hop->message.to]++;
     }
+    stats_note_stage(&shard->stats, elsewhere ? STAGE_HOP : STAGE_WAIT,
+                     shard->io->now_ns - hop->pending.since_ns);
     if (hop->timed) {
         struct slice spans[HOP_ARGUMENTS];
         const struct exec x = {.client = hop->pending.client,

@@ -199,6 +199,8 @@ static void multi_reply(struct multi *multi)
     multi_count(multi, &x);
     struct client *client = multi->pending.client;
     client->flags &= ~(uint32_t)CLIENT_BARRIER;
+    stats_note_stage(&multi->shard->stats, STAGE_MULTI,
+                     multi->shard->io->now_ns - multi->pending.since_ns);
     client_pending_done(&multi->pending);
 }
 

@@ -527,7 +527,7 @@ static void batch_finish(struct shard *shard, struct batch *batch, uint64_t bega
     uint64_t took_ns = now_ns - began_ns;
     uint64_t share_ns = took_ns / batch->count;
     uint64_t latency_ns = now_ns - shard->io->now_ns;
-    histogram_record(&shard->stats.batch.histogram, took_ns);
+    stats_note_stage(&shard->stats, STAGE_BATCH, took_ns);
     for (uint32_t i = 0; i < batch->called_count; i++) {
         struct command_stats *of = &shard->stats.of[batch->called[i]];
         uint32_t calls = batch->calls[batch->called[i]];

@@ -12,6 +12,17 @@ static const char *stats_command_name(uint32_t index)
     return command_name_of_index(index);
 }
 
+static const char *stats_stage_name(uint32_t index)
+{
+    static const char *const names[STAGE_COUNT] = {
+        [STAGE_BATCH] = "batch",
+        [STAGE_HOP] = "hop",
+        [STAGE_WAIT] = "wait",
+        [STAGE_MULTI] = "multi",
+    };
+    return names[index];
+}
+
 #define COUNTER(field, text)                                                                       \
     {                                                                                              \
         .name = #field, .help = (text), .kind = METRIC_COUNTER,                                    \
@@ -58,15 +69,20 @@ static const struct metric stats_rows[] = {
      .kind = METRIC_GAUGE,
      .unit = METRIC_BYTES,
      .offset = offsetof(struct stats, input_gathered_bytes)},
-    {.name = "batch_time",
-     .help = "Time from parsing a batch to its last reply",
+    {.name = "stage_latency",
+     .help = "Time of a batch of requests, of a hop to another core and back, of a wait behind a "
+             "gate or for the disk, of a command over several keys in several steps",
      .kind = METRIC_HISTOGRAM,
      .unit = METRIC_NS,
-     .offset = offsetof(struct stats, batch.histogram),
+     .offset = offsetof(struct stats, stages[0].histogram),
+     .elements = STAGE_COUNT,
+     .stride = sizeof(struct histogram_latency),
+     .label_name = "stage",
+     .label = stats_stage_name,
      .sub_bits = HISTOGRAM_LATENCY_SUB_BITS,
      .bucket_count = HISTOGRAM_LATENCY_BUCKETS},
     {.name = "command_latency",
-     .help = "Time from receiving requests to their replies",
+     .help = "Time from receiving requests to their replies, on the core that ran them",
      .kind = METRIC_HISTOGRAM,
      .unit = METRIC_NS,
      .offset = offsetof(struct stats, of[0].latency),
@@ -126,7 +142,9 @@ int stats_open(struct stats *stats)
     if (stats->latency_buckets == NULL) {
         return -ENOMEM;
     }
-    histogram_latency_init(&stats->batch);
+    for (uint32_t i = 0; i < STAGE_COUNT; i++) {
+        histogram_latency_init(&stats->stages[i]);
+    }
     for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
         stats->of[i].latency = (struct histogram){
             .sub_bits = HISTOGRAM_LATENCY_SUB_BITS,
@@ -160,8 +178,10 @@ void stats_reset(struct stats *stats)
         stats->of[i].calls = stats->of[i].time_ns = 0;
         stats->of[i].rejected = stats->of[i].failed = 0;
     }
-    histogram_clear(&stats->batch.histogram);
-    memset(stats, 0, offsetof(struct stats, batch));
+    for (uint32_t i = 0; i < STAGE_COUNT; i++) {
+        histogram_clear(&stats->stages[i].histogram);
+    }
+    memset(stats, 0, offsetof(struct stats, stages));
     stats->error_counts = (struct error_counts){0};
     stats->input_gathered_bytes = gathered;
     stats->latency_buckets = buckets;

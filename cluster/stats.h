@@ -18,6 +18,16 @@ struct command_stats {
     struct histogram latency; // ns from the turn's clock to the end of its batch; shares `buckets`
 };
 
+// What a request's time goes to, each a histogram of its own. They overlap: a command over several
+// keys has batches too, its own and those of its parts.
+enum stage {
+    STAGE_BATCH, // one batch, from parse to the last reply
+    STAGE_HOP,   // a request that another core ran, from sending it to its reply
+    STAGE_WAIT,  // one that waited on its own core, behind a gate or for the disk, to its reply
+    STAGE_MULTI, // a command over several keys in several steps, from taking it to its reply
+    STAGE_COUNT,
+};
+
 struct stats {
     uint64_t connections_received;
     uint64_t connections_refused;
@@ -45,15 +55,20 @@ struct stats {
     uint64_t wakes_sent;
     uint64_t auth_failures;
     uint64_t accept_errors;
-    uint64_t commands_a_second;       // gauge: over the last tenth of a second
-    struct histogram_latency batch;   // ns, one batch from parse to the last reply
-    struct error_counts error_counts; // `errors` by code
+    uint64_t commands_a_second;                   // gauge: over the last tenth of a second
+    struct histogram_latency stages[STAGE_COUNT]; // ns, by enum stage
+    struct error_counts error_counts;             // `errors` by code
     struct command_stats of[COMMAND_INDEX_MAX];
     uint64_t *latency_buckets; // HISTOGRAM_LATENCY_BUCKETS for each command
 };
 
 int stats_open(struct stats *stats);
 void stats_close(struct stats *stats);
+
+static inline void stats_note_stage(struct stats *stats, enum stage stage, uint64_t took_ns)
+{
+    histogram_record(&stats->stages[stage].histogram, took_ns);
+}
 
 // An error was replied: `text` without its '-'.
 void stats_note_error(struct stats *stats, struct slice text);

@@ -602,6 +602,36 @@ def metrics_and_health():
         expect(node.stop(), 0)
 
 
+def stages_told():
+    """/metrics tells how long each stage took: every hop, wait and command in steps is in one."""
+    port = PORTS.take()
+    with Rldbd({"listen": {"http": f"127.0.0.1:{port}"}}) as node:
+
+        def total(name):
+            samples = metrics_of(http(port, "/metrics")[2])
+            return sum(value for key, value in samples.items() if key.startswith(name))
+
+        def count(stage):
+            return total(f'rldb_stage_latency_seconds_count{{stage="{stage}"')
+
+        names = [f"k{number}" for number in range(3000)]
+        with node.connect() as client, node.connect() as other:
+            client.pipeline([("SET", name, "v") for name in names])
+            for _ in range(50):  # a long command, and what has to wait for it
+                client.send(encode("MSET", *(word for name in names for word in (name, "w"))))
+                other.pipeline([("GET", name) for name in names[:50]])
+                client.read()
+        expect_true(count("batch") == total("rldb_batches_total") > 0, "batches")
+        expect_true(count("hop") == total("rldb_hops_sent_total") > 1000, "hops")
+        expect_true(count("multi") == total("rldb_multis_total") >= 50, "commands in steps")
+        waited, hopped = count("wait"), total("rldb_gate_waits_total")
+        print(f"{waited:.0f} waited on their own core, {hopped:.0f} in all")
+        expect_true(0 < waited <= hopped, "waits")
+        with node.connect() as client:
+            expect(client.cmd("CONFIG", "RESETSTAT"), "OK")
+        expect(count("hop") + count("wait"), 0, "after CONFIG RESETSTAT")
+
+
 def fewer_descriptors_than_clients():
     """clients.max is then what there is room for: the log and CONFIG say so, and who comes too late
     is told so."""
@@ -651,6 +681,7 @@ CASES = [
     ("SIGTERM answers what was taken", answers_what_it_took),
     ("SIGTERM with odd clients", ends_with_odd_clients),
     ("HTTP: metrics, health, readiness", metrics_and_health),
+    ("HTTP: how long each stage took", stages_told),
 ]
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ Test(stats, a_reset_forgets_what_was_counted_and_keeps_what_is)
     stats.input_gathered_bytes = 4711; // memory that is in use now
     stats.commands = stats.keyspace_hits = stats.accept_errors = 5;
     stats_note_error(&stats, slice_from_text("OOM no"));
-    histogram_record(&stats.batch.histogram, 77);
+    for (uint32_t i = 0; i < STAGE_COUNT; i++) {
+        stats_note_stage(&stats, i, 77);
+    }
     for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i += 5) {
         histogram_record(&stats.of[i].latency, i + 1);
         stats.of[i].calls = stats.of[i].time_ns = stats.of[i].rejected = stats.of[i].failed = 1;
@@ -41,9 +43,11 @@ Test(stats, a_reset_forgets_what_was_counted_and_keeps_what_is)
     stats_reset(&stats);
     cr_expect_eq(stats.input_gathered_bytes, 4711);
     stats.input_gathered_bytes = 0;
-    cr_expect_eq(memcmp(&stats, &fresh, offsetof(struct stats, batch)), 0);
+    cr_expect_eq(memcmp(&stats, &fresh, offsetof(struct stats, stages)), 0);
     cr_expect_eq(memcmp(&stats.error_counts, &fresh.error_counts, sizeof stats.error_counts), 0);
-    cr_expect_eq(stats.batch.histogram.count, 0);
+    for (uint32_t i = 0; i < STAGE_COUNT; i++) {
+        cr_expect_eq(stats.stages[i].histogram.count, 0);
+    }
     for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
         const struct command_stats *const of = &stats.of[i];
 
