@@ -198,11 +198,14 @@ static void info_memory(struct info *info)
 
 static void info_persistence(struct info *info)
 {
+    const struct engine_stats *engine = &info->total->engine;
+    struct shard *shard = info->x->shard;
     text_printf(&info->text,
                 "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
-                "rdb_bgsave_in_progress:0\r\nrdb_last_save_time:%" PRIu64
-                "\r\nrdb_last_bgsave_status:ok\r\naof_enabled:0\r\naof_rewrite_in_progress:0\r\n",
-                info->node->started_wall_ms / 1000);
+                "rdb_bgsave_in_progress:%d\r\nrdb_last_save_time:%" PRIu64
+                "\r\nrdb_last_bgsave_status:%s\r\naof_enabled:%d\r\naof_rewrite_in_progress:0\r\n",
+                engine->checkpoints_running != 0, shard_saved_ms(shard) / 1000,
+                engine->checkpoint_failures == 0 ? "ok" : "err", shard->durable);
 }
 
 static void info_stats(struct info *info)

@@ -4,6 +4,7 @@
 #include "cluster/commands.h"
 #include "cluster/help.h"
 #include "cluster/item.h"
+#include "cluster/multi.h"
 #include "cluster/shard.h"
 #include "cluster/slowlog.h"
 #include "core/memory.h"
@@ -24,20 +25,105 @@ static void server_time(struct exec *x)
 
 // Persistence --------------------------------------------------------------------------------
 
+// SAVE is a checkpoint of every shard's log, which is durable without: a start after it replays
+// nothing from before it.
+
 static void server_lastsave(struct exec *x)
 {
     // As Redis before its first save: when the server started.
-    reply_integer(&x->reply, (int64_t)(x->shard->node->started_wall_ms / 1000));
+    reply_integer(&x->reply, (int64_t)(shard_saved_ms(x->shard) / 1000));
+}
+
+// Refuses what there is nothing to do for.
+static bool server_save_target(struct exec *x, uint32_t *ret_shard)
+{
+    (void)ret_shard; // all of them
+    if (x->argc > 2 || (x->argc == 2 && !exec_word(x, 1, "schedule"))) {
+        exec_error_syntax(x);
+        return false;
+    }
+    if (!x->shard->durable) {
+        exec_error(x, "ERR storage.engine is memory: it keeps nothing on disk, so there is "
+                      "nothing to save");
+        return false;
+    }
+    return true;
+}
+
+enum { SAVE_POLL_NS = 1000 * 1000 };
+
+// SAVE's, while its part waits for a checkpoint that began after it came.
+struct save {
+    struct timer timer;
+    struct shard *shard;
+    struct part *part;
+    struct engine_stats before;
+    uint64_t wanted; // checkpoints
+};
+
+static void save_look(struct timer *timer)
+{
+    struct save *save = (struct save *)((uint8_t *)timer - offsetof(struct save, timer));
+    part_wake(save->shard, save->part);
+}
+
+static struct save *save_of_part(struct exec *x)
+{
+    struct save *save = x->part->data;
+    if (save != NULL) {
+        return save;
+    }
+    save = memory_allocate(sizeof *save);
+    if (save == NULL) {
+        exec_error(x, "ERR out of memory");
+        return NULL;
+    }
+    *save = (struct save){.timer = {.fire = save_look}, .shard = x->shard, .part = x->part};
+    engine_stats(x->shard->engine, &save->before);
+    save->wanted = save->before.checkpoints + 1 + save->before.checkpoints_running;
+    x->part->data = save;
+    x->part->data_size = sizeof *save;
+    return save;
 }
 
 static void server_save(struct exec *x)
 {
-    if (x->argc > 2 || (x->argc == 2 && !exec_word(x, 1, "schedule"))) {
-        exec_error_syntax(x);
+    struct shard *shard = x->shard;
+    struct save *save = save_of_part(x);
+    struct engine_stats now;
+    int error;
+    if (save == NULL) {
         return;
     }
-    exec_error(x, "ERR storage.engine is memory: it keeps nothing on disk, so there is nothing "
-                  "to save");
+    engine_stats(shard->engine, &now);
+    (void)engine_committed(shard->engine, &error);
+    if (now.checkpoints >= save->wanted) {
+        return;
+    }
+    if (now.checkpoint_failures != save->before.checkpoint_failures || error != 0) {
+        exec_error(x, "IOERR the checkpoint could not be written; the log tells more");
+        return;
+    }
+    if (now.checkpoints_running == 0) {
+        engine_save(shard->engine);
+    }
+    x->part->more = x->part->waits = true;
+    timer_arm(&shard->timers, &save->timer, shard->io->now_ns + SAVE_POLL_NS);
+}
+
+static void server_save_finish(struct exec *x)
+{
+    reply_ok(&x->reply);
+}
+
+static void server_bgsave(struct exec *x)
+{
+    engine_save(x->shard->engine);
+}
+
+static void server_bgsave_finish(struct exec *x)
+{
+    reply_simple(&x->reply, "Background saving started");
 }
 
 static void server_shutdown(struct exec *x)
@@ -286,10 +372,10 @@ static const struct command debug_rows[] = {
     }
 
 static const struct command server_rows[] = {
-    {SERVER_ROW("bgsave", server_save, -1,
+    {SERVER_ROW("bgsave", server_bgsave, -1,
                 COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING, ACL_ADMINS, "1.0.0",
-                "O(1)", "Refused: the engine in memory has nothing on disk"),
-     .route = ROUTE_CONNECTION},
+                "O(1)", "Begins a checkpoint, so that the next start is quick"),
+     .route = ROUTE_ALL, .target = server_save_target, .finish = server_bgsave_finish},
     {SERVER_ROW("debug", NULL, -2, ADMIN | COMMAND_NOSCRIPT, ACL_ADMINS, "1.0.0",
                 "Depends on subcommand.", "Helps tests"),
      .route = ROUTE_CONNECTION, .subcommands = debug_rows,
@@ -297,13 +383,14 @@ static const struct command server_rows[] = {
     {SERVER_ROW("lastsave", server_lastsave, 1,
                 COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_STATELESS,
                 ACL_ADMIN | ACL_FAST | ACL_DANGEROUS, "1.0.0", "O(1)",
-                "Tells when the server started"),
+                "Tells when the last checkpoint was written, or the server started"),
      .tips = "nondeterministic_output", .route = ROUTE_CONNECTION},
     CONTAINER("memory", memory_rows, "4.0.0", "Tells what memory is used for"),
     {SERVER_ROW("save", server_save, 1,
                 COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_NO_MULTI,
-                ACL_ADMINS, "1.0.0", "O(1)", "Refused: the engine in memory has nothing on disk"),
-     .route = ROUTE_CONNECTION},
+                ACL_ADMINS, "1.0.0", "O(N) in the number of keys",
+                "Writes a checkpoint, so that the next start is quick"),
+     .route = ROUTE_ALL, .target = server_save_target, .finish = server_save_finish},
     {SERVER_ROW("shutdown", server_shutdown, -1,
                 ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY, ACL_ADMINS,
                 "1.0.0", "O(1)", "Stops the node when it has answered what it took"),

@@ -278,6 +278,7 @@ static void shard_cron(struct timer *timer)
     struct engine_stats engine;
     engine_stats(shard->engine, &engine);
     identity_extend(shard);
+    (void)shard_saved_ms(shard);
     if (commands != 0 || engine.with_expiry != 0 || shard_has_to_sync(shard, &engine)) {
         timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + shard_cron_ns(shard));
     } else if (planted(PLANTED_NEVER_IDLE)) {
@@ -636,6 +637,18 @@ void shard_engine_stats(const struct shard *shard, struct engine_stats *ret_stat
 {
     engine_stats(shard->engine, ret_stats);
     ret_stats->records -= shard->durable ? engine_count(shard->engine, shard->vnode_count) : 0;
+}
+
+uint64_t shard_saved_ms(struct shard *shard)
+{
+    struct engine_stats stats;
+    engine_stats(shard->engine, &stats);
+    if (stats.checkpoints != shard->checkpoints || shard->saved_ms == 0) {
+        shard->checkpoints = stats.checkpoints;
+        shard->saved_ms =
+            stats.checkpoints == 0 ? shard->node->started_wall_ms : shard->io->wall_ms;
+    }
+    return shard->saved_ms;
 }
 
 uint64_t shard_key_count(const struct shard *shard)

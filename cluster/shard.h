@@ -51,6 +51,8 @@ struct shard {
     bool durable; // what it keeps outlives a stop, in
     char directory[DATA_DIR_PATH_BYTES];
     struct identity identity;
+    uint64_t checkpoints; // of the engine, when shard_saved_ms() looked last
+    uint64_t saved_ms;    // when they were so many
     struct gate_table *gates;
     struct outbuf_cache outbufs;
     struct block_store blocks;         // of long requests
@@ -163,6 +165,9 @@ static inline uint8_t *shard_head_scratch(struct shard *shard)
 // What the engine holds of clients' keys: without the shard's own records (identity.h).
 void shard_engine_stats(const struct shard *shard, struct engine_stats *ret_stats);
 uint64_t shard_key_count(const struct shard *shard);
+
+// Wall time at which its last checkpoint was seen to be written; before that, of the start.
+uint64_t shard_saved_ms(struct shard *shard);
 void shard_drop_keys(struct shard *shard);
 
 // Unique in the node, growing.

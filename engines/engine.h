@@ -185,7 +185,18 @@ struct engine_stats {
     uint64_t compacted_bytes; /* moved since open */
     uint64_t index_overflow_lines;
     uint64_t snapshots;      /* open now */
-    uint64_t unsynced_bytes; /* written, and not known to be durable; the log engine's */
+    uint64_t unsynced_bytes; /* written, and not known to be durable; the log engine's, as what
+                                follows */
+    uint64_t checkpoints;    /* since open */
+    uint64_t checkpoint_failures;
+    uint64_t checkpoints_running; /* 0 or 1 */
+    uint64_t disk_bytes;          /* of segments, spare ones included */
+    uint64_t disk_live_bytes;
+    uint64_t disk_reads;
+    uint64_t written_bytes;
+    uint64_t record_bytes; /* of what was put: written_bytes by this is the amplification */
+    uint64_t commits;      /* frames of puts */
+    uint64_t corrupt_records;
 };
 
 struct engine_vtable {

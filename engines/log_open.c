@@ -262,6 +262,16 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .refused = engine->refused,
         .compacted_bytes = engine->compacted_bytes,
         .index_overflow_lines = engine->index.overflow_lines,
+        .checkpoints = engine->checkpoints,
+        .checkpoint_failures = engine->checkpoint_failures,
+        .checkpoints_running = log_checkpoint_busy(engine) ? 1 : 0,
+        .disk_bytes = (uint64_t)engine->segment_top * engine->segment_bytes,
+        .disk_live_bytes = engine->live_bytes,
+        .disk_reads = engine->disk_reads,
+        .written_bytes = engine->written_bytes,
+        .record_bytes = engine->record_bytes,
+        .commits = engine->commits,
+        .corrupt_records = engine->corrupt_records,
         .unsynced_bytes = (engine->hot.open != NULL ? engine->hot.open->header.bytes : 0) +
                           engine->frames_closed_bytes +
                           (engine->written > engine->durable ? LOG_BLOCK_BYTES : 0),
