@@ -69,6 +69,16 @@ static uint8_t *map_aligned(uint64_t bytes, uint64_t alignment)
     return at + head;
 }
 
+void *arena_pages_open(uint64_t bytes)
+{
+    uint8_t *const at = map_aligned(bytes, ARENA_RUN_BYTES);
+
+    if (at != NULL) {
+        (void)madvise(at, bytes, MADV_HUGEPAGE); // a wish: small pages do as well
+    }
+    return at;
+}
+
 int arena_open(struct arena *arena, uint64_t bytes)
 {
     *arena = (struct arena){0};

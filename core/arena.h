@@ -132,6 +132,9 @@ static inline uint64_t arena_extent_bytes(uint64_t bytes)
 // Address space for a table that is indexed by place: zeroed, and touched only where it is used.
 // NULL when the system refuses it. For whoever has an arena; given back by arena_table_close().
 void *arena_table_open(uint64_t bytes);
+
+// The same for what is read all over the place: on huge pages, where the system grants them.
+void *arena_pages_open(uint64_t bytes);
 void arena_table_close(void *table, uint64_t bytes);
 
 // Gives up to about `budget_bytes` (at least a run or 2 MiB of an extent) of free memory back to

@@ -14,7 +14,7 @@ int cache_open(struct cache *cache, uint64_t bytes, cache_moved_fn *moved, void 
     bytes = bytes < CACHE_BYTES_MIN ? CACHE_BYTES_MIN : bytes;
     const uint64_t young = (bytes / YOUNG_SHARE + (RING_GRAIN - 1)) & ~(uint64_t)(RING_GRAIN - 1);
     const uint64_t old = (bytes - young + (RING_GRAIN - 1)) & ~(uint64_t)(RING_GRAIN - 1);
-    uint8_t *const base = arena_table_open(young + old);
+    uint8_t *const base = arena_pages_open(young + old);
 
     if (base == NULL) {
         return -ENOMEM;

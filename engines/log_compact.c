@@ -7,8 +7,10 @@
 //
 // The victim is the sealed segment with the most to gain for its cost: (1 - u) * age / (1 + u),
 // with u the live part (Rosenblum and Ousterhout, "The design and implementation of a
-// log-structured file system", 1992, section 3.6). Segments more than half of which is live are
-// left alone until room is short, those with nothing but removals until these may go.
+// log-structured file system", 1992, section 3.6). How much of a victim may be live follows the
+// room that is left: a quarter while most of the disk's share is free, since what waits gets deader
+// and costs less; half later; nearly all when room is short. Segments with nothing but removals are
+// left alone until these may go.
 #include "engines/log.h"
 
 #include "core/memory.h"
@@ -18,10 +20,14 @@
 
 enum {
     READ_BYTES = 2 * LOG_FRAME_CAPACITY,
-    LIVE_PERCENT_MAX = 50, // of victims while there is room
+    LIVE_PERCENT_EASY = 25, // of victims, while this much room is left:
+    ROOM_PERCENT_EASY = 70,
+    LIVE_PERCENT_HALF = 50,
+    LIVE_PERCENT_SHORT = 95,
     ROOM_PERCENT_SHORT = 10,
     PINNED_FEW = 3,   // segments with nothing but removals that are left alone
     PINNED_SHARE = 4, // of the sealed ones that they may be
+    AHEAD = 16,       // records whose entries are fetched together
 };
 
 enum step { IDLE, READ, READING, FRAME };
@@ -42,6 +48,9 @@ struct log_compaction {
     uint32_t record;  // next of the frame
     uint32_t at;      // its place in the frame
     uint64_t implied; // its stamp, if it has none of its own
+    uint32_t ahead;   // of `hashes`, of the next records
+    uint32_t ahead_next;
+    uint64_t hashes[AHEAD];
 };
 
 static void compaction_done(struct io_op *op, int32_t result);
@@ -81,13 +90,18 @@ static uint32_t segments_free(const struct log_engine *engine)
                                                                    : allowed - engine->segment_top);
 }
 
-static bool room_is_short(const struct log_engine *engine)
+// How much of a victim may be live, in percent.
+static uint32_t live_percent_max(const struct log_engine *engine)
 {
     const uint32_t total =
         engine->space_refused ? engine->segment_top : log_segments_allowed(engine);
     const uint32_t wanted = total * ROOM_PERCENT_SHORT / 100;
+    const uint32_t left = segments_free(engine);
 
-    return segments_free(engine) < (wanted < 4 ? 4 : wanted);
+    if (left < (wanted < 4 ? 4 : wanted)) {
+        return LIVE_PERCENT_SHORT;
+    }
+    return left > total / 100 * ROOM_PERCENT_EASY ? LIVE_PERCENT_EASY : LIVE_PERCENT_HALF;
 }
 
 static bool is_sealed(const struct log_engine *engine, const struct log_segment *segment)
@@ -100,7 +114,7 @@ static bool is_sealed(const struct log_engine *engine, const struct log_segment 
 // such segments are many, the one that holds what they have to outlive is the victim.
 static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
 {
-    const uint32_t percent = room_is_short(engine) ? 95 : LIVE_PERCENT_MAX;
+    const uint32_t percent = live_percent_max(engine);
     uint32_t oldest_number;
     const uint64_t oldest = log_oldest_dead(engine, LOG_SEGMENTS_MAX, &oldest_number);
     uint32_t sealed = 0;
@@ -216,7 +230,46 @@ static bool move_removal(struct log_engine *engine, struct log_record *record)
     return true;
 }
 
-static bool move_record(struct log_compaction *task, struct log_record *record, uint64_t location)
+// Asks for the index lines of the next records, then for the cache slots that they lead to: most
+// records of a victim are dead, and cost nothing but these misses.
+static void look_ahead(struct log_compaction *task)
+{
+    struct log_engine *const engine = task->engine;
+    const struct index_table *tables[AHEAD];
+    uint32_t at = task->at;
+    struct log_record record;
+
+    task->ahead = task->ahead_next = 0;
+    while (task->ahead < AHEAD && task->record + task->ahead < task->header.records &&
+           log_record_parse(slice_of(task->frame + at, task->header.bytes - at), &record)) {
+        const bool leads = record.kind != LOG_REMOVAL && record.kind != LOG_DROP &&
+                           record.vnode < engine->options.vnodes;
+
+        tables[task->ahead] = leads ? &engine->vnodes[record.vnode].table : NULL;
+        task->hashes[task->ahead] = leads ? log_hash(engine, record.key) : 0;
+        if (leads) {
+            index_prefetch(&engine->index, tables[task->ahead], task->hashes[task->ahead]);
+        }
+        task->ahead++;
+        at += record.bytes;
+    }
+    for (uint32_t i = 0; i < task->ahead; i++) {
+        struct index_probe probe;
+
+        if (tables[i] == NULL) {
+            continue;
+        }
+        index_probe_begin(&engine->index, tables[i], task->hashes[i], &probe);
+        const uint64_t *const slot = index_probe_next(&engine->index, &probe);
+
+        if (slot != NULL && (*slot & LOG_PAYLOAD_CACHED) != 0) {
+            __builtin_prefetch(cache_at(&engine->cache, log_payload_place(index_payload(*slot))));
+        }
+    }
+}
+
+static bool move_record(struct log_compaction *task, struct log_record *record, uint64_t location,
+                        uint64_t hash)
 {
     struct log_engine *const engine = task->engine;
 
@@ -226,7 +279,6 @@ static bool move_record(struct log_compaction *task, struct log_record *record, 
     if (record->vnode >= engine->options.vnodes) {
         return true; // no entry can lead to it
     }
-    const uint64_t hash = log_hash(engine, record->key);
     uint8_t *cached;
     uint64_t *const slot = find_entry(engine, record, hash, location, &cached);
 
@@ -258,14 +310,19 @@ static uint32_t move_some(struct log_compaction *task, uint32_t budget, bool *re
         const uint32_t bytes = record.bytes;
 
         record.stamp = stamp;
+        if (task->ahead_next == task->ahead) {
+            look_ahead(task);
+        }
         if (!move_record(task, &record,
-                         log_location(task->victim, (uint64_t)task->offset + task->at))) {
+                         log_location(task->victim, (uint64_t)task->offset + task->at),
+                         task->hashes[task->ahead_next])) {
             *ret_stuck = true;
             return seen;
         }
         task->implied += implied ? 1 : 0;
         task->at += bytes;
         task->record++;
+        task->ahead_next++;
         seen += bytes;
     }
     if (seen < budget) {
@@ -348,6 +405,7 @@ static bool next_frame(struct log_compaction *task)
             task->header.generation == engine->segments[task->victim].generation) {
             task->frame = at;
             task->record = 0;
+            task->ahead = task->ahead_next = 0;
             task->at = LOG_FRAME_HEADER_BYTES;
             task->implied = task->header.stamp;
             return true;

@@ -1,9 +1,12 @@
-// The memory engine alone, on one core: how many operations a second, how long the worst of them
-// takes while the index grows or records are evicted, and what a key costs of memory.
+// An engine alone, on one core: how many operations a second, how long the worst of them takes
+// while the index grows or records are evicted, and what a key costs of memory.
 //
-//     taskset -c 1 perf_engine_bench [keys] [vnodes] [operations] [part]
+//     taskset -c 1 perf_engine_bench [keys] [vnodes] [operations] [part [directory]]
 //
-// The parts are throughput, growth, lru, random and ttl; without one, all of them. As in a server,
+// The parts are throughput, growth, lru, random and ttl of the memory engine; without one, all of
+// them. And log: throughput of the log engine, in a new directory under the one named, with `sync:
+// never` and a cache that holds all; its time is the core's as well, in system calls too, and not
+// what it waits for the disk. As in a server,
 // which ends each turn so, a slice of background work follows every TURN_OPERATIONS puts. Its time
 // counts in the throughput of new keys; latencies are of puts, and of slices apart.
 //
@@ -18,12 +21,14 @@
 #include "core/random.h"
 #include "engines/engine.h"
 
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum {
@@ -35,10 +40,13 @@ enum {
     LATENCY_STEPS = 256, // of 2^(1/8) ns
     BATCH = 16,          // of which latencies are taken, beside single operations
     TURN_OPERATIONS = 64,
+    LOG_CACHE_BYTES_A_KEY = 240, // 144 in slots, and the young ring's share
 };
 
 struct bench {
-    struct io io;
+    struct io io_clock; // for the memory engine, which only asks for the time
+    struct io *io;
+    const char *directory; // of the log engine; NULL: the memory engine
     struct engine *engine;
     struct random random;
     uint64_t keys;
@@ -314,14 +322,20 @@ static void engine_begin(struct bench *bench, uint64_t memory_max_bytes,
                          enum engine_eviction eviction)
 {
     const struct engine_options options = {
-        .io = &bench->io,
+        .io = bench->io,
+        .directory = bench->directory,
+        .shards = 1,
+        .sync = ENGINE_SYNC_NEVER,
+        .cache_bytes = bench->keys * LOG_CACHE_BYTES_A_KEY,
+        .segment_bytes = 64 << 20,
         .hash_seed = 1,
         .random_seed = 1,
         .vnodes = bench->vnodes,
         .memory_max_bytes = memory_max_bytes,
         .eviction = eviction,
     };
-    const int error = memory_engine_open(&options, &bench->engine);
+    const int error = bench->directory != NULL ? log_engine_open(&options, &bench->engine)
+                                               : memory_engine_open(&options, &bench->engine);
 
     if (error != 0) {
         printf("cannot open: %s\n", strerror(-error));
@@ -340,6 +354,7 @@ static void op_set(struct bench *bench, uint32_t i, uint64_t number)
     op->vnode = (uint32_t)((number * UINT64_C(0xd1342543de82ef95)) >> 40) % bench->vnodes;
     op->flags = 0;
     op->expire_ms = 0;
+    op->memory = 0;
     op->parts[0] = slice_of(bench->metadata, METADATA_BYTES);
     op->parts[1] = slice_of(bench->value, VALUE_BYTES);
 }
@@ -352,6 +367,30 @@ static void expect(const struct bench *bench, uint32_t batch, enum engine_status
             exit(1);
         }
     }
+}
+
+// The background work of a turn.
+static void turn_end(struct bench *bench)
+{
+    if (bench->directory != NULL) {
+        engine_commit(bench->engine);
+        io_turn(bench->io, 0);
+    }
+    (void)engine_step(bench->engine, LIMIT_BACKGROUND_BYTES);
+}
+
+// Puts a batch; where the log waits for a segment it waits too.
+static void put(struct bench *bench, uint32_t batch)
+{
+    engine_put(bench->engine, bench->pointers, batch);
+    for (uint32_t i = 0; i < batch && bench->directory != NULL; i++) {
+        while (bench->ops[i].status == ENGINE_FULL) {
+            turn_end(bench);
+            io_turn(bench->io, 1000000);
+            engine_put(bench->engine, &bench->pointers[i], 1);
+        }
+    }
+    expect(bench, batch, ENGINE_OK);
 }
 
 enum kind { GET_HIT, GET_MISS, PUT_SAME, MIXED };
@@ -367,8 +406,10 @@ static double run(struct bench *bench, enum kind kind, uint32_t batch)
             op_set(bench, i, offset + random_below(&bench->random, bench->keys));
         }
         if (kind == PUT_SAME || (kind == MIXED && (done / batch) % 2 == 0)) {
-            engine_put(bench->engine, bench->pointers, batch);
-            expect(bench, batch, ENGINE_OK);
+            put(bench, batch);
+            if (bench->directory != NULL && (done + batch) % TURN_OPERATIONS == 0) {
+                turn_end(bench);
+            }
             continue;
         }
         engine_get(bench->engine, bench->pointers, batch);
@@ -393,12 +434,6 @@ static double best_of(struct bench *bench, enum kind kind, uint32_t batch)
     return best;
 }
 
-// The background work of a turn.
-static void turn_end(struct bench *bench)
-{
-    (void)engine_step(bench->engine, LIMIT_BACKGROUND_BYTES);
-}
-
 // Seconds of it outside the kernel, which clears the pages that are touched for the first time.
 static double now_user(void)
 {
@@ -417,8 +452,7 @@ static double fill(struct bench *bench, uint32_t batch, double *ret_user)
         for (uint32_t i = 0; i < batch; i++) {
             op_set(bench, i, number + i);
         }
-        engine_put(bench->engine, bench->pointers, batch);
-        expect(bench, batch, ENGINE_OK);
+        put(bench, batch);
         if ((number + batch) % TURN_OPERATIONS == 0) {
             turn_end(bench);
         }
@@ -468,7 +502,7 @@ static void timed_put(struct bench *bench, struct timed *timed, uint64_t number,
     for (uint32_t i = 0; i < timed->batch; i++) {
         op_set(bench, i, number + i);
         if (expires) {
-            bench->ops[i].expire_ms = bench->io.wall_ms + 1000000 + number + i;
+            bench->ops[i].expire_ms = bench->io->wall_ms + 1000000 + number + i;
         }
     }
     const uint64_t begin = now_ns();
@@ -569,6 +603,21 @@ static void eviction(struct bench *bench, const char *what, enum engine_eviction
     }
 }
 
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
+{
+    (void)stat;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+static void remove_tree(const char *path)
+{
+    enum { DESCRIPTORS = 16 };
+
+    (void)nftw(path, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+}
+
 static void throughput(struct bench *bench)
 {
     static const uint32_t batches[] = {1, 4, 16, 64};
@@ -590,6 +639,9 @@ static void throughput(struct bench *bench)
                get_hit, get_miss, put_same, mixed);
         fflush(stdout);
         engine_close(bench->engine);
+        if (bench->directory != NULL) {
+            remove_tree(bench->directory);
+        }
     }
 }
 
@@ -605,9 +657,34 @@ static void touch_host(uint64_t bytes)
     arena_table_close(at, bytes);
 }
 
-static bool run_part(struct bench *bench, const char *part)
+// In a new directory, which the engine of each batch size makes anew.
+static void throughput_of_log(struct bench *bench, const char *under)
 {
-    if (strcmp(part, "throughput") == 0) {
+    const struct io_uring_options options = {
+        .queue_entries = 256, .buffer_count = 16, .buffer_bytes = 4096};
+    char directory[1024];
+    char log[1100];
+    char error[IO_ERROR_TEXT_MAX];
+
+    (void)snprintf(directory, sizeof directory, "%s/engine-bench-XXXXXX", under);
+    if (mkdtemp(directory) == NULL || io_uring_open(&options, &bench->io, error) != 0) {
+        perror(directory);
+        exit(1);
+    }
+    (void)snprintf(log, sizeof log, "%s/log", directory);
+    bench->directory = log;
+    throughput(bench);
+    bench->directory = NULL;
+    remove_tree(directory);
+    io_destroy(bench->io);
+    bench->io = &bench->io_clock;
+}
+
+static bool run_part(struct bench *bench, const char *part, const char *under)
+{
+    if (strcmp(part, "log") == 0) {
+        throughput_of_log(bench, under);
+    } else if (strcmp(part, "throughput") == 0) {
         bare_bench(bench);
         throughput(bench);
     } else if (strcmp(part, "growth") == 0) {
@@ -627,15 +704,16 @@ static bool run_part(struct bench *bench, const char *part)
 int main(int count, char **arguments)
 {
     static const char *const parts[] = {"throughput", "growth", "lru", "random", "ttl"};
-    static struct bench bench = {.io = {.wall_ms = 1700000000000}};
+    static struct bench bench = {.io_clock = {.wall_ms = 1700000000000}};
 
+    bench.io = &bench.io_clock;
     bench.keys = count > 1 ? strtoull(arguments[1], NULL, 10) : 1000000;
     bench.vnodes = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 128;
     bench.operations = count > 3 ? strtoull(arguments[3], NULL, 10) : 2000000;
     bench.keys -= bench.keys % (BATCH_MAX * 16);
     if (bench.keys == 0 || bench.vnodes == 0) {
         printf("usage: perf_engine_bench [keys] [vnodes] [operations] "
-               "[throughput|growth|lru|random|ttl]\n");
+               "[throughput|growth|lru|random|ttl|log [DIRECTORY]]\n");
         return 2;
     }
     random_seed(&bench.random, 1);
@@ -646,14 +724,14 @@ int main(int count, char **arguments)
            bench.operations);
     touch_host(bench.keys * 180 + (64 << 20));
     if (count > 4) {
-        if (!run_part(&bench, arguments[4])) {
+        if (!run_part(&bench, arguments[4], count > 5 ? arguments[5] : ".")) {
             printf("no part '%s'\n", arguments[4]);
             return 2;
         }
         return 0;
     }
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        (void)run_part(&bench, parts[i]);
+        (void)run_part(&bench, parts[i], NULL);
     }
     return 0;
 }
