@@ -10,6 +10,7 @@
 //     log_cache.h, .c             records in RAM
 //     log_read.c                  records from disk, one read each
 //     log_scan.c                  scans and samples
+//     log_snapshot.c              frozen views
 //     log_large.h, .c             values with files of their own
 //     log_large_look.c            whose such files are, after a start
 //     log_checkpoint.h, .c        the index on disk, written in slices
@@ -137,7 +138,8 @@ struct log_segment {
     uint64_t live_bytes;   // length classes of what is reachable
     uint64_t filled_bytes; // of all that ever was
     uint32_t used;
-    uint32_t pins; // reads under way
+    uint64_t order; // of the hot head's in this run; 0: what snapshots take for old
+    uint32_t pins;  // reads under way, and records kept for snapshots
     int32_t fd;
     uint8_t state; // enum log_segment_state
     bool dirty;    // written to since it was last made durable
@@ -225,6 +227,20 @@ struct log_dropped {
     uint32_t vnode;
 };
 
+struct log_snapshot {
+    bool open;
+    bool walked; // through the index
+    int error;   // that has ended it
+    uint32_t vnode;
+    uint64_t order; // of the segment that was the hot head
+    uint64_t head_offset;
+    uint64_t position; // where the walk is
+    uint64_t *kept;    // payloads of what was replaced and has to be shown
+    uint32_t kept_count;
+    uint32_t kept_shown;
+    uint32_t kept_capacity;
+};
+
 struct log_checkpoint;
 struct log_compaction;
 struct log_manifest_task;
@@ -296,6 +312,9 @@ struct log_engine {
     uint64_t appended_since_checkpoint;
     struct log_compaction *compaction;
     struct log_larges large;
+    struct log_snapshot snapshots[LIMIT_ENGINE_SNAPSHOTS];
+    uint32_t snapshots_open;
+    uint64_t order; // of the newest segment of the hot head
     struct log_dropped *dropped;
     uint32_t drops_owed; // vnodes
     uint64_t synced_ms;  // `interval`: wall time of the last flush
@@ -531,10 +550,34 @@ void log_read_hold(struct log_read *read);
 void log_read_release(struct log_read *read);
 void log_reads_close(struct log_engine *engine);
 
+// log_snapshot.c
+int log_snapshot_open(struct engine *base, uint32_t vnode, uint32_t *ret_snapshot);
+int log_snapshot_scan(struct engine *base, uint32_t number, struct engine_scan *scan,
+                      size_t buckets_max);
+void log_snapshot_close(struct engine *base, uint32_t number);
+
+// The record at a location is going to be replaced or removed. Only while snapshots are open.
+void log_snapshots_keep(struct log_engine *engine, uint32_t vnode, uint64_t hash, uint64_t location,
+                        uint32_t class);
+
+// Ends those of a vnode, or all.
+void log_snapshots_give_up(struct log_engine *engine, uint32_t vnode, int error);
+
+// Whether what is moved from a segment stays on its side of all snapshots.
+bool log_snapshots_allow(const struct log_engine *engine, const struct log_segment *victim);
+
 // log_scan.c
 enum engine_status log_scan(struct engine *base, struct engine_scan *scan, size_t buckets_max);
 void log_scan_end(struct engine *base, struct engine_scan *scan);
 enum engine_status log_sample(struct engine *base, struct engine_scan *scan, uint64_t random);
+
+// Whether all of a bucket is in RAM or cannot be read; shows it; asks for what is missing of it.
+bool log_bucket_is_present(const struct log_engine *engine, const struct engine_scan *scan,
+                           const struct log_bucket *bucket);
+bool log_bucket_show(const struct log_engine *engine, struct engine_scan *scan,
+                     const struct log_bucket *bucket);
+bool log_bucket_request(struct log_engine *engine, struct engine_scan *scan,
+                        const struct log_bucket *bucket, bool *ret_enough);
 
 // Adds an entry to a struct log_bucket, for index_scan(), and asks for its cache slot.
 void log_bucket_entry(void *context, uint64_t entry);

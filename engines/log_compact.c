@@ -107,7 +107,7 @@ static uint32_t live_percent_max(const struct log_engine *engine)
 static bool is_sealed(const struct log_engine *engine, const struct log_segment *segment)
 {
     return segment->state == LOG_SEGMENT_SEALED && !segment->stuck &&
-           segment->sequence_last <= engine->written;
+           segment->sequence_last <= engine->written && log_snapshots_allow(engine, segment);
 }
 
 // Moving nothing but removals that have to stay gains nothing: they would be moved for ever. Where
@@ -121,6 +121,9 @@ static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
     uint32_t pinned = 0;
     double best = 0;
 
+    if (percent == LIVE_PERCENT_SHORT && engine->snapshots_open != 0) {
+        log_snapshots_give_up(engine, ENGINE_ALL_VNODES, -ENOBUFS);
+    }
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         const struct log_segment *const segment = &engine->segments[i];
 

@@ -3,6 +3,8 @@
 #include "core/memory.h"
 #include "engines/log.h"
 
+#include <errno.h>
+
 static bool log_drop_record(struct log_engine *engine, uint32_t vnode)
 {
     const struct log_record record = {
@@ -67,6 +69,7 @@ static void drop_one(struct log_engine *engine, uint32_t number)
     engine->tombstones -= vnode->tombstones;
     engine->with_expiry -= vnode->with_expiry;
     engine->drops_owed += vnode->drop_owed == 0 ? 1 : 0;
+    log_snapshots_give_up(engine, number, -ESTALE);
     log_large_drop(engine, number);
     table_take(engine, number);
     *vnode = (struct log_vnode){.drop_owed = 1};

@@ -112,6 +112,9 @@ void log_forget_expired(struct log_engine *engine, const struct log_record *reco
     if (record->large) {
         log_large_kill(engine, log_large_number(record->object[0]));
     }
+    if (engine->snapshots_open != 0) {
+        log_snapshots_keep(engine, record->vnode, hash, location, log_class(record->bytes));
+    }
     index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
     log_count(engine, record->vnode, record->kind == LOG_TOMBSTONE, true, UINT64_MAX);
     log_kill(engine, location, log_class(record->bytes));
@@ -261,6 +264,7 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .expired = engine->expired,
         .refused = engine->refused,
         .compacted_bytes = engine->compacted_bytes,
+        .snapshots = engine->snapshots_open,
         .index_overflow_lines = engine->index.overflow_lines,
         .checkpoints = engine->checkpoints,
         .checkpoint_failures = engine->checkpoint_failures,
@@ -282,6 +286,7 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
 
 static void release(struct log_engine *engine)
 {
+    log_snapshots_give_up(engine, ENGINE_ALL_VNODES, -ESTALE);
     log_reads_close(engine);
     log_large_close(engine);
     log_compaction_close(engine);
@@ -358,6 +363,9 @@ static const struct engine_vtable log_vtable = {
     .scan = log_scan,
     .scan_end = log_scan_end,
     .sample = log_sample,
+    .snapshot_open = log_snapshot_open,
+    .snapshot_scan = log_snapshot_scan,
+    .snapshot_close = log_snapshot_close,
     .drop = log_drop,
     .count = log_count_of,
     .step = log_step,

@@ -164,6 +164,9 @@ static bool put_record(struct log_engine *engine, const struct engine_op *op,
         log_revive(engine, location, class);
     }
     if (old->slot != NULL && location != old->location) {
+        if (engine->snapshots_open != 0) {
+            log_snapshots_keep(engine, op->vnode, op->hash, old->location, old->class);
+        }
         log_kill(engine, old->location, old->class);
     }
     engine->record_bytes += bytes;
@@ -233,6 +236,9 @@ static enum engine_status remove_found(struct log_engine *engine, struct engine_
     }
     if (old->large != 0) {
         log_large_kill(engine, old->large);
+    }
+    if (engine->snapshots_open != 0) {
+        log_snapshots_keep(engine, op->vnode, op->hash, old->location, old->class);
     }
     index_remove(&engine->index, &engine->vnodes[op->vnode].table, op->hash, old->slot);
     log_count(engine, op->vnode, old->tombstone, old->expire_ms != 0, UINT64_MAX);

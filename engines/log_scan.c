@@ -9,7 +9,7 @@
 
 enum {
     READS_A_ROUND = 64,           // more are asked for only to complete a bucket
-    READ_BYTES_A_ROUND = 1 << 20, // likewise
+    READ_BYTES_A_ROUND = 1 << 18, // of one bucket: likewise
 };
 
 void log_bucket_entry(void *context, uint64_t entry)
@@ -165,8 +165,8 @@ static enum presence find_record(const struct log_engine *engine, const struct e
     return PRESENT;
 }
 
-static bool bucket_is_present(const struct log_engine *engine, const struct engine_scan *scan,
-                              const struct log_bucket *bucket)
+bool log_bucket_is_present(const struct log_engine *engine, const struct engine_scan *scan,
+                           const struct log_bucket *bucket)
 {
     struct engine_record record;
 
@@ -178,8 +178,8 @@ static bool bucket_is_present(const struct log_engine *engine, const struct engi
     return true;
 }
 
-static bool bucket_show(const struct log_engine *engine, struct engine_scan *scan,
-                        const struct log_bucket *bucket)
+bool log_bucket_show(const struct log_engine *engine, struct engine_scan *scan,
+                     const struct log_bucket *bucket)
 {
     bool go_on = true;
     struct engine_record record;
@@ -208,10 +208,10 @@ static bool show_some(struct log_engine *engine, struct engine_scan *scan, size_
         const uint64_t next =
             index_scan(&engine->index, table, scan->cursor, log_bucket_entry, &bucket);
 
-        if (!bucket_is_present(engine, scan, &bucket)) {
+        if (!log_bucket_is_present(engine, scan, &bucket)) {
             break;
         }
-        go_on = bucket_show(engine, scan, &bucket);
+        go_on = log_bucket_show(engine, scan, &bucket);
         scan->cursor = next;
         shown++;
         if (next == 0) {
@@ -232,29 +232,40 @@ static bool is_wanted(const struct log_engine *engine, const struct engine_scan 
            log_in_frame(engine, location) == NULL;
 }
 
+// Sets *ret_enough when no more should be asked for in this round.
+bool log_bucket_request(struct log_engine *engine, struct engine_scan *scan,
+                        const struct log_bucket *bucket, bool *ret_enough)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < bucket->count; i++) {
+        const uint64_t payload = index_payload(bucket->entries[i]);
+
+        if (!is_wanted(engine, scan, payload)) {
+            continue;
+        }
+        bytes += log_class_bytes(log_payload_class(payload));
+        if (!request(engine, scan, payload)) {
+            return false;
+        }
+    }
+    *ret_enough = scan->waiting >= READS_A_ROUND || bytes >= READ_BYTES_A_ROUND;
+    return true;
+}
+
 // Asks for what is missing of the next buckets. False when memory is short.
 static bool request_some(struct log_engine *engine, struct engine_scan *scan, size_t buckets_max)
 {
     const struct index_table *const table = &engine->vnodes[scan->vnode].table;
     struct log_bucket bucket = {.engine = engine};
     uint64_t position = scan->cursor;
-    uint64_t bytes = 0;
+    bool enough = false;
 
-    for (size_t i = 0; i < buckets_max && scan->waiting < READS_A_ROUND &&
-                       bytes < READ_BYTES_A_ROUND && (i == 0 || position != 0);
-         i++) {
+    for (size_t i = 0; i < buckets_max && !enough && (i == 0 || position != 0); i++) {
         bucket.count = 0;
         position = index_scan(&engine->index, table, position, log_bucket_entry, &bucket);
-        for (uint32_t j = 0; j < bucket.count; j++) {
-            const uint64_t payload = index_payload(bucket.entries[j]);
-
-            if (!is_wanted(engine, scan, payload)) {
-                continue;
-            }
-            bytes += log_class_bytes(log_payload_class(payload));
-            if (!request(engine, scan, payload)) {
-                return false;
-            }
+        if (!log_bucket_request(engine, scan, &bucket, &enough)) {
+            return false;
         }
     }
     return true;

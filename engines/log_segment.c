@@ -477,6 +477,7 @@ bool log_head_advance(struct log_engine *engine, struct log_head *head)
     }
     engine->segments_ready--;
     engine->segments[next].state = LOG_SEGMENT_HEAD;
+    engine->segments[next].order = head->hot ? ++engine->order : 0;
     head->segment = next;
     head->offset = 0;
     log_segments_step(engine);

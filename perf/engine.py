@@ -1,6 +1,9 @@
-"""perf/engine: the memory engine alone, on one core: perf_engine_bench, with its targets.
+"""perf/engine: an engine alone, on one core: perf_engine_bench, with its targets.
 
-  throughput   operations a second, one by one and in batches; the bare table in the same run
+  throughput   operations a second of the memory engine, one by one and in batches; the bare table
+               in the same run
+  log          operations a second of the log engine, with `sync: never` and a cache that holds all,
+               in a new directory under --dir
   growth       bytes a key, and the longest PUT, while the index grows
   eviction     the longest PUT while records are evicted, by policy
 
@@ -16,7 +19,7 @@ import sys
 import machine
 from peers import BUILD, parse_count
 
-PARTS = ("throughput", "growth", "eviction")
+PARTS = ("throughput", "log", "growth", "eviction")
 # The project's targets hold for so many keys. Millions a second, at least: (batch, operation).
 TARGET_KEYS = 9_900_000
 TARGETS = {(16, "get_hit"): 8, (16, "put_same"): 4, (1, "get_hit"): 1.3, (1, "put_same"): 1}
@@ -44,6 +47,7 @@ def parse_arguments():
     parser.add_argument("--vnodes", type=int, default=128)
     parser.add_argument("--operations", type=parse_count, default=2_000_000, help="a figure (2M)")
     parser.add_argument("--cpu", type=int, default=0)
+    parser.add_argument("--dir", default=".", help="where the log engine's files lie a while (.)")
     options = parser.parse_args()
     options.parts = options.parts or list(PARTS)
     for part in options.parts:
@@ -55,7 +59,7 @@ def parse_arguments():
 def run(part, options):
     """The lines that the program prints, shown as they come."""
     argv = ["taskset", "-c", str(options.cpu), str(BUILD / "perf" / "perf_engine_bench")]
-    argv += [str(options.keys), str(options.vnodes), str(options.operations), part]
+    argv += [str(options.keys), str(options.vnodes), str(options.operations), part, options.dir]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             print(line, end="", flush=True)

@@ -1,6 +1,7 @@
 // Scans and samples of the log engine, whose records are mostly on disk.
 #include "tests/unit/engines_log_model.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct scanning {
@@ -210,6 +211,162 @@ Test(engines_log_scan, samples)
     cr_assert_gt(met, 800);
     free(scanning.seen);
     drain(&model);
+    end_engine(&model, END_CLOSE);
+    model_end(&model);
+}
+
+// Snapshots --------------------------------------------------------------------------------------
+
+struct view {
+    struct scanning scanning; // first
+    uint64_t *versions;       // of each key when it was opened
+    uint32_t vnode;
+    uint32_t snapshot;
+};
+
+static bool see_view(void *context, const struct engine_record *record)
+{
+    struct view *const view = context;
+    struct model *const model = view->scanning.model;
+    uint32_t number;
+    uint64_t version;
+    uint64_t body;
+
+    memcpy(&number, record->key.bytes, sizeof number);
+    cr_assert_eq(record->vnode, view->vnode);
+    check_object(model, number, record->object, &version, &body);
+    cr_assert_eq(version, view->versions[number], "key %u: version %lu, not %lu", number,
+                 (unsigned long)version, (unsigned long)view->versions[number]);
+    cr_assert_eq(record->flags, flags_of(number, version));
+    view->scanning.seen[number]++;
+    view->scanning.shown++;
+    return view->scanning.shown % 97 != 0;
+}
+
+static void view_open(struct model *model, struct view *ret_view, uint32_t vnode)
+{
+    scanning_begin(model, &ret_view->scanning);
+    ret_view->scanning.scan.each = see_view;
+    ret_view->vnode = vnode;
+    ret_view->versions = calloc(model->key_count, sizeof ret_view->versions[0]);
+    for (uint32_t number = vnode; number < model->key_count; number += VNODES) {
+        ret_view->versions[number] = model->keys[number].version;
+    }
+    cr_assert_eq(engine_snapshot_open(model->engine, vnode, &ret_view->snapshot), 0);
+}
+
+static void view_close(struct model *model, struct view *view)
+{
+    engine_snapshot_close(model->engine, view->snapshot);
+    free(view->versions);
+    free(view->scanning.seen);
+}
+
+// True when all was shown.
+static bool view_on(struct model *model, struct view *view)
+{
+    const int result = engine_snapshot_scan(model->engine, view->snapshot, &view->scanning.scan,
+                                            1 + random_below(&model->random, 6));
+
+    cr_assert(result == 0 || result == 1 || result == -EINPROGRESS, "scan: %d", result);
+    if (result == -EINPROGRESS) {
+        wait_for(model, &view->scanning, 6);
+    }
+    if (result != 0) {
+        return false;
+    }
+    for (uint32_t number = 0; number < model->key_count; number++) {
+        cr_assert_eq(view->scanning.seen[number], view->versions[number] != 0,
+                     "key %u was shown %u times", number, view->scanning.seen[number]);
+    }
+    return true;
+}
+
+Test(engines_log_scan, snapshots_show_one_instant)
+{
+    struct model model;
+    uint64_t moved = 0;
+    struct engine_options options = small;
+
+    options.disk_max_bytes = 80 << 20;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        model_begin(&model, seed, 3000, options);
+        model.object_max = 12000;
+        fill(&model);
+        for (int round = 0; round < 6; round++) {
+            struct view views[3];
+            uint32_t open = 3;
+
+            work(&model, 3000, 70);
+            for (uint32_t i = 0; i < 3; i++) {
+                view_open(&model, &views[i], i == 2 ? 0 : i);
+                work(&model, 200, 70);
+            }
+            const uint64_t before = log_engine_of(model.engine)->compacted_bytes;
+
+            while (open != 0) {
+                struct view *const view = &views[random_below(&model.random, open)];
+
+                work(&model, 20, 70);
+                if (view_on(&model, view)) {
+                    view_close(&model, view);
+                    // A scan's struct is not moved while it waits: only those that rest are.
+                    *view = views[--open];
+                    view->scanning.scan.context = view;
+                }
+            }
+            moved += log_engine_of(model.engine)->compacted_bytes - before;
+        }
+        drain(&model);
+        check_all(&model);
+        for (uint32_t i = 0; i < 300; i++) {
+            turn(&model, 100000);
+        }
+        for (uint32_t i = 0; i < log_engine_of(model.engine)->segment_top; i++) {
+            cr_assert_leq(log_engine_of(model.engine)->segments[i].pins, 1); // a victim's
+        }
+        end_engine(&model, END_CLOSE);
+        model_end(&model);
+    }
+    cr_assert_gt(moved, 0);
+}
+
+Test(engines_log_scan, snapshots_end_early)
+{
+    struct model model;
+    struct view view;
+    uint32_t snapshots[LIMIT_ENGINE_SNAPSHOTS];
+    uint32_t one_more;
+
+    model_begin(&model, 9, 1000, small);
+    fill(&model);
+    view_open(&model, &view, 1);
+    engine_drop(model.engine, 1);
+    cr_assert_eq(engine_snapshot_scan(model.engine, view.snapshot, &view.scanning.scan, 1),
+                 -ESTALE);
+    view_close(&model, &view);
+    for (uint32_t i = 0; i < LIMIT_ENGINE_SNAPSHOTS; i++) {
+        cr_assert_eq(engine_snapshot_open(model.engine, 0, &snapshots[i]), 0);
+    }
+    cr_assert_eq(engine_snapshot_open(model.engine, 0, &one_more), -EMFILE);
+    engine_snapshot_close(model.engine, snapshots[3]);
+    cr_assert_eq(engine_snapshot_open(model.engine, 0, &one_more), 0);
+    for (uint32_t number = 1; number < model.key_count; number += VNODES) {
+        model.keys[number].version = 0;
+    }
+    // Compaction needs the room: they are given up rather than that puts are refused for good.
+    uint32_t rounds = 0;
+
+    view = (struct view){.vnode = 0, .snapshot = one_more};
+    while (log_engine_of(model.engine)->snapshots[one_more].error == 0) {
+        work(&model, 500, 90);
+        cr_assert_lt(++rounds, 1000);
+    }
+    scanning_begin(&model, &view.scanning);
+    cr_assert_eq(engine_snapshot_scan(model.engine, one_more, &view.scanning.scan, 1), -ENOBUFS);
+    drain(&model);
+    check_all(&model);
+    free(view.scanning.seen);
     end_engine(&model, END_CLOSE);
     model_end(&model);
 }
