@@ -83,9 +83,9 @@ void help_program(bool colored, struct text *ret_text)
     help_options(verb_global_options(), GLOBAL_OPTIONS, colored, ret_text);
     text_string(
         ret_text,
-        "\n`rldb VERB --help` tells more. The password is taken from the variable RLDB_PASSWORD,\n"
-        "or asked for when --user is given. Exit status: 0 done, 1 not found, 2 wrong usage,\n"
-        "3 error.\n");
+        "\n`rldb help VERB` tells more. The password is taken from the variable RLDB_PASSWORD, or\n"
+        "asked for when --user is given. Exit status: 0 done, 1 not found, 2 wrong usage, 3 "
+        "error.\n");
 }
 
 void help_verb(const struct verb *verb, bool colored, struct text *ret_text)
@@ -121,6 +121,7 @@ void help_words(const struct verb *verb, struct text *ret_text)
         for (size_t i = 0; i < count; i++) {
             text_printf(ret_text, "%s\n", verbs[i]->name);
         }
+        text_string(ret_text, "help\n");
         help_option_words(verb_global_options(), GLOBAL_OPTIONS, ret_text);
         return;
     }

@@ -162,14 +162,21 @@ def completion():
             echo "${{COMPREPLY[*]}}"
         }}
         try rldb ""; try rldb cl; try rldb -p 1 cluster re; try rldb put --c
-        try rldb import {ROOT}/LICEN
+        try rldb import {ROOT}/LICEN; try rldb help sh
     """
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, timeout=SHORT_S, check=False, env=environment()
     )
     expect(
         done.stdout.decode().splitlines(),
-        [" ".join(VERBS), "cluster", "remove replace repair", "--context", f"{ROOT}/LICENSE"],
+        [
+            " ".join([*VERBS, "help"]),
+            "cluster",
+            "remove replace repair",
+            "--context",
+            f"{ROOT}/LICENSE",
+            "shell",
+        ],
         done.stderr.decode(),
     )
 
