@@ -284,11 +284,23 @@ static void multi_go_onward(struct multi *multi, struct multi_part *part)
     }
 }
 
+// What the part replied is its client's now.
+static void multi_note_part(struct multi *multi, struct multi_part *part)
+{
+    struct client *client = multi->pending.client;
+    size_t bytes = part->result.out.bytes;
+    multi->memory_bytes += bytes - part->returned_bytes;
+    client->places_bytes += bytes - part->returned_bytes;
+    part->returned_bytes = bytes;
+    client_memory_note(client);
+}
+
 void multi_part_return(struct shard *shard, struct multi_part *part)
 {
     (void)shard;
     struct multi *multi = part->multi;
     CHECK(multi->parts_open > 0);
+    multi_note_part(multi, part);
     multi->parts_open--;
     if (multi->round == 1 && multi_is_gated(multi->command)) {
         multi_go_onward(multi, part);

@@ -89,6 +89,8 @@ struct multi_part {
     uint64_t bytes;     // of keys and values of pairs
     uint32_t key_count;
     bool reserved;
+    size_t counted_bytes;  // of result.out: memory of the receiver's clients, while it grows,
+    size_t returned_bytes; // and of the sender's client from then on (client_memory.h)
     struct part result;
 };
 

@@ -10,6 +10,9 @@
 
 enum { PART_CHUNK = 32 }; // keys whose memory is fetched ahead together
 
+static const char TEXT_MEMORY[] =
+    "OVERLOADED all connections together hold as much as they may (clients.memory_max); retry";
+
 static const char TEXT_GATES[] =
     "OVERLOADED too many keys of commands over several keys are under way on this node; retry";
 static const char TEXT_LOADS[] = "OVERLOADED too many requests wait for the disk; retry";
@@ -293,12 +296,32 @@ static void part_take_in(struct multi_part *part, const struct exec *x)
 
 // The keys from key_at on. False: they are not through, since the slice was over or since one is on
 // disk.
+// Replies that grow a slice at a time, of many commands side by side, are memory of the clients
+// before any client has them. False: that has reached its bound, and the command is refused.
+static bool part_has_room(struct shard *shard, struct multi_part *part, struct exec *x)
+{
+    size_t bytes = part->result.out.bytes;
+    if (x->command->merge != MERGE_ARRAY) {
+        return true;
+    }
+    client_memory_orphan(shard, (int64_t)bytes - (int64_t)part->counted_bytes);
+    part->counted_bytes = bytes;
+    if (bytes == 0 || client_memory_room(shard, 0)) {
+        return true;
+    }
+    keys_drop(x);
+    exec_error(x, TEXT_MEMORY);
+    return false;
+}
+
 static bool part_keys(struct shard *shard, struct multi_part *part)
 {
     struct exec x = part_exec(shard, part);
     command_fn *fn = part_step_fn(part);
     enum keys_result result = KEYS_THROUGH;
-    if (fn != NULL) {
+    if (fn != NULL && !part_has_room(shard, part, &x)) {
+        part_take_in(part, &x);
+    } else if (fn != NULL) {
         result = part_keys_run(&x, part->multi->keys, &part->key_at, fn);
         if (result == KEYS_DISK && !load_for_part(shard, part)) {
             keys_drop(&x);
@@ -400,6 +423,8 @@ static void part_checked(struct shard *shard, struct multi_part *part)
 
 static void part_go_back(struct shard *shard, struct multi_part *part)
 {
+    client_memory_orphan(shard, -(int64_t)part->counted_bytes);
+    part->counted_bytes = 0;
     part->at = NULL;
     if (part->message.from == shard->index) {
         multi_part_return(shard, part);

@@ -150,6 +150,53 @@ Test(client_memory, commands_over_many_keys_count_and_are_refused)
     story_close(&story);
 }
 
+// Values are gathered a slice at a time, for many clients side by side.
+Test(client_memory, replies_that_grow_count_before_they_are_there)
+{
+    enum { TALKS = 30, KEYS = 8, SIZE = 200 * 1000, REPLY = SIZE * KEYS };
+    struct story story = story_bounded();
+    const struct shard *const shard = first_shard(&story);
+    struct sim_talk *const own = story_talk(&story, 0);
+    struct sim_talk *talks[TALKS];
+    char key[STORY_KEY_BYTES], text[64 + KEYS * STORY_KEY_BYTES];
+    uint32_t refused = 0, closed = 0, answered = 0;
+    size_t size;
+
+    story_key(&story, 0, 0, key);
+    (void)snprintf(text, sizeof text, "SETRANGE %s %d x\r\n", key, SIZE - 1);
+    story_expect(own, text, ":200000\r\n");
+    size = (size_t)snprintf(text, sizeof text, "MGET");
+    for (int i = 0; i < KEYS; i++) {
+        size += (size_t)snprintf(text + size, sizeof text - size, " %s", key);
+    }
+    (void)snprintf(text + size, sizeof text - size, "\r\n");
+    for (int i = 0; i < TALKS; i++) {
+        talks[i] = story_talk(&story, 0);
+    }
+    story_run(&story, 20);
+    for (int i = 0; i < TALKS; i++) {
+        sim_talk_say(talks[i], text);
+    }
+    for (int i = 0; i < 3000; i++) {
+        sim_world_run_until(story.world, sim_world_now_ns(story.world) + 20 * 1000);
+        cr_assert_leq(shard->client_memory.held_bytes, SHARE + 2 * REPLY, "%zu",
+                      (size_t)shard->client_memory.held_bytes);
+    }
+    for (int i = 0; i < TALKS; i++) {
+        const char *const heard = sim_talk_hear(talks[i], 500, &size);
+
+        refused += strncmp(heard, "-OVERLOADED ", 12) == 0;
+        closed += sim_talk_ended(talks[i]);
+        answered += size >= REPLY;
+    }
+    cr_assert_geq(answered, 1);
+    cr_assert_geq(refused, 1, "%u answered, %u refused, %u closed", answered, refused, closed);
+    cr_assert_eq(answered + refused + closed, TALKS, "%u answered, %u refused, %u closed", answered,
+                 refused, closed);
+    story_expect(own, "PING\r\n", "+PONG\r\n");
+    story_close(&story);
+}
+
 // When hostile clients have left nothing is kept for them, and the core sleeps.
 Test(client_memory, comes_back)
 {
