@@ -3,12 +3,12 @@
 //
 //     taskset -c 1 perf_engine_bench [keys] [vnodes] [operations] [part [directory]]
 //
-// The parts are throughput, growth, lru, random and ttl of the memory engine; without one, all of
-// them. And log: throughput of the log engine, in a new directory under the one named, with `sync:
-// never` and a cache that holds all; its time is the core's as well, in system calls too, and not
-// what it waits for the disk. As in a server,
-// which ends each turn so, a slice of background work follows every TURN_OPERATIONS puts. Its time
-// counts in the throughput of new keys; latencies are of puts, and of slices apart.
+// The parts are throughput, growth, and eviction, which is lru, random and ttl, of the memory
+// engine; without one, all of them. And log: throughput of the log engine, in a new directory under
+// the one named, with `sync: never` and a cache that holds all; its time is the core's as well, in
+// system calls too, and not what it waits for the disk. As in a server, which ends each turn so, a
+// slice of background work follows every TURN_OPERATIONS puts. Its time counts in the throughput of
+// new keys; latencies are of puts, and of slices apart.
 //
 // Keys have 16 bytes and objects 110: 10 of metadata and a value of 100. A GET copies the value
 // out, as a server does into its reply. The bare table, in the same run, says what the machine can
@@ -689,6 +689,10 @@ static bool run_part(struct bench *bench, const char *part, const char *under)
         throughput(bench);
     } else if (strcmp(part, "growth") == 0) {
         growth(bench);
+    } else if (strcmp(part, "eviction") == 0) {
+        (void)run_part(bench, "lru", under);
+        (void)run_part(bench, "random", under);
+        (void)run_part(bench, "ttl", under);
     } else if (strcmp(part, "lru") == 0) {
         eviction(bench, "PUT, eviction lru", EVICTION_LRU);
     } else if (strcmp(part, "random") == 0) {
@@ -703,7 +707,7 @@ static bool run_part(struct bench *bench, const char *part, const char *under)
 
 int main(int count, char **arguments)
 {
-    static const char *const parts[] = {"throughput", "growth", "lru", "random", "ttl"};
+    static const char *const parts[] = {"throughput", "growth", "eviction"};
     static struct bench bench = {.io_clock = {.wall_ms = 1700000000000}};
 
     bench.io = &bench.io_clock;
@@ -713,7 +717,7 @@ int main(int count, char **arguments)
     bench.keys -= bench.keys % (BATCH_MAX * 16);
     if (bench.keys == 0 || bench.vnodes == 0) {
         printf("usage: perf_engine_bench [keys] [vnodes] [operations] "
-               "[throughput|growth|lru|random|ttl|log [DIRECTORY]]\n");
+               "[throughput|growth|eviction|lru|random|ttl|log [DIRECTORY]]\n");
         return 2;
     }
     random_seed(&bench.random, 1);
