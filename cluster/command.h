@@ -71,6 +71,8 @@ enum command_flags {
     COMMAND_PROTECTED = 1 << 16,
     COMMAND_MOVABLEKEYS = 1 << 17,
     // ours, not shown to clients
+    COMMAND_BLIND = 1 << 21,   // without options it replaces or deletes a key whatever it holds,
+                               // also one that cannot be read
     COMMAND_TOUCHES = 1 << 23, // counts as a use even where CLIENT NO-TOUCH is on
     COMMAND_SCOPED = 1 << 24,  // ROUTE_ALL: on a shard port covers that shard's slots alone
     COMMAND_STATELESS =

@@ -11,7 +11,7 @@
 
 static void key_del(struct exec *x)
 {
-    if (x->item->exists && item_delete(x, x->item)) {
+    if ((x->item->exists || x->item->unreadable) && item_delete(x, x->item)) {
         x->sum++;
     }
 }
@@ -303,8 +303,8 @@ static const struct command key_rows[] = {
     {KEY_TRANSFER("copy", NULL, -3, COMMAND_WRITE | COMMAND_DENYOOM, ACL_WRITE_SLOW,
                   "RO access, OW update", "6.2.0", "O(N) in the size of the value",
                   "Copies a key's value to another key")},
-    {KEY_KEYS("del", key_del, -2, COMMAND_WRITE, ACL_WRITE_SLOW, "RM delete", "1.0.0",
-              "O(N) in the number of keys", "Deletes keys"),
+    {KEY_KEYS("del", key_del, -2, COMMAND_WRITE | COMMAND_BLIND, ACL_WRITE_SLOW, "RM delete",
+              "1.0.0", "O(N) in the number of keys", "Deletes keys"),
      .tips = "request_policy:multi_shard,response_policy:agg_sum"},
     {KEY_KEYS("exists", key_exists, -2, READ_FAST, ACL_READ_FAST, "RO", "1.0.0",
               "O(N) in the number of keys", "Counts the keys that are there"),
@@ -349,8 +349,8 @@ static const struct command key_rows[] = {
      .tips = "nondeterministic_output"},
     {KEY_ROW("type", key_type, 2, READ_FAST, ACL_READ_FAST, "RO", "1.0.0", "O(1)",
              "Tells what a key holds")},
-    {KEY_KEYS("unlink", key_del, -2, WRITE_FAST, ACL_WRITE_FAST, "RM delete", "4.0.0",
-              "O(N) in the number of keys", "Deletes keys; their memory is freed later"),
+    {KEY_KEYS("unlink", key_del, -2, WRITE_FAST | COMMAND_BLIND, ACL_WRITE_FAST, "RM delete",
+              "4.0.0", "O(N) in the number of keys", "Deletes keys; their memory is freed later"),
      .tips = "request_policy:multi_shard,response_policy:agg_sum"},
 };
 

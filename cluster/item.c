@@ -89,18 +89,28 @@ static bool item_unreadable(struct exec *x, int error)
     return false;
 }
 
+// Whether the command needs nothing of what the key holds.
+static bool item_is_blind(const struct exec *x)
+{
+    const struct command *command = x->command;
+    return (command->flags & COMMAND_BLIND) != 0 &&
+           (command->route != ROUTE_KEY || command->arity > 0 || x->argc == 3);
+}
+
 bool item_loaded(struct exec *x, struct item *item)
 {
     const struct engine_op *op = &item->op;
     item->stored = false;
     item->exists = false;
+    item->unreadable = false;
     item_note_commit(x, item);
     if (op->status == ENGINE_MISS) {
         return true;
     }
     if (op->status != ENGINE_OK) {
         CHECK(op->status == ENGINE_ERROR);
-        return item_unreadable(x, op->error);
+        item->unreadable = op->error == -EBADMSG && item_is_blind(x);
+        return item->unreadable || item_unreadable(x, op->error);
     }
     // What an engine in memory holds is what object.c wrote: anything else is a bug of ours.
     bool valid = object_open(op->object, &item->object);
@@ -341,7 +351,7 @@ bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms)
 // tombstone stays until it is reaped.)
 bool item_delete(struct exec *x, struct item *item)
 {
-    CHECK(item->stored);
+    CHECK(item->stored || item->unreadable);
     struct engine_op *op = &item->op;
     uint64_t stamp;
     (void)identity_stamp(x->shard, &stamp);

@@ -26,8 +26,9 @@ struct item {
     struct engine_op op; // key, hash, vnode; after loading where and what it is
     uint32_t argument;   // place of the key in argv
     uint16_t slot;
-    bool exists; // a live value: not deleted, not expired
-    bool stored; // a record is there, be it a tombstone; `object` is valid
+    bool exists;     // a live value: not deleted, not expired
+    bool stored;     // a record is there, be it a tombstone; `object` is valid
+    bool unreadable; // one is there that is damaged, and the command does without (COMMAND_BLIND)
     struct object_view object;
     char digits[24]; // a counter's value as text
 };
@@ -85,7 +86,7 @@ bool item_add(struct exec *x, struct item *item, int64_t delta, int64_t *ret_tot
 // EXPIRE, PERSIST (0). Only when item->exists.
 bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms);
 
-// DEL. Only when item->exists; the space comes back later.
+// DEL. Only when item->exists, or is unreadable; the space comes back later.
 bool item_delete(struct exec *x, struct item *item);
 
 // RLDB.PUT: replaces what the context has seen (NULL: nothing, the value becomes a sibling).
