@@ -10,7 +10,7 @@ void doze_update(struct doze *doze, uint64_t now_ns)
         return;
     }
     const uint64_t expected = (uint64_t)doze->arrivals * LIMIT_DOZE_NS / passed_ns;
-    uint32_t count = doze->sources / DOZE_SHARE;
+    uint32_t count = doze->sources > DOZE_BUSY ? (doze->sources - DOZE_BUSY) / 2 : 0;
 
     count = count < expected ? count : (uint32_t)expected;
     count = count < LIMIT_DOZE_ARRIVALS ? count : LIMIT_DOZE_ARRIVALS;

@@ -10,8 +10,8 @@
 // A core dozes only when it pays and delays nobody who is alone, which it judges by the last window
 // of DOZE_WINDOW_NS:
 //
-//  - it waits for half of the connections that sent something, no more: the others keep it busy
-//    when it wakes, and those that wait for their reply are not all that there are;
+//  - of the connections that sent something DOZE_BUSY and half of the others keep it busy when it
+//    wakes: it waits for no more than the rest, else server and clients would take turns;
 //  - it waits for no more arrivals than are to be expected meanwhile, and if these are fewer than
 //    DOZE_ARRIVALS_MIN it does not doze;
 //  - with fewer than DOZE_SOURCES_MIN connections it does not either: a doze sets a timer, which
@@ -28,8 +28,8 @@
 enum {
     DOZE_WINDOW_NS = 2 * 1000 * 1000, // a connection at 500 requests a second is seen in each
     DOZE_ARRIVALS_MIN = 4,
-    DOZE_SOURCES_MIN = 20,
-    DOZE_SHARE = 2, // it waits for one in so many connections
+    DOZE_SOURCES_MIN = 15,
+    DOZE_BUSY = 5,
 };
 
 // All zero is a core that does not doze.

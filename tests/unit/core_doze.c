@@ -25,11 +25,11 @@ Test(core_doze, few_connections_are_answered_at_once_however_fast_they_ask)
     }
 }
 
-Test(core_doze, it_waits_for_half_of_the_connections)
+Test(core_doze, some_connections_keep_it_busy_and_half_of_the_others)
 {
-    cr_expect_eq(count_after(20, 100, DOZE_WINDOW_NS), 10);
-    cr_expect_eq(count_after(25, 20, DOZE_WINDOW_NS), 12);
-    cr_expect_eq(count_after(50, 10, DOZE_WINDOW_NS), 25);
+    cr_expect_eq(count_after(15, 100, DOZE_WINDOW_NS), 5);
+    cr_expect_eq(count_after(25, 20, DOZE_WINDOW_NS), 10);
+    cr_expect_eq(count_after(50, 10, DOZE_WINDOW_NS), 22);
     cr_expect_eq(count_after(10000, 10, DOZE_WINDOW_NS), LIMIT_DOZE_ARRIVALS);
 }
 
