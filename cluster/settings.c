@@ -4,6 +4,7 @@
 #include "cluster/slowlog.h"
 #include "core/number.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 #include <strings.h>
@@ -354,12 +355,11 @@ static const char *set_slowlog_length(const struct shard *shard, struct slice va
 {
     (void)shard;
     int64_t length;
-    if (!number_parse(value, 0, INT64_MAX, &length)) {
-        return number_problem(value,
-                              "argument must be between 0 and 9223372036854775807 inclusive");
+    static_assert(LIMIT_SLOWLOG_ENTRIES == 1024, "the text says so");
+    if (!number_parse(value, 0, LIMIT_SLOWLOG_ENTRIES, &length)) {
+        return number_problem(value, "argument must be between 0 and 1024 inclusive");
     }
-    settings->slowlog_length =
-        length < LIMIT_SLOWLOG_ENTRIES ? (uint32_t)length : LIMIT_SLOWLOG_ENTRIES;
+    settings->slowlog_length = (uint32_t)length;
     return NULL;
 }
 

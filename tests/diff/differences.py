@@ -269,6 +269,17 @@ DIFFERENCES = [
         rb"-ERR rldb does not write its configuration file[^\r]*\r\n",
     ),
     Difference(
+        "the length of the slow log",
+        "`CONFIG SET slowlog-max-len 1025`",
+        "takes any length",
+        "`ERR CONFIG SET failed (possibly related to argument 'slowlog-max-len') - argument must "
+        "be between 0 and 1024 inclusive`",
+        "everything has a bound",
+        [[["CONFIG", "SET", "slowlog-max-len", "1025"]]],
+        rb"\+OK\r\n",
+        rb"-ERR CONFIG SET failed [^\r]* between 0 and 1024 inclusive\r\n",
+    ),
+    Difference(
         "what HELP and COMMAND DOCS say",
         "`CLIENT HELP`, `COMMAND DOCS get`",
         "its own prose",

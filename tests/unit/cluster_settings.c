@@ -134,7 +134,10 @@ Test(settings, all_of_a_command_or_nothing)
          "memory value\r\n"},
         {"CONFIG SET clients.idle_timeout 7s slowlog-max-len -3\r\n",
          "-ERR CONFIG SET failed (possibly related to argument 'slowlog-max-len') - argument must "
-         "be between 0 and 9223372036854775807 inclusive\r\n"},
+         "be between 0 and 1024 inclusive\r\n"},
+        {"CONFIG SET timeout 7 slowlog-max-len 1025\r\n",
+         "-ERR CONFIG SET failed (possibly related to argument 'slowlog-max-len') - argument must "
+         "be between 0 and 1024 inclusive\r\n"},
         {"CONFIG SET slowlog-log-slower-than 3 storage.sync often\r\n",
          "-ERR CONFIG SET failed (possibly related to argument 'storage.sync') - storage.sync: "
          "\"often\" is unknown, expected always, interval or never\r\n"},
