@@ -6,13 +6,13 @@
 // compile time and nothing of this is in the program. With it, a program chooses a bug at its start
 // by planted_select(), before anything else runs; what was not chosen does not happen.
 //
-// tests/sim/node_planted.c says by which oracle and within how many seeds each must be found.
+// The programs' tables say by which oracle and within how many seeds each must be found.
 #pragma once
 
 #include <stdbool.h>
 
-// X(NAME, "name", what goes wrong)
-#define PLANTED_BUGS(X)                                                                            \
+// X(NAME, "name", what goes wrong): those of a node, found by tests/sim/sim.c
+#define PLANTED_NODE_BUGS(X)                                                                       \
     X(OVERTAKE, "overtake", "a reply overtakes that of an earlier request of its connection")      \
     X(FORGET_REPLY, "forget-reply", "the reply of a hop is dropped now and then")                  \
     X(FORGET_PROTOCOL, "forget-protocol", "replies from other cores are in RESP2 always")          \
@@ -40,6 +40,17 @@
     X(HANG_UP_HALF, "hang-up-half", "who says that it sends no more is not answered")              \
     X(LEAK_SOCKET, "leak-socket", "the descriptor of a unix socket stays open")                    \
     X(DRAW_ADDRESS, "draw-address", "an address in memory decides what happens")
+
+// And those of the log engine, found by tests/sim/sim_log.c
+#define PLANTED_LOG_BUGS(X)                                                                        \
+    X(EARLY_ACKNOWLEDGE, "early-acknowledge", "writes count as durable when they are done")        \
+    X(SKIP_DIRECTORY_SYNC, "skip-directory-sync", "a manifest's new name is not made durable")     \
+    X(MOVE_LATE, "move-late", "a relocated record comes after a newer one of its key")             \
+    X(ERROR_IS_MISS, "error-is-miss", "what cannot be read is said not to be there")               \
+    X(REPLAY_TORN, "replay-torn", "recovery goes on behind a torn frame")                          \
+    X(EARLY_REUSE, "early-reuse", "segments are used anew that the newest checkpoint leads to")
+
+#define PLANTED_BUGS(X) PLANTED_NODE_BUGS(X) PLANTED_LOG_BUGS(X)
 
 #define PLANTED_ENUM(name, text, what) PLANTED_##name,
 enum planted { PLANTED_NONE, PLANTED_BUGS(PLANTED_ENUM) PLANTED_COUNT };

@@ -1,5 +1,7 @@
 #include "engines/log.h"
 
+#include "core/planted.h"
+
 enum { PREFETCH_BYTES_MAX = 512 };
 
 // Finding ----------------------------------------------------------------------------------------
@@ -213,7 +215,8 @@ void log_get_one(struct log_engine *engine, struct engine_op *op)
         op->commit = engine->commit_removal > engine->commit_written ? engine->commit_removal : 0;
         break;
     case LOG_UNREADABLE:
-        op->status = ENGINE_ERROR; // op->error was set when it was met
+        // op->error was set when it was met
+        op->status = planted(PLANTED_ERROR_IS_MISS) ? ENGINE_MISS : ENGINE_ERROR;
         break;
     case LOG_ON_DISK:
         op->status = ENGINE_PENDING;

@@ -218,6 +218,7 @@ static bool move_live(struct log_engine *engine, struct log_record *record, uint
     return true;
 }
 
+// What it removed is gone, and something else may be there by now: replay must not take that.
 static bool move_removal(struct log_engine *engine, struct log_record *record)
 {
     const uint64_t bytes = log_record_bytes(record->key.size, 0, 0, record->stamp);
@@ -227,6 +228,7 @@ static bool move_removal(struct log_engine *engine, struct log_record *record)
     if (at == NULL) {
         return false;
     }
+    record->replaces = LOG_LOCATION_NONE;
     log_record_write(at, record, log_record_seed_at(engine, to));
     log_note_stamp(engine, to, record->stamp, true);
     engine->compacted_bytes += bytes;

@@ -1,6 +1,7 @@
 #include "engines/log.h"
 
 #include "core/memory.h"
+#include "core/planted.h"
 #include "engines/log_checkpoint.h"
 #include "engines/log_manifest.h"
 
@@ -199,6 +200,9 @@ static void manifest_done(struct io_op *op, int32_t result)
         }
     }
     task->step++;
+    if (task->step == MANIFEST_SYNC_DIRECTORY && planted(PLANTED_SKIP_DIRECTORY_SYNC)) {
+        task->step++;
+    }
     if (task->step != MANIFEST_DONE) {
         manifest_go(task);
         return;
@@ -578,8 +582,10 @@ void log_segments_reclaim(struct log_engine *engine)
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         struct log_segment *const segment = &engine->segments[i];
 
-        if (segment->state == LOG_SEGMENT_EMPTIED && segment->pins == 0 &&
-            segment->emptied <= engine->checkpoint_sequence) {
+        const bool known =
+            segment->emptied > engine->checkpoint_sequence && !planted(PLANTED_EARLY_REUSE);
+
+        if (segment->state == LOG_SEGMENT_EMPTIED && segment->pins == 0 && !known) {
             CHECK(segment->live_bytes == 0);
             segment->state = LOG_SEGMENT_SPARE;
             engine->segments_emptied--;

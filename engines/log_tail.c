@@ -1,6 +1,7 @@
 #include "engines/log.h"
 
 #include "core/memory.h"
+#include "core/planted.h"
 #include "engines/log_checkpoint.h"
 
 #include <errno.h>
@@ -139,7 +140,7 @@ uint8_t *log_append(struct log_engine *engine, struct log_head *head, uint32_t b
 uint8_t *log_append_after(struct log_engine *engine, uint64_t replaces, uint32_t bytes,
                           uint64_t *ret_location)
 {
-    if (engine->cold.open != NULL &&
+    if (engine->cold.open != NULL && !planted(PLANTED_MOVE_LATE) &&
         (replaces == LOG_LOCATION_NONE || log_location_segment(replaces) == engine->cold.segment)) {
         log_close_frame(engine, &engine->cold);
     }
@@ -255,11 +256,13 @@ static void frame_write(struct log_engine *engine, struct log_frame *frame)
 {
     const struct log_segment *const segment = &engine->segments[frame->header.segment];
     const uint32_t span = log_frame_span(frame->header.bytes);
+    const bool durable =
+        engine->options.sync == ENGINE_SYNC_ALWAYS && !planted(PLANTED_EARLY_ACKNOWLEDGE);
 
     frame->state = LOG_FRAME_WRITING;
     io_write(engine->options.io, &frame->op, segment->fd, frame->bytes + frame->written,
              span - frame->written, (uint64_t)frame->header.offset + frame->written,
-             engine->options.sync == ENGINE_SYNC_ALWAYS ? IO_WRITE_DURABLE : 0);
+             durable ? IO_WRITE_DURABLE : 0);
 }
 
 // Syncing: for `interval` and `never`, whose frames are written without waiting for the disk. All
@@ -272,6 +275,8 @@ struct log_sync {
     bool busy;
 };
 
+static void sync_step(struct log_engine *engine);
+
 static void sync_next(struct log_engine *engine)
 {
     struct log_sync *const task = engine->sync;
@@ -283,6 +288,7 @@ static void sync_next(struct log_engine *engine)
         task->busy = false;
         engine->durable = task->sequence;
         log_checkpoint_step(engine);
+        sync_step(engine); // more may have been asked for meanwhile
         return;
     }
     struct log_segment *const segment = &engine->segments[task->segment];

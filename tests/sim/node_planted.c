@@ -2,27 +2,10 @@
 
 #include <assert.h>
 
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
 #define ORACLE(name) (1U << SIM_ORACLE_##name)
 
-static const struct {
-    const char *name;
-    const char *what;
-} names[PLANTED_COUNT] = {
-#define NAMED(bug, text, wrong) [PLANTED_##bug] = {.name = (text), .what = (wrong)},
-    PLANTED_BUGS(NAMED)
-#undef NAMED
-};
-
 // Where two oracles are named, chance says which of them meets the damage first.
-static const struct {
-    enum planted bug;
-    uint32_t seeds;
-    uint32_t oracles;
-} found[] = {
+const struct planted_row node_planted_rows[] = {
     {PLANTED_OVERTAKE, 50, ORACLE(REPLIES)},
     {PLANTED_FORGET_REPLY, 50, ORACLE(REPLIES) | ORACLE(HANG_UP) | ORACLE(PROGRESS)},
     {PLANTED_FORGET_PROTOCOL, 50, ORACLE(REPLIES)},
@@ -52,39 +35,9 @@ static const struct {
     {PLANTED_DRAW_ADDRESS, 300, ORACLE(TRACE)},
 };
 
-static_assert(sizeof found / sizeof *found == PLANTED_COUNT - 1, "each bug has to be found");
+#define ONE(name, text, what) +1
+static_assert(sizeof node_planted_rows / sizeof *node_planted_rows == PLANTED_NODE_BUGS(ONE),
+              "each bug has to be found");
+#undef ONE
 
-static void print_oracles(uint32_t oracles)
-{
-    const char *between = "";
-
-    for (uint32_t i = 0; i < SIM_ORACLE_COUNT; i++) {
-        if (oracles & (1U << i)) {
-            (void)printf("%s%s", between, sim_oracle_name((enum sim_oracle)i));
-            between = "|";
-        }
-    }
-}
-
-void planted_print(void)
-{
-    for (uint32_t i = 0; i < sizeof found / sizeof *found; i++) {
-        (void)printf("%s\t%u\t", names[found[i].bug].name, found[i].seeds);
-        print_oracles(found[i].oracles);
-        (void)printf("\t%s\n", names[found[i].bug].what);
-    }
-}
-
-bool planted_choose(const char *name)
-{
-#ifdef RLDB_PLANTED
-    for (uint32_t bug = 1; bug < PLANTED_COUNT; bug++) {
-        if (strcmp(names[bug].name, name) == 0) {
-            planted_select((enum planted)bug);
-            return true;
-        }
-    }
-#endif
-    (void)name;
-    return false;
-}
+const uint32_t node_planted_count = sizeof node_planted_rows / sizeof *node_planted_rows;

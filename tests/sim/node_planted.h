@@ -1,14 +1,7 @@
-// The bugs of core/planted.h that sim_node has to find: by which oracles, within how many seeds.
+// The bugs of core/planted.h that sim has to find: by which oracles, within how many seeds.
 #pragma once
 
-#include "core/planted.h"
-#include "tests/sim/sim_oracle.h"
+#include "tests/sim/planted.h"
 
-#include <stdbool.h>
-
-// Prints the list, one a line: name, seeds, oracles joined by '|', what goes wrong; fields are
-// separated by tabs.
-void planted_print(void);
-
-// Chooses the bug of that name. False: there is none, or this build has none.
-bool planted_choose(const char *name);
+extern const struct planted_row node_planted_rows[];
+extern const uint32_t node_planted_count;

@@ -346,7 +346,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     if (argc == 2 && strcmp(argv[1], "--planted") == 0) {
-        planted_print();
+        planted_print(node_planted_rows, node_planted_count);
         return EXIT_SUCCESS;
     }
     if (!sim_options_parse(argc, argv, &options)) {

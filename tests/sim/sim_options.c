@@ -1,7 +1,7 @@
 #include "tests/sim/sim_options.h"
 
 #include "tests/sim/node_load.h"
-#include "tests/sim/node_planted.h"
+#include "tests/sim/planted.h"
 
 #include <inttypes.h>
 #include <stdio.h>

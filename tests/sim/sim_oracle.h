@@ -15,6 +15,8 @@
     X(MEMORY, "memory", "data and unread replies stay inside their bounds")                        \
     X(SLICE, "slice", "a turn does no more work than its slice")                                   \
     X(EVICTIONS, "evictions", "a key that is gone was deleted, expired or counted as evicted")     \
+    X(DURABLE, "durable", "after a crash what was acknowledged is there, without holes")           \
+    X(DAMAGE, "damage", "what is served is whole; errors and damage are told where there are any") \
     X(TRACE, "trace", "the same seed makes the same trace")                                        \
     X(CHECK, "check", "no CHECK of the code or of the world fails, no sanitizer complains")
 

@@ -447,6 +447,22 @@ int sim_node_list(struct sim_node *node, const char *path, io_list_fn *each, voi
     return sim_disk_list(node->disk, path, each, context);
 }
 
+void sim_node_rot(struct sim_node *node, const char *path, uint64_t bit)
+{
+    struct sim_inode *inode = NULL;
+    uint8_t byte = 0;
+
+    if (sim_disk_find(node->disk, path, &inode) != 0) {
+        return;
+    }
+    if (sim_inode_kind(inode) == SIM_INODE_FILE && sim_inode_read(inode, &byte, 1, bit / 8) == 1) {
+        byte = (uint8_t)(byte ^ 1U << bit % 8);
+        sim_inode_write(inode, &byte, 1, bit / 8);
+        make_durable(inode);
+    }
+    sim_inode_put(inode);
+}
+
 void sim_world_close(struct sim_world *world)
 {
     sim_clients_close(world);

@@ -143,6 +143,10 @@ void sim_core_charge(struct io *io, uint64_t ns);
 // Receive buffers of the core that are out.
 uint32_t sim_core_buffers_leased(struct io *io);
 
+// Turns a bit of a file over, now and durably, as bits rot on a medium. Nothing where there is no
+// such file, or it is shorter.
+void sim_node_rot(struct sim_node *node, const char *path, uint64_t bit);
+
 enum sim_stop {
     SIM_KILL,       // the process ends: its connections are reset, its disk keeps everything
     SIM_POWER_LOSS, // the machine ends: nobody is told, and the disk keeps what was durable; of
