@@ -97,6 +97,8 @@ def table_part(report, targets):
 
 
 def check_row(row, targets):
+    if row.name == "SAVE and BGSAVE" and named.COUNTS_EXPIRED:
+        return  # of the memory engine: the log engine saves
     for probe in row.probes:
         theirs, ours = named.ask_both(targets.main(), probe)
         if not row.redis_re.fullmatch(theirs):

@@ -3,11 +3,14 @@
 import time
 
 from harness.resp import Connection, encode
+from harness.servers import storage
 
 from . import cluster, exhaustive, frames, generate, users
 from .link import Pair
 from .runner import Finding, Session
 
+# The log engine counts an expired key until it is compacted away: engines/README.
+COUNTS_EXPIRED = storage()["engine"] == "log"
 BATCH = 500
 UNLIKE_MAX = 8
 
@@ -164,7 +167,8 @@ def expired_keys(targets):
             for key in own.values():
                 timed.ask("GET", key)
                 timed.ask("TTL", key)
-        timed.ask("DBSIZE")
+        if not COUNTS_EXPIRED:
+            timed.ask("DBSIZE")
     finally:
         timed.close()
 
@@ -201,6 +205,8 @@ def _expiry_moves(targets):
         ):
             timed.ask("GET", key)
             timed.ask("PTTL", key)
+        if COUNTS_EXPIRED:
+            return
         timed.ask("DBSIZE")
         # Swept without being looked at: both count down to what is left.
         for number in range(200):
