@@ -63,6 +63,8 @@ enum {
     LOG_BATCH = 16,         // ops that are prefetched together
     LOG_VNODES_MAX = 16000, // whose counts are in one block of a checkpoint
     LOG_SEGMENT_BYTES_MIN = 2 << 20,
+    LOG_SPACE_RETRY_MS = 1000,     // a disk that had no room is asked again
+    LOG_SEGMENTS_SPARED = 1,       // of a full disk, kept from puts for removals
     LOG_SEGMENTS_RESERVED = 1,     // of those that are ready, for what compaction moves
     LOG_BUCKET_ENTRIES_MAX = 1024, // far beyond what chance puts into one bucket of the index
 };
@@ -270,8 +272,9 @@ struct log_engine {
     uint32_t segments_ready;
     uint32_t segments_spare;
     uint32_t segments_emptied;
-    uint64_t generation; // of the newest use of a segment
-    bool space_refused;  // the disk has no room for one more
+    uint64_t generation;     // of the newest use of a segment
+    bool space_refused;      // the disk has no room for one more
+    uint64_t space_retry_ms; // wall time before which it is not asked again
     struct log_preparation *preparation;
     struct log_manifest_task *manifest;
     uint64_t manifest_wanted; // version
@@ -490,6 +493,13 @@ bool log_segments_busy(const struct log_engine *engine);
 
 // How many segments there may be.
 uint32_t log_segments_allowed(const struct log_engine *engine);
+
+// Whether the disk is so full that what is left is for removals: nothing more can be made ready,
+// and a record of so many bytes would take what is kept for them.
+bool log_is_full(const struct log_engine *engine, uint64_t bytes);
+
+// Bytes that the hot head has left in its segment.
+uint64_t log_hot_left(const struct log_engine *engine);
 
 // Gives a head its next segment. False when none is ready.
 bool log_head_advance(struct log_engine *engine, struct log_head *head);

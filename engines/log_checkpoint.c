@@ -42,7 +42,8 @@ struct log_checkpoint {
     uint64_t block_entries;
     uint64_t entries;
     uint32_t written;
-    bool last; // the block is the last one
+    bool last;      // the block is the last one
+    bool abandoned; // it found no room, and its file is removed
     uint64_t number;
     uint64_t sequence; // replay begins after it
     uint64_t sequence_end;
@@ -186,6 +187,9 @@ static void checkpoint_advance(struct log_checkpoint *task)
     case UNLINK:
         checkpoint_end(task);
         return;
+    case CLOSE:
+        task->step = task->abandoned ? UNLINK : SYNC_DIRECTORY;
+        break;
     default:
         task->step++;
         break;
@@ -193,23 +197,37 @@ static void checkpoint_advance(struct log_checkpoint *task)
     checkpoint_go(task);
 }
 
+// The old one stands, and what was written since is replayed from it. Without space a later attempt
+// may do better; any other failure may be the disk's end.
+static void checkpoint_failed(struct log_checkpoint *task, int error)
+{
+    struct log_engine *const engine = task->engine;
+    const bool is_open = task->step == WRITE || task->step == SYNC;
+
+    engine->checkpoint_failures++;
+    engine->space_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
+    if (error != -ENOSPC && error != -EDQUOT) {
+        log_fail(engine, error);
+    }
+    if (!is_open) {
+        checkpoint_end(task);
+        return;
+    }
+    task->abandoned = true;
+    task->step = CLOSE;
+    checkpoint_go(task);
+}
+
 static void checkpoint_done(struct io_op *op, int32_t result)
 {
     struct log_checkpoint *const task = (struct log_checkpoint *)(void *)op;
-    struct log_engine *const engine = task->engine;
 
     if (result < 0 && task->step == UNLINK) {
         checkpoint_end(task); // a file too many, which the next start removes
         return;
     }
     if (result < 0) {
-        // The old one stands, and what was written since is replayed from it. Without space the
-        // next attempt may do better; any other failure may be the disk's end.
-        checkpoint_end(task);
-        engine->checkpoint_failures++;
-        if (result != -ENOSPC && result != -EDQUOT) {
-            log_fail(engine, result);
-        }
+        checkpoint_failed(task, result);
         return;
     }
     if (task->step == OPEN) {
@@ -251,7 +269,11 @@ void log_checkpoint_step(struct log_engine *engine)
 
 bool log_checkpoint_busy(const struct log_engine *engine)
 {
-    return engine->checkpoint->step != IDLE;
+    const enum step step = engine->checkpoint->step;
+    const bool waits = step == COLLECT || step == WAIT_FRAMES || step == WAIT_MANIFEST;
+
+    // When all writing has ended nothing comes that it could wait for.
+    return step != IDLE && (!waits || engine->failed == 0);
 }
 
 void log_checkpoint_begin(struct log_engine *engine)
@@ -271,7 +293,7 @@ void log_checkpoint_begin(struct log_engine *engine)
     task->position = 0;
     task->entries = 0;
     task->block_number = 0;
-    task->last = false;
+    task->last = task->abandoned = false;
     for (uint32_t i = 0; i < engine->options.vnodes; i++) {
         task->counts[2 * (size_t)i] = engine->vnodes[i].tombstones;
         task->counts[2 * (size_t)i + 1] = engine->vnodes[i].with_expiry;

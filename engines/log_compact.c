@@ -157,6 +157,27 @@ static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
     return best > 0;
 }
 
+// What was moved may be dead meanwhile: a cold head that is mostly so is sealed, to be a victim.
+static bool give_up_cold(struct log_engine *engine)
+{
+    struct log_head *const cold = &engine->cold;
+
+    if (cold->segment == LOG_SEGMENTS_MAX || live_percent_max(engine) != LIVE_PERCENT_SHORT ||
+        engine->segments_ready == 0) {
+        return false;
+    }
+    const struct log_segment *const segment = &engine->segments[cold->segment];
+
+    if (segment->live_bytes * 2 > segment->filled_bytes || segment->filled_bytes == 0) {
+        return false;
+    }
+    log_close_frame(engine, cold);
+    log_segment_seal(engine, cold->segment);
+    cold->segment = LOG_SEGMENTS_MAX;
+    log_submit(engine);
+    return true;
+}
+
 // Moving records ---------------------------------------------------------------------------------
 
 // The entry that leads to a location, or to a cache slot with the record at it.
@@ -339,16 +360,24 @@ static uint32_t move_some(struct log_compaction *task, uint32_t budget, bool *re
 
 // Reading ----------------------------------------------------------------------------------------
 
-static void read_more(struct log_compaction *task)
+// Goes on where the bytes read end, up to the whole buffer: a frame must not look cut because a
+// read was short.
+static void read_on(struct log_compaction *task)
 {
     struct log_engine *const engine = task->engine;
-    const uint32_t used = engine->segments[task->victim].used;
-    const uint32_t left = used - task->offset;
+    const uint32_t left = engine->segments[task->victim].used - task->begin;
+    const uint32_t wanted = left < READ_BYTES ? left : READ_BYTES;
+    const uint32_t got = task->end - task->begin;
 
-    task->begin = task->end = task->offset;
     task->step = READING;
-    io_read(engine->options.io, &task->op, engine->segments[task->victim].fd, task->bytes,
-            left < READ_BYTES ? left : READ_BYTES, task->offset);
+    io_read(engine->options.io, &task->op, engine->segments[task->victim].fd, task->bytes + got,
+            wanted - got, task->end);
+}
+
+static void read_more(struct log_compaction *task)
+{
+    task->begin = task->end = task->offset;
+    read_on(task);
 }
 
 static void victim_end(struct log_compaction *task)
@@ -376,14 +405,21 @@ static void victim_end(struct log_compaction *task)
 static void compaction_done(struct io_op *op, int32_t result)
 {
     struct log_compaction *const task = (struct log_compaction *)(void *)op;
+    const uint32_t used = task->engine->segments[task->victim].used;
 
-    if (result < LOG_BLOCK_BYTES) {
+    if (result < LOG_BLOCK_BYTES && task->end == task->begin) {
         // What cannot be read stays where it is.
         task->engine->corrupt_records++;
         victim_end(task);
         return;
     }
-    task->end = task->begin + ((uint32_t)result & ~(uint32_t)(LOG_BLOCK_BYTES - 1));
+    if (result >= LOG_BLOCK_BYTES) {
+        task->end += (uint32_t)result & ~(uint32_t)(LOG_BLOCK_BYTES - 1);
+        if (task->end < used && task->end - task->begin < READ_BYTES) {
+            read_on(task);
+            return;
+        }
+    }
     task->step = FRAME;
 }
 
@@ -450,7 +486,7 @@ bool log_compact(struct log_engine *engine, uint32_t budget)
         uint32_t number = 0;
 
         if (!pick_victim(engine, &number)) {
-            return false;
+            return give_up_cold(engine);
         }
         victim_begin(task, number);
     }

@@ -151,8 +151,12 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
         log_flush(engine);
     }
     log_large_step(engine);
+    if (engine->space_refused && now_ms >= engine->space_retry_ms) {
+        engine->space_refused = false; // somebody else may have given room back
+    }
     log_segments_step(engine);
-    if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine)) {
+    if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine) &&
+        now_ms >= engine->space_retry_ms) {
         log_checkpoint_begin(engine);
     }
     for (uint32_t i = 0; engine->drops_owed != 0 && i < engine->options.vnodes; i++) {
@@ -191,12 +195,8 @@ static uint64_t log_newest(struct engine *base)
 static bool log_stalled(struct engine *base)
 {
     const struct log_engine *const engine = log_engine_of(base);
-    const uint64_t left = engine->hot.segment == LOG_SEGMENTS_MAX
-                              ? 0
-                              : engine->segment_bytes - engine->hot.offset -
-                                    (engine->hot.open == NULL ? 0 : engine->hot.open->header.bytes);
 
-    return engine->segments_ready <= LOG_SEGMENTS_RESERVED && left < STALL_BYTES &&
+    return engine->segments_ready <= LOG_SEGMENTS_RESERVED && log_hot_left(engine) < STALL_BYTES &&
            engine->failed == 0 && log_segments_busy(engine);
 }
 

@@ -26,9 +26,11 @@ static uint64_t replaced(const struct log_found *found)
 }
 
 // Where the new record goes in the log: over the old one, if that is as large and its frame is
-// still filling; else to the end. NULL when there is no room.
+// still filling; else to the end. NULL when there is no room: on a full disk values are refused
+// before removals are, which make room.
 static uint8_t *place_record(struct log_engine *engine, const struct log_found *old,
-                             struct log_record *record, uint64_t bytes, uint64_t *ret_location)
+                             struct log_record *record, bool spared, uint64_t bytes,
+                             uint64_t *ret_location)
 {
     if (old->slot != NULL && log_is_filling(engine, old->location)) {
         uint8_t *const at = log_in_frame(engine, old->location);
@@ -40,6 +42,9 @@ static uint8_t *place_record(struct log_engine *engine, const struct log_found *
             *ret_location = old->location;
             return at;
         }
+    }
+    if (record->kind == LOG_VALUE && !spared && log_is_full(engine, bytes)) {
+        return NULL;
     }
     uint8_t *const at = old->slot != NULL
                             ? log_append_after(engine, old->location, (uint32_t)bytes, ret_location)
@@ -145,7 +150,8 @@ static bool put_record(struct log_engine *engine, const struct engine_op *op,
                                             op->expire_ms, 0);
     const uint32_t class = log_class(bytes);
     uint64_t location;
-    uint8_t *const at = place_record(engine, old, record, bytes, &location);
+    uint8_t *const at =
+        place_record(engine, old, record, (op->flags & ENGINE_SPARED) != 0, bytes, &location);
 
     if (at == NULL) {
         return false;

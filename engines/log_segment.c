@@ -304,6 +304,7 @@ static void preparation_failed(struct log_preparation *task, int error)
 
     if (error == -ENOSPC || error == -EDQUOT || error == -ENOMEM) {
         engine->space_refused = true;
+        engine->space_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
         preparation_end(task);
         return;
     }
@@ -424,7 +425,11 @@ void log_segments_step(struct log_engine *engine)
 
 bool log_segments_busy(const struct log_engine *engine)
 {
-    return engine->manifest->version != 0 || engine->preparation->step != PREPARATION_IDLE;
+    const enum preparation_step step = engine->preparation->step;
+
+    // When all writing has ended no manifest comes any more.
+    return engine->manifest->version != 0 ||
+           (step != PREPARATION_IDLE && (step != PREPARATION_MANIFEST || engine->failed == 0));
 }
 
 int log_segments_open(struct log_engine *engine)
@@ -458,6 +463,26 @@ void log_segments_close(struct log_engine *engine)
 
 // Use
 // ----------------------------------------------------------------------------------------------
+
+uint64_t log_hot_left(const struct log_engine *engine)
+{
+    const struct log_head *const hot = &engine->hot;
+
+    return hot->segment == LOG_SEGMENTS_MAX
+               ? 0
+               : engine->segment_bytes - hot->offset -
+                     (hot->open == NULL ? 0 : log_frame_span(hot->open->header.bytes));
+}
+
+bool log_is_full(const struct log_engine *engine, uint64_t bytes)
+{
+    const bool more =
+        engine->segments_spare != 0 || engine->preparation->step != PREPARATION_IDLE ||
+        (!engine->space_refused && engine->segment_top < log_segments_allowed(engine));
+
+    return !more && engine->segments_ready <= LOG_SEGMENTS_RESERVED + LOG_SEGMENTS_SPARED &&
+           log_hot_left(engine) < bytes + LOG_FRAME_HEADER_BYTES;
+}
 
 bool log_head_advance(struct log_engine *engine, struct log_head *head)
 {

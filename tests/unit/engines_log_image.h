@@ -47,6 +47,7 @@ struct bench {
     char text[IMAGE_TEXT_BYTES];
     size_t text_size;
     uint64_t location;     // of what bench_get() has found last
+    uint64_t commit;       // of what bench_put() has put last
     uint8_t object[65536]; // scratch
 };
 
@@ -286,6 +287,7 @@ static inline enum engine_status bench_put(struct bench *bench, uint32_t number,
     ops[0]->parts[0] = slice_of(bench->object, image_object_size(number, version));
     engine_put(bench->engine, ops, 1);
     bench_wait(bench, &op);
+    bench->commit = op.op.commit;
     return op.op.status;
 }
 

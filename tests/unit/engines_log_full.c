@@ -1,0 +1,314 @@
+// The log engine on a disk that is full, or fails: what was acknowledged stays, what cannot be
+// written is refused by name, and nothing is tried again that a disk has failed at.
+#include "tests/unit/engines_log_image.h"
+
+#include <errno.h>
+
+enum { FILL_KEYS = 20000, DELETED = 2400, ADDED = 200 };
+
+// What a hook does to the operations of the disk.
+struct fault {
+    const char *what; // operation; NULL: any
+    int error;        // 0: none now
+    uint64_t after;   // operations that are let through first
+    bool once;
+    uint64_t hit;
+    uint64_t writes; // writes and syncs since the first hit
+};
+
+static int fault_hook(void *context, const struct sim_node *node, const char *what)
+{
+    struct fault *const fault = context;
+    const bool writes = strcmp(what, "write") == 0 || strcmp(what, "sync") == 0;
+
+    (void)node;
+    fault->writes += fault->hit != 0 && writes ? 1 : 0;
+    if (fault->error == 0 || (fault->once && fault->hit != 0) ||
+        (fault->what != NULL && strcmp(what, fault->what) != 0)) {
+        return 0;
+    }
+    if (fault->after != 0) {
+        fault->after--;
+        return 0;
+    }
+    fault->hit++;
+    return fault->error;
+}
+
+static void set_fault(struct bench *bench, struct fault *fault)
+{
+    sim_world_profile(bench->world)->hooks =
+        (struct sim_hooks){.context = fault, .disk_error = fault_hook};
+}
+
+static void turns(struct bench *bench, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        bench_turn(bench);
+    }
+}
+
+// Bytes of all segments on the disk.
+static uint64_t segment_bytes(const struct bench *bench)
+{
+    struct image image;
+    uint64_t bytes = 0;
+
+    image_take(bench->node, &image);
+    for (uint32_t i = 0; i < image.count; i++) {
+        bytes += strncmp(image.files[i].name, "segment-", 8) == 0 ? image.files[i].size : 0;
+    }
+    image_free(&image);
+    return bytes;
+}
+
+// Puts new keys until one is refused for good: their number.
+static uint32_t fill(struct bench *bench, uint32_t from)
+{
+    uint32_t refused = 0;
+
+    for (uint32_t number = from; number < FILL_KEYS; number++) {
+        const enum engine_status status = bench_put(bench, number, number + 1);
+
+        cr_assert(status == ENGINE_OK || status == ENGINE_FULL, "status %d", status);
+        if (status == ENGINE_FULL) {
+            refused++;
+            turns(bench, 20);
+            if (refused == 50) {
+                return number;
+            }
+            number--;
+        } else {
+            refused = 0;
+            bench_turn(bench);
+        }
+    }
+    cr_assert(false, "the disk was never full");
+    return 0;
+}
+
+static void assert_there(struct bench *bench, uint32_t from, uint32_t to)
+{
+    for (uint32_t number = from; number < to; number++) {
+        uint64_t version;
+
+        cr_assert_eq(bench_get(bench, number, &version), ENGINE_OK, "key %u", number);
+        cr_assert_eq(version, number + 1);
+    }
+}
+
+// Some keys of a full disk go, more than two segments hold; then there is room again.
+static void delete_some(struct bench *bench, uint32_t keys)
+{
+    for (uint32_t number = 0; number < DELETED; number++) {
+        uint32_t tries = 0;
+
+        while (bench_remove(bench, number) != ENGINE_OK) { // until room has been made
+            cr_assert_lt(++tries, 50, "key %u of %u", number, keys);
+            turns(bench, 20);
+        }
+        if (number % 4 == 0) {
+            bench_turn(bench);
+        }
+    }
+    turns(bench, 3000);
+}
+
+Test(engines_log_full, refuses_puts_and_not_removals, .timeout = 100)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+
+    bench_open(bench, 1, NULL);
+    const uint32_t keys = fill(bench, 0);
+
+    cr_assert_leq(segment_bytes(bench), IMAGE_DISK_BYTES);
+    assert_there(bench, 0, keys);
+    delete_some(bench, keys);
+    for (uint32_t number = keys; number < keys + ADDED; number++) {
+        cr_assert_eq(bench_put(bench, number, number + 1), ENGINE_OK, "key %u", number);
+        bench_turn(bench);
+    }
+    cr_assert_leq(segment_bytes(bench), IMAGE_DISK_BYTES);
+    assert_there(bench, DELETED, keys + ADDED);
+    log_verify(bench->engine);
+    bench_close(bench);
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0);
+    assert_there(bench, DELETED, keys + ADDED);
+    bench_done(bench);
+    free(bench);
+}
+
+Test(engines_log_full, goes_on_when_the_disk_has_room_again, .timeout = 100)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+
+    bench_empty(bench, 2, NULL);
+    sim_world_profile(bench->world)->disk_bytes_max = 9 << 20;
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0);
+    const uint32_t keys = fill(bench, 0);
+
+    assert_there(bench, 0, keys);
+    cr_assert_eq(bench_remove(bench, 0), ENGINE_OK);
+    sim_world_profile(bench->world)->disk_bytes_max = 64 << 20;
+    sim_world_run_until(bench->world,
+                        sim_world_now_ns(bench->world) + UINT64_C(3) * 1000 * 1000 * 1000);
+    turns(bench, 1000);
+    for (uint32_t number = keys; number < keys + 1000; number++) {
+        cr_assert_eq(bench_put(bench, number, number + 1), ENGINE_OK, "key %u", number);
+        bench_turn(bench);
+    }
+    assert_there(bench, 1, keys + 1000);
+    bench_close(bench);
+    bench_done(bench);
+    free(bench);
+}
+
+// A failed write ends all writing, is not tried again, and takes nothing that was acknowledged.
+static void fail_at(const char *what, uint64_t seed)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct fault fault = {.what = what};
+    uint32_t acknowledged = 0;
+    uint64_t version;
+    int error = 0;
+
+    bench_open(bench, seed, NULL);
+    set_fault(bench, &fault);
+    for (uint32_t number = 0; number < 300; number++) {
+        cr_assert_eq(bench_put(bench, number, number + 1), ENGINE_OK);
+        turns(bench, 3);
+    }
+    turns(bench, 100);
+    engine_sync_all(bench->engine);
+    turns(bench, 100);
+    (void)engine_committed(bench->engine, &error);
+    cr_assert_eq(error, 0);
+    acknowledged = 300;
+    fault.error = -EIO;
+    for (uint32_t number = 300; number < 400 && error == 0; number++) {
+        (void)bench_put(bench, number, number + 1);
+        turns(bench, 5);
+        engine_sync_all(bench->engine);
+        turns(bench, 5);
+        (void)engine_committed(bench->engine, &error);
+    }
+    cr_assert_eq(error, -EIO);
+    cr_assert_eq(bench_put(bench, 500, 1), ENGINE_ERROR);
+    cr_assert_eq(bench_remove(bench, 1), ENGINE_ERROR);
+    turns(bench, 100);
+    engine_save(bench->engine);
+    turns(bench, 100);
+    cr_assert_leq(fault.writes, LOG_FRAMES_WRITING, "%lu more writes and syncs",
+                  (unsigned long)fault.writes);
+    assert_there(bench, 0, acknowledged);
+    fault.error = 0;
+    bench_kill(bench, SIM_POWER_LOSS);
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0);
+    assert_there(bench, 0, acknowledged);
+    cr_assert_neq(bench_get(bench, 500, &version), ENGINE_OK, "nobody was told that it is there");
+    bench_done(bench);
+    free(bench);
+}
+
+Test(engines_log_full, ends_writing_at_a_failed_write, .timeout = 100)
+{
+    fail_at("write", 3);
+}
+
+Test(engines_log_full, tells_a_failed_read, .timeout = 100)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct fault fault = {.what = "read"};
+    uint64_t version;
+    uint32_t errors = 0;
+
+    bench_open(bench, 4, NULL);
+    for (uint32_t number = 0; number < 2000; number++) {
+        (void)bench_put(bench, number, number + 1);
+        bench_turn(bench);
+    }
+    bench_close(bench);
+    bench_open_engine(bench);
+    set_fault(bench, &fault);
+    fault.error = -EIO;
+    for (uint32_t number = 0; number < 200; number++) {
+        const enum engine_status status = bench_get(bench, number, &version);
+
+        cr_assert_eq(status, ENGINE_ERROR, "key %u: status %d", number, status);
+        errors++;
+    }
+    fault.error = 0;
+    assert_there(bench, 0, 2000);
+    cr_assert_eq(errors, 200);
+    bench_close(bench);
+    bench_done(bench);
+    free(bench);
+}
+
+// Any operation fails at any time, once: the engine says so or goes on, and opens again with all
+// that was acknowledged.
+static void random_fault(uint64_t seed)
+{
+    static const int errors[] = {-EIO, -ENOSPC, -EIO, -EDQUOT};
+    struct bench *const bench = malloc(sizeof *bench);
+    struct random random;
+    uint64_t committed[200] = {0}; // commit of each key's put
+    uint64_t durable = 0;
+    int error = 0;
+
+    random_seed(&random, seed);
+    struct fault fault = {.error = errors[random_below(&random, 4)],
+                          .after = random_below(&random, 3000),
+                          .once = true};
+
+    bench_empty(bench, seed, NULL);
+    set_fault(bench, &fault);
+    bench_open_engine(bench);
+    for (uint32_t i = 0; bench->error == 0 && i < 4000 && error == 0; i++) {
+        const uint32_t number = (uint32_t)random_below(&random, 200);
+
+        if (random_below(&random, 4) == 0) {
+            bench_turn(bench);
+        } else if (bench_put(bench, number, i + 1) == ENGINE_OK) {
+            committed[number] = bench->commit;
+        }
+        if (random_below(&random, 500) == 0) {
+            engine_save(bench->engine);
+        }
+        durable = engine_committed(bench->engine, &error);
+    }
+    if (bench->error != 0) {
+        io_destroy(bench->io); // it has given back what it had
+    } else {
+        bench_kill(bench, random_below(&random, 2) == 0 ? SIM_KILL : SIM_POWER_LOSS);
+    }
+    fault.error = 0;
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0, "seed %lu: %d", (unsigned long)seed, bench->error);
+    cr_assert_eq(bench->reports == 0 || strstr(bench->text, "torn") != NULL, true, "%s",
+                 bench->text);
+    for (uint32_t number = 0; number < 200; number++) {
+        uint64_t version;
+
+        if (committed[number] != 0 && committed[number] <= durable) {
+            cr_assert_eq(bench_get(bench, number, &version), ENGINE_OK, "seed %lu: key %u",
+                         (unsigned long)seed, number);
+        }
+    }
+    log_verify(bench->engine);
+    bench_done(bench);
+    free(bench);
+}
+
+Test(engines_log_full, survives_any_one_failure, .timeout = 600)
+{
+    const char *const text = getenv("RLDB_TEST_SEEDS");
+    const uint64_t seeds = text != NULL ? strtoull(text, NULL, 10) : 60;
+
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
+        random_fault(seed);
+    }
+}
