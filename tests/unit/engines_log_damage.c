@@ -414,7 +414,7 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 }
 
 // The long form: RLDB_TEST_IMAGES directories, and RLDB_TEST_SEED for the first of them.
-Test(engines_log_damage, is_never_silent, .timeout = 3000)
+Test(engines_log_damage, is_never_silent)
 {
     const uint64_t first = number_from("RLDB_TEST_SEED", 1);
     const uint64_t images = number_from("RLDB_TEST_IMAGES", IMAGES);
@@ -509,7 +509,7 @@ static void assert_same(const struct image *a, struct image *b)
 
 // What a start finds and every key that cannot be read is told by a look, which changes nothing;
 // and after mending nothing is left to tell, and no key reads as an error.
-Test(engines_log_damage, is_told_and_mended, .timeout = 600)
+Test(engines_log_damage, is_told_and_mended)
 {
     uint64_t errors = 0;
 

@@ -114,7 +114,7 @@ static void delete_some(struct bench *bench, uint32_t keys)
     turns(bench, 3000);
 }
 
-Test(engines_log_full, refuses_puts_and_not_removals, .timeout = 100)
+Test(engines_log_full, refuses_puts_and_not_removals)
 {
     struct bench *const bench = malloc(sizeof *bench);
 
@@ -139,7 +139,7 @@ Test(engines_log_full, refuses_puts_and_not_removals, .timeout = 100)
     free(bench);
 }
 
-Test(engines_log_full, goes_on_when_the_disk_has_room_again, .timeout = 100)
+Test(engines_log_full, goes_on_when_the_disk_has_room_again)
 {
     struct bench *const bench = malloc(sizeof *bench);
 
@@ -213,12 +213,12 @@ static void fail_at(const char *what, uint64_t seed)
     free(bench);
 }
 
-Test(engines_log_full, ends_writing_at_a_failed_write, .timeout = 100)
+Test(engines_log_full, ends_writing_at_a_failed_write)
 {
     fail_at("write", 3);
 }
 
-Test(engines_log_full, tells_a_failed_read, .timeout = 100)
+Test(engines_log_full, tells_a_failed_read)
 {
     struct bench *const bench = malloc(sizeof *bench);
     struct fault fault = {.what = "read"};
@@ -303,7 +303,7 @@ static void random_fault(uint64_t seed)
     free(bench);
 }
 
-Test(engines_log_full, survives_any_one_failure, .timeout = 600)
+Test(engines_log_full, survives_any_one_failure)
 {
     const char *const text = getenv("RLDB_TEST_SEEDS");
     const uint64_t seeds = text != NULL ? strtoull(text, NULL, 10) : 60;

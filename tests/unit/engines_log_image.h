@@ -75,9 +75,11 @@ static inline void image_put(struct image *image, const char *name, const uint8_
         cr_assert_lt(strlen(name), sizeof file->name);
         memcpy(file->name, name, strlen(name) + 1);
     }
+    uint8_t *const copy = malloc(size + 1); // `bytes` may be the file's own
+
+    memcpy(copy, bytes, size);
     free(file->bytes);
-    file->bytes = malloc(size + 1);
-    memcpy(file->bytes, bytes, size);
+    file->bytes = copy;
     file->size = size;
 }
 
