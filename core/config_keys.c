@@ -90,7 +90,8 @@ const struct config_key config_keys[] = {
      .choices = syncs,
      .help =
          "When a write is acknowledged and durable (log and lsm): always (acknowledged when it is "
-         "on disk), interval (on disk within sync_interval), never (when the system likes)."},
+         "on disk), interval (on disk within sync_interval), never (when the system likes). "
+         "The log engine takes it at its start alone."},
     {.path = "storage.sync_interval",
      .type = CONFIG_TIME,
      .flags = CONFIG_RUNTIME,
@@ -98,7 +99,9 @@ const struct config_key config_keys[] = {
      .fallback = "1s",
      .min = UINT64_C(1000000),
      .max = UINT64_C(3600) * 1000000000,
-     .help = "How much may be lost with sync: interval (log and lsm)."},
+     .help =
+         "How much may be lost with sync: interval (log and lsm). The log engine takes it at its "
+         "start alone."},
     {.path = "storage.cache",
      .type = CONFIG_SIZE,
      .flags = CONFIG_AUTO,

@@ -194,3 +194,26 @@ Test(hold, what_cannot_become_durable_is_not_acknowledged)
     sim_world_profile(story.world)->hooks.disk_error = NULL;
     story_close(&story);
 }
+
+// What is not in force must not be told to be.
+Test(hold, how_writes_are_acknowledged_stays_as_it_was_at_the_start)
+{
+    static const char *const names[] = {"appendfsync no", "storage.sync never",
+                                        "storage.sync_interval 2s"};
+    struct story story = hold_open();
+    struct sim_talk *const talk = story_talk(&story, 0);
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char line[64];
+
+        (void)snprintf(line, sizeof line, "CONFIG SET %s\r\n", names[i]);
+        sim_talk_say(talk, line);
+        const char *heard = sim_talk_hear(talk, LATE_MS, NULL);
+
+        cr_assert(strstr(heard, "takes it at its start") != NULL, "%s: %s", names[i], heard);
+    }
+    story_expect(talk, "CONFIG SET appendfsync always\r\n", "+OK\r\n");
+    story_expect(talk, "CONFIG GET appendfsync\r\n",
+                 "*2\r\n$11\r\nappendfsync\r\n$6\r\nalways\r\n");
+    story_close(&story);
+}
