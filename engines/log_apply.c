@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static void say(struct log_recovery *report, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
@@ -108,6 +109,61 @@ static uint64_t stamp_at(struct recovery *recovery, uint64_t location)
     }
     stream_rest(&stream);
     return search.stamp;
+}
+
+void log_note_salvaged(struct recovery *recovery, uint64_t location, uint64_t stamp)
+{
+    if (recovery->salvaged_count == recovery->salvaged_capacity) {
+        const uint32_t capacity =
+            recovery->salvaged_capacity == 0 ? 256 : 2 * recovery->salvaged_capacity;
+        struct salvaged *const grown =
+            memory_resize(recovery->salvaged, capacity * sizeof grown[0]);
+
+        if (grown == NULL) {
+            recovery->error = -ENOMEM;
+            return;
+        }
+        recovery->salvaged = grown;
+        recovery->salvaged_capacity = capacity;
+    }
+    recovery->salvaged[recovery->salvaged_count++] = (struct salvaged){location, stamp};
+    recovery->salvaged_sorted = false;
+}
+
+static int compare_salvaged(const void *a, const void *b)
+{
+    const uint64_t left = ((const struct salvaged *)a)->location;
+    const uint64_t right = ((const struct salvaged *)b)->location;
+
+    return left < right ? -1 : left > right;
+}
+
+static uint64_t salvaged_stamp(struct recovery *recovery, uint64_t location)
+{
+    const struct salvaged key = {.location = location};
+
+    if (recovery->salvaged_count == 0) {
+        return 0;
+    }
+    if (!recovery->salvaged_sorted) {
+        qsort(recovery->salvaged, recovery->salvaged_count, sizeof key, compare_salvaged);
+        recovery->salvaged_sorted = true;
+    }
+    const struct salvaged *const found =
+        bsearch(&key, recovery->salvaged, recovery->salvaged_count, sizeof key, compare_salvaged);
+
+    return found == NULL ? 0 : found->stamp;
+}
+
+// The stamp of a record that was read there: what was moved carries its own, what was salvaged has
+// its frame's. 0: nothing tells.
+static uint64_t stamp_of(struct recovery *recovery, const struct log_record *record, uint64_t slot)
+{
+    const uint64_t location = index_payload(slot) & LOG_PAYLOAD_WHERE;
+    uint64_t stamp = record->stamp;
+
+    stamp = stamp != 0 ? stamp : salvaged_stamp(recovery, location);
+    return stamp != 0 ? stamp : stamp_at(recovery, location);
 }
 
 static bool is_same_key(const struct log_record *record, const struct log_record *other)
@@ -223,8 +279,7 @@ bool log_is_newer(struct recovery *recovery, const struct log_record *record, ui
     }
     const uint64_t *const slot = find_by_key(recovery, record, hash, &other);
 
-    return slot == NULL || other.kind == 0 ||
-           stamp_at(recovery, index_payload(*slot) & LOG_PAYLOAD_WHERE) < stamp;
+    return slot == NULL || other.kind == 0 || stamp_of(recovery, &other, *slot) < stamp;
 }
 
 static void apply_removal(struct recovery *recovery, const struct log_record *record, uint64_t hash,
@@ -236,7 +291,7 @@ static void apply_removal(struct recovery *recovery, const struct log_record *re
 
     // One that was moved may be behind a record that was put after it.
     if (slot != NULL && record->stamp != 0 &&
-        (other.kind == 0 || stamp_at(recovery, index_payload(*slot) & LOG_PAYLOAD_WHERE) > stamp)) {
+        (other.kind == 0 || stamp_of(recovery, &other, *slot) > stamp)) {
         slot = NULL;
     }
     if (slot != NULL) {

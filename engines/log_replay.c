@@ -235,6 +235,7 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
         stream_rest(&recovery.streams[i]);
     }
     memory_free(recovery.overtaken);
+    memory_free(recovery.salvaged);
     // Frames that a checkpoint has seen are not numbered again, also where they are gone.
     engine->sequence = recovery.expected - 1 > engine->checkpoint_sequence
                            ? recovery.expected - 1

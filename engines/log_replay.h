@@ -19,6 +19,12 @@ struct overtaken {
     uint32_t vnode;
 };
 
+// The stamp of a record that was read out of a damaged frame, which is not read again.
+struct salvaged {
+    uint64_t location;
+    uint64_t stamp;
+};
+
 struct recovery {
     struct log_engine *engine;
     struct log_recovery *report;
@@ -35,6 +41,10 @@ struct recovery {
     struct overtaken *overtaken;
     uint32_t overtaken_count;
     uint32_t overtaken_capacity;
+    struct salvaged *salvaged; // by location, once salvaged_sorted
+    uint32_t salvaged_count;
+    uint32_t salvaged_capacity;
+    bool salvaged_sorted;
     int error;
 };
 
@@ -63,6 +73,9 @@ int log_apply_frame(struct recovery *recovery, const struct stream *stream, bool
 // A record that was read whole, at a place that counts as its frame's.
 void log_apply_record(struct recovery *recovery, const struct log_record *record, uint32_t segment,
                       uint64_t offset, uint64_t stamp);
+
+// Such a record was applied, out of a damaged frame whose header gives it this stamp.
+void log_note_salvaged(struct recovery *recovery, uint64_t location, uint64_t stamp);
 
 // Whether a record with this stamp (0: not known) is newer than what the index leads to.
 bool log_is_newer(struct recovery *recovery, const struct log_record *record, uint64_t stamp);

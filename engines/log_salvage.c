@@ -151,6 +151,9 @@ static void pass_record(struct salvage *salvage, const struct log_record *record
     }
     if (is_newer) {
         log_apply_record(recovery, record, salvage->stream->segment, offset, stamp);
+        if (record->stamp == 0 && salvage->stamp != 0) {
+            log_note_salvaged(recovery, log_location(salvage->stream->segment, offset), stamp);
+        }
         salvage->records++;
     }
     salvage->at += record->bytes;

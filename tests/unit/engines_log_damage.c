@@ -413,6 +413,32 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
+// One directory, damaged in several ways, one after another.
+static void check_image(uint64_t seed, struct tally *tally)
+{
+    struct image image;
+    struct image stale;
+    struct truth *const truth = malloc(sizeof *truth);
+
+    workload(seed, &image, &stale);
+    find_truth(&image, truth);
+    for (uint32_t i = 0; i < DAMAGES_AN_IMAGE; i++) {
+        struct random random;
+        struct image damaged;
+        const enum damage damage = (enum damage)((seed * DAMAGES_AN_IMAGE + i) % DAMAGES);
+
+        random_seed(&random, seed << 8 | i);
+        image_copy(&image, &damaged);
+        inflict(&random, &damaged, damage, &stale);
+        fprintf(stderr, "seed %lu, damage %u: %s\n", (unsigned long)seed, i, damage_names[damage]);
+        check_damaged(&damaged, &image, truth, &random, &tally[damage]);
+        image_free(&damaged);
+    }
+    free(truth);
+    image_free(&image);
+    image_free(&stale);
+}
+
 // The long form: RLDB_TEST_IMAGES directories, and RLDB_TEST_SEED for the first of them.
 Test(engines_log_damage, is_never_silent)
 {
@@ -421,34 +447,24 @@ Test(engines_log_damage, is_never_silent)
     struct tally tally[DAMAGES] = {0};
 
     for (uint64_t seed = first; seed < first + images; seed++) {
-        struct image image;
-        struct image stale;
-        struct truth *const truth = malloc(sizeof *truth);
-
-        workload(seed, &image, &stale);
-        find_truth(&image, truth);
-        for (uint32_t i = 0; i < DAMAGES_AN_IMAGE; i++) {
-            struct random random;
-            struct image damaged;
-            const enum damage damage = (enum damage)((seed * DAMAGES_AN_IMAGE + i) % DAMAGES);
-
-            random_seed(&random, seed << 8 | i);
-            image_copy(&image, &damaged);
-            inflict(&random, &damaged, damage, &stale);
-            fprintf(stderr, "seed %lu, damage %u: %s\n", (unsigned long)seed, i,
-                    damage_names[damage]);
-            check_damaged(&damaged, &image, truth, &random, &tally[damage]);
-            image_free(&damaged);
-        }
-        free(truth);
-        image_free(&image);
-        image_free(&stale);
+        check_image(seed, tally);
     }
     for (uint32_t i = 0; i < DAMAGES; i++) {
         fprintf(stderr, "%-16s exact %lu, errors %lu, as before %lu\n", damage_names[i],
                 (unsigned long)tally[i].exact, (unsigned long)tally[i].errors,
                 (unsigned long)tally[i].stale);
     }
+}
+
+// A removal that compaction had moved took away a record that was put after it, since the stamp of
+// what lies in a damaged frame was not known: of one that was moved itself (23), of one that was
+// not (56).
+Test(engines_log_damage, leaves_what_came_after_a_moved_removal)
+{
+    struct tally tally[DAMAGES] = {0};
+
+    check_image(23, tally);
+    check_image(56, tally);
 }
 
 // Looking and mending
