@@ -115,22 +115,29 @@ def ratio(row):
     return f"{row['ratio']:.2f}, <= {row['target']:.2f} {MARK[row['met']]}"
 
 
+def engine_of(document):
+    return ", log engine" if document["name"] == "engine_log" else ""
+
+
 def engine(_, __):
     documents = results("engine")
     for document in documents:
         if "batches" in document:
+            what = f"million a second, one core{engine_of(document)}"
             yield from table(
-                ["million a second, one core", "PUT new", "GET hit", "GET miss", "PUT same"],
+                [what, "PUT new", "GET hit", "GET miss", "PUT same"],
                 (
                     [f"batches of {row['batch']}" if row["batch"] > 1 else "one by one"]
                     + [f"{row[k]:.2f}" for k in ("put_new", "get_hit", "get_miss", "put_same")]
                     for row in document["batches"]
                 ),
             )
-            bare = {row["batch"]: row["get_hit"] for row in document["bare"]}
+            bare = {row["batch"]: row["get_hit"] for row in document.get("bare", [])}
             yield ""
-            yield f"A bare table in the same run: {bare[1]:.2f} one by one, {bare[16]:.2f} in 16s."
-            yield ""
+            if bare:
+                text = f"{bare[1]:.2f} one by one, {bare[16]:.2f} in 16s"
+                yield f"A bare table in the same run: {text}."
+                yield ""
     rows = [row for document in documents for row in document.get("latencies", [])]
     if rows:
         names = ("p50_us", "p99_us", "p99_9_us", "p99_99_us", "max_us", "waited_max_us")
@@ -139,12 +146,13 @@ def engine(_, __):
             ([row["what"]] + [f"{row[name]:.2f}" for name in names] for row in rows),
         )
         yield ""
-    rows = [row for document in documents for row in document["targets"]]
+    rows = [
+        [row["what"] + engine_of(document), row["figure"], f"{row['target']} {MARK[row['met']]}"]
+        for document in documents
+        for row in document["targets"]
+    ]
     if rows:
-        yield from table(
-            ["target", "is", "wanted"],
-            ([r["what"], r["figure"], f"{r['target']} {MARK[r['met']]}"] for r in rows),
-        )
+        yield from table(["target", "is", "wanted"], rows)
     if documents:
         yield from origin(documents)
 

@@ -289,7 +289,7 @@ def benchmark_words(node):
 
 
 def py(node, **options):
-    return redis.Redis(port=node.port, **options)
+    return redis.Redis(host="127.0.0.1", port=node.port, **options)
 
 
 def py_commands(node):
@@ -397,7 +397,9 @@ def py_transactions(node):
 
 
 def py_threads(node):
-    pool = redis.BlockingConnectionPool(port=node.port, max_connections=8, timeout=30)
+    pool = redis.BlockingConnectionPool(
+        host="127.0.0.1", port=node.port, max_connections=8, timeout=30
+    )
     client = redis.Redis(connection_pool=pool)
     client.delete("threads")
     workers = [

@@ -43,8 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     }
     (void)log_frame_open(slice_of(bytes, size), log_id, &header);
-    if (header.bytes < LOG_FRAME_HEADER_BYTES || log_frame_span(header.bytes) > size ||
-        header.offset % LOG_BLOCK_BYTES != 0 || header.offset >= LOG_SEGMENT_BYTES_MAX) {
+    if (header.bytes < LOG_FRAME_HEADER_BYTES || header.bytes > size ||
+        log_frame_span(header.bytes) > size || header.offset % LOG_BLOCK_BYTES != 0 ||
+        header.offset >= LOG_SEGMENT_BYTES_MAX) {
         return 0;
     }
     // Sealed anew it is valid, whatever its records are.
