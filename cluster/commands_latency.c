@@ -258,70 +258,54 @@ static void latency_help(struct exec *x)
 
 // Rows ---------------------------------------------------------------------------------------
 
-enum {
-    ADMIN = COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE,
-    ACL_ADMINS = ACL_ADMIN | ACL_SLOW | ACL_DANGEROUS,
-};
-
-#define LATENCY_ROW(name_, run_, arity_, flags_, categories_, since_, complexity_, summary_)       \
-    .name = (name_), .run = (run_), .arity = (arity_), .flags = (flags_),                          \
-    .categories = (categories_), .group = "server", .since = (since_),                             \
-    .complexity = (complexity_), .summary = (summary_)
-
 static const struct command slowlog_rows[] = {
-    {LATENCY_ROW("get", slowlog_get, -2, ADMIN, ACL_ADMINS, "2.2.12", "O(N) in what is told",
-                 "Tells the slowest commands of late"),
+    {SERVER_ROW("get", slowlog_get, -2, SERVER_ADMIN, ACL_SERVER_ADMIN, "2.2.12",
+                "O(N) in what is told", "Tells the slowest commands of late"),
      .tips = "request_policy:all_nodes,nondeterministic_output", .label = "slowlog|get",
      .route = ROUTE_ALL, .finish = slowlog_get_finish},
-    {LATENCY_ROW("help", slowlog_help, 2, COMMAND_LOADING | COMMAND_STALE, ACL_SLOW, "6.2.0",
-                 "O(1)", "Prints help about SLOWLOG"),
+    {SERVER_ROW("help", slowlog_help, 2, COMMAND_LOADING | COMMAND_STALE, ACL_SLOW, "6.2.0", "O(1)",
+                "Prints help about SLOWLOG"),
      .label = "slowlog|help", .route = ROUTE_CONNECTION},
-    {LATENCY_ROW("len", slowlog_len, 2, ADMIN, ACL_ADMINS, "2.2.12", "O(1)",
-                 "Tells how many commands the slow log has"),
+    {SERVER_ROW("len", slowlog_len, 2, SERVER_ADMIN, ACL_SERVER_ADMIN, "2.2.12", "O(1)",
+                "Tells how many commands the slow log has"),
      .tips = "request_policy:all_nodes,response_policy:agg_sum,nondeterministic_output",
      .label = "slowlog|len", .route = ROUTE_ALL, .finish = slowlog_len_finish},
-    {LATENCY_ROW("reset", slowlog_forget, 2, ADMIN, ACL_ADMINS, "2.2.12", "O(N) in the entries",
-                 "Empties the slow log"),
+    {SERVER_ROW("reset", slowlog_forget, 2, SERVER_ADMIN, ACL_SERVER_ADMIN, "2.2.12",
+                "O(N) in the entries", "Empties the slow log"),
      .tips = "request_policy:all_nodes,response_policy:all_succeeded", .label = "slowlog|reset",
      .route = ROUTE_ALL, .finish = slowlog_reset_finish},
 };
 
 static const struct command latency_rows[] = {
-    {LATENCY_ROW("doctor", latency_doctor, 2, ADMIN | COMMAND_NOSCRIPT, ACL_ADMINS, "2.8.13",
-                 "O(1)", "Tells where latencies are measured"),
+    {SERVER_ROW("doctor", latency_doctor, 2, SERVER_ADMIN | COMMAND_NOSCRIPT, ACL_SERVER_ADMIN,
+                "2.8.13", "O(1)", "Tells where latencies are measured"),
      .tips = "nondeterministic_output,request_policy:all_nodes,response_policy:special",
      .label = "latency|doctor", .route = ROUTE_CONNECTION},
-    {LATENCY_ROW("help", latency_help, 2, COMMAND_LOADING | COMMAND_STALE, ACL_SLOW, "2.8.13",
-                 "O(1)", "Prints help about LATENCY"),
+    {SERVER_ROW("help", latency_help, 2, COMMAND_LOADING | COMMAND_STALE, ACL_SLOW, "2.8.13",
+                "O(1)", "Prints help about LATENCY"),
      .label = "latency|help", .route = ROUTE_CONNECTION},
-    {LATENCY_ROW("histogram", latency_histogram, -2, ADMIN | COMMAND_NOSCRIPT, ACL_ADMINS, "7.0.0",
-                 "O(N) in the number of commands", "Tells how long commands took"),
+    {SERVER_ROW("histogram", latency_histogram, -2, SERVER_ADMIN | COMMAND_NOSCRIPT,
+                ACL_SERVER_ADMIN, "7.0.0", "O(N) in the number of commands",
+                "Tells how long commands took"),
      .tips = "nondeterministic_output,request_policy:all_nodes,response_policy:special",
      .label = "latency|histogram", .route = ROUTE_ALL, .finish = latency_histogram_finish},
-    {LATENCY_ROW("history", latency_none, 3, ADMIN | COMMAND_NOSCRIPT, ACL_ADMINS, "2.8.13", "O(1)",
-                 "Always empty"),
+    {SERVER_ROW("history", latency_none, 3, SERVER_ADMIN | COMMAND_NOSCRIPT, ACL_SERVER_ADMIN,
+                "2.8.13", "O(1)", "Always empty"),
      .tips = "nondeterministic_output,request_policy:all_nodes,response_policy:special",
      .label = "latency|history", .route = ROUTE_CONNECTION},
-    {LATENCY_ROW("latest", latency_none, 2, ADMIN | COMMAND_NOSCRIPT, ACL_ADMINS, "2.8.13", "O(1)",
-                 "Always empty"),
+    {SERVER_ROW("latest", latency_none, 2, SERVER_ADMIN | COMMAND_NOSCRIPT, ACL_SERVER_ADMIN,
+                "2.8.13", "O(1)", "Always empty"),
      .tips = "nondeterministic_output,request_policy:all_nodes,response_policy:special",
      .label = "latency|latest", .route = ROUTE_CONNECTION},
-    {LATENCY_ROW("reset", latency_reset, -2, ADMIN | COMMAND_NOSCRIPT, ACL_ADMINS, "2.8.13", "O(1)",
-                 "Always 0"),
+    {SERVER_ROW("reset", latency_reset, -2, SERVER_ADMIN | COMMAND_NOSCRIPT, ACL_SERVER_ADMIN,
+                "2.8.13", "O(1)", "Always 0"),
      .tips = "request_policy:all_nodes,response_policy:all_succeeded", .label = "latency|reset",
      .route = ROUTE_CONNECTION},
 };
 
-#define CONTAINER(name_, rows_, since_, summary_)                                                  \
-    {                                                                                              \
-        LATENCY_ROW(name_, NULL, -2, 0, ACL_SLOW, since_, "Depends on subcommand.", summary_),     \
-            .route = ROUTE_CONNECTION, .subcommands = (rows_),                                     \
-            .subcommand_count = sizeof(rows_) / sizeof *(rows_)                                    \
-    }
-
 static const struct command latency_containers[] = {
-    CONTAINER("latency", latency_rows, "2.8.13", "Tells how long commands took"),
-    CONTAINER("slowlog", slowlog_rows, "2.2.12", "Tells the slowest commands of late"),
+    SERVER_CONTAINER("latency", latency_rows, "2.8.13", "Tells how long commands took"),
+    SERVER_CONTAINER("slowlog", slowlog_rows, "2.2.12", "Tells the slowest commands of late"),
 };
 
 const struct command_module commands_latency = COMMAND_ROWS(latency_containers);

@@ -324,16 +324,6 @@ static void debug_help(struct exec *x)
 
 // Rows ---------------------------------------------------------------------------------------
 
-enum {
-    ADMIN = COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE,
-    ACL_ADMINS = ACL_ADMIN | ACL_SLOW | ACL_DANGEROUS,
-};
-
-#define SERVER_ROW(name_, run_, arity_, flags_, categories_, since_, complexity_, summary_)        \
-    .name = (name_), .run = (run_), .arity = (arity_), .flags = (flags_),                          \
-    .categories = (categories_), .group = "server", .since = (since_),                             \
-    .complexity = (complexity_), .summary = (summary_)
-
 static const struct command memory_rows[] = {
     {SERVER_ROW("help", memory_help, 2, COMMAND_LOADING | COMMAND_STALE, ACL_SLOW, "4.0.0", "O(1)",
                 "Prints help about MEMORY"),
@@ -349,34 +339,27 @@ static const struct command memory_rows[] = {
 };
 
 static const struct command debug_rows[] = {
-    {SERVER_ROW("help", debug_help, 2, ADMIN, ACL_ADMINS, "1.0.0", "O(1)",
+    {SERVER_ROW("help", debug_help, 2, SERVER_ADMIN, ACL_SERVER_ADMIN, "1.0.0", "O(1)",
                 "Prints help about DEBUG"),
      .label = "debug|help", .route = ROUTE_CONNECTION},
-    {SERVER_ROW("object", debug_object, 3, ADMIN, ACL_ADMINS, "1.0.0", "O(1)",
+    {SERVER_ROW("object", debug_object, 3, SERVER_ADMIN, ACL_SERVER_ADMIN, "1.0.0", "O(1)",
                 "Tells how a key is stored"),
      .label = "debug|object", .route = ROUTE_KEY, .key_first = 2, .key_last = 2, .key_step = 1,
      .key_flags = "RO"},
-    {SERVER_ROW("set-active-expire", debug_ok, 3, ADMIN, ACL_ADMINS, "1.0.0", "O(1)",
+    {SERVER_ROW("set-active-expire", debug_ok, 3, SERVER_ADMIN, ACL_SERVER_ADMIN, "1.0.0", "O(1)",
                 "Accepted, changes nothing"),
      .label = "debug|set-active-expire", .route = ROUTE_CONNECTION},
-    {SERVER_ROW("sleep", debug_sleep, 3, ADMIN, ACL_ADMINS, "1.0.0", "O(1)",
+    {SERVER_ROW("sleep", debug_sleep, 3, SERVER_ADMIN, ACL_SERVER_ADMIN, "1.0.0", "O(1)",
                 "Holds this connection for a time"),
      .label = "debug|sleep", .route = ROUTE_CONNECTION},
 };
 
-#define CONTAINER(name_, rows_, since_, summary_)                                                  \
-    {                                                                                              \
-        SERVER_ROW(name_, NULL, -2, 0, ACL_SLOW, since_, "Depends on subcommand.", summary_),      \
-            .route = ROUTE_CONNECTION, .subcommands = (rows_),                                     \
-            .subcommand_count = sizeof(rows_) / sizeof *(rows_)                                    \
-    }
-
 static const struct command server_rows[] = {
     {SERVER_ROW("bgsave", server_bgsave, -1,
-                COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING, ACL_ADMINS, "1.0.0",
-                "O(1)", "Begins a checkpoint, so that the next start is quick"),
+                COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING, ACL_SERVER_ADMIN,
+                "1.0.0", "O(1)", "Begins a checkpoint, so that the next start is quick"),
      .route = ROUTE_ALL, .target = server_save_target, .finish = server_bgsave_finish},
-    {SERVER_ROW("debug", NULL, -2, ADMIN | COMMAND_NOSCRIPT, ACL_ADMINS, "1.0.0",
+    {SERVER_ROW("debug", NULL, -2, SERVER_ADMIN | COMMAND_NOSCRIPT, ACL_SERVER_ADMIN, "1.0.0",
                 "Depends on subcommand.", "Helps tests"),
      .route = ROUTE_CONNECTION, .subcommands = debug_rows,
      .subcommand_count = sizeof debug_rows / sizeof *debug_rows},
@@ -385,15 +368,16 @@ static const struct command server_rows[] = {
                 ACL_ADMIN | ACL_FAST | ACL_DANGEROUS, "1.0.0", "O(1)",
                 "Tells when the last checkpoint was written, or the server started"),
      .tips = "nondeterministic_output", .route = ROUTE_CONNECTION},
-    CONTAINER("memory", memory_rows, "4.0.0", "Tells what memory is used for"),
+    SERVER_CONTAINER("memory", memory_rows, "4.0.0", "Tells what memory is used for"),
     {SERVER_ROW("save", server_save, 1,
                 COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_NO_MULTI,
-                ACL_ADMINS, "1.0.0", "O(N) in the number of keys",
+                ACL_SERVER_ADMIN, "1.0.0", "O(N) in the number of keys",
                 "Writes a checkpoint, so that the next start is quick"),
      .route = ROUTE_ALL, .target = server_save_target, .finish = server_save_finish},
     {SERVER_ROW("shutdown", server_shutdown, -1,
-                ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY, ACL_ADMINS,
-                "1.0.0", "O(1)", "Stops the node when it has answered what it took"),
+                SERVER_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY,
+                ACL_SERVER_ADMIN, "1.0.0", "O(1)",
+                "Stops the node when it has answered what it took"),
      .route = ROUTE_CONNECTION},
     {SERVER_ROW("time", server_time, 1,
                 COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_STATELESS, ACL_FAST,
