@@ -143,50 +143,67 @@ struct slice log_record_write(uint8_t *at, const struct log_record *record, uint
     return slice_of(object, object_bytes);
 }
 
-bool log_record_parse(struct slice bytes, struct log_record *ret_record)
+// The fixed part of a record, as far as nothing tells whether it is one.
+struct record_head {
+    struct log_record record; // kind, large, replaces, vnode
+    uint32_t flags;
+    size_t bytes; // up to the key
+    uint16_t key_bytes;
+    uint32_t object_bytes;
+};
+
+static bool record_head_read(struct slice bytes, struct record_head *ret_head)
 {
     if (bytes.size < LOG_RECORD_HEADER_BYTES) {
         return false;
     }
     const uint8_t *const at = bytes.bytes;
     const uint32_t flags = at[4];
-    const size_t header = LOG_RECORD_HEADER_BYTES + ((flags & LOG_EXPIRES) != 0 ? 8U : 0U) +
-                          ((flags & LOG_STAMPED) != 0 ? 8U : 0U);
-    struct log_record record = {
-        .kind = (enum log_kind)(flags & LOG_KIND_MASK),
-        .large = (flags & LOG_LARGE) != 0,
+    struct record_head head = {
+        .flags = flags,
+        .bytes = LOG_RECORD_HEADER_BYTES + ((flags & LOG_EXPIRES) != 0 ? 8U : 0U) +
+                 ((flags & LOG_STAMPED) != 0 ? 8U : 0U),
+        .record = {.kind = (enum log_kind)(flags & LOG_KIND_MASK),
+                   .large = (flags & LOG_LARGE) != 0},
     };
     uint16_t vnode;
-    uint16_t key_bytes;
-    uint32_t object_bytes;
 
-    memcpy(&record.replaces, at + 5, 5);
+    memcpy(&head.record.replaces, at + 5, 5);
     memcpy(&vnode, at + 10, 2);
-    memcpy(&key_bytes, at + 12, 2);
-    memcpy(&object_bytes, at + 14, 4);
-    if ((flags & ~(uint32_t)LOG_FLAGS_KNOWN) != 0 || record.kind < LOG_VALUE ||
-        record.kind > LOG_DROP || header + key_bytes + (uint64_t)object_bytes > bytes.size) {
+    memcpy(&head.key_bytes, at + 12, 2);
+    memcpy(&head.object_bytes, at + 14, 4);
+    head.record.vnode = vnode;
+    *ret_head = head;
+    return true;
+}
+
+bool log_record_parse(struct slice bytes, struct log_record *ret_record)
+{
+    struct record_head head;
+
+    if (!record_head_read(bytes, &head)) {
         return false;
     }
-    const uint8_t *from = at + LOG_RECORD_HEADER_BYTES;
+    struct log_record record = head.record;
+    const uint64_t used = head.bytes + head.key_bytes + (uint64_t)head.object_bytes;
+    const uint64_t size = (used + (LOG_RECORD_ALIGN - 1)) & ~(uint64_t)(LOG_RECORD_ALIGN - 1);
 
-    if ((flags & LOG_EXPIRES) != 0) {
+    if ((head.flags & ~(uint32_t)LOG_FLAGS_KNOWN) != 0 || record.kind < LOG_VALUE ||
+        record.kind > LOG_DROP || size > bytes.size) {
+        return false;
+    }
+    const uint8_t *from = bytes.bytes + LOG_RECORD_HEADER_BYTES;
+
+    if ((head.flags & LOG_EXPIRES) != 0) {
         memcpy(&record.expire_ms, from, 8);
         from += 8;
     }
-    if ((flags & LOG_STAMPED) != 0) {
+    if ((head.flags & LOG_STAMPED) != 0) {
         memcpy(&record.stamp, from, 8);
         from += 8;
     }
-    const uint64_t size = (header + key_bytes + (uint64_t)object_bytes + (LOG_RECORD_ALIGN - 1)) &
-                          ~(uint64_t)(LOG_RECORD_ALIGN - 1);
-
-    if (size > bytes.size) {
-        return false;
-    }
-    record.vnode = vnode;
-    record.key = slice_of(from, key_bytes);
-    record.object[0] = slice_of(from + key_bytes, object_bytes);
+    record.key = slice_of(from, head.key_bytes);
+    record.object[0] = slice_of(from + head.key_bytes, head.object_bytes);
     record.bytes = (uint32_t)size;
     *ret_record = record;
     return true;
@@ -194,27 +211,15 @@ bool log_record_parse(struct slice bytes, struct log_record *ret_record)
 
 bool log_record_parse_damaged(struct slice bytes, struct log_record *ret_record)
 {
-    if (bytes.size < LOG_RECORD_HEADER_BYTES) {
-        return false;
-    }
-    const uint8_t *const at = bytes.bytes;
-    const uint32_t flags = at[4];
-    const size_t header = LOG_RECORD_HEADER_BYTES + ((flags & LOG_EXPIRES) != 0 ? 8U : 0U) +
-                          ((flags & LOG_STAMPED) != 0 ? 8U : 0U);
-    struct log_record record = {.kind = (enum log_kind)(flags & LOG_KIND_MASK)};
-    uint16_t vnode;
-    uint16_t key_bytes;
+    struct record_head head;
 
-    memcpy(&record.replaces, at + 5, 5);
-    memcpy(&vnode, at + 10, 2);
-    memcpy(&key_bytes, at + 12, 2);
-    if (record.kind < LOG_VALUE || record.kind > LOG_REMOVAL || header + key_bytes > bytes.size) {
+    if (!record_head_read(bytes, &head) || head.record.kind < LOG_VALUE ||
+        head.record.kind > LOG_REMOVAL || head.bytes + head.key_bytes > bytes.size) {
         return false;
     }
-    record.vnode = vnode;
-    record.key = slice_of(at + header, key_bytes);
-    record.bytes = (uint32_t)bytes.size;
-    *ret_record = record;
+    *ret_record = head.record;
+    ret_record->key = slice_of(bytes.bytes + head.bytes, head.key_bytes);
+    ret_record->bytes = (uint32_t)bytes.size;
     return true;
 }
 

@@ -182,7 +182,9 @@ static void salvage_some(struct salvage *salvage)
                stream_damaged_header(salvage->recovery->engine, stream->segment,
                                      stream->hole_from + salvage->at, rest(salvage, salvage->at),
                                      &header)) {
-        salvage->frame_end = salvage->at + header.bytes;
+        // Its length may be what is damaged: one past the hole says nothing of where it ends.
+        salvage->frame_end =
+            header.bytes <= salvage->size - salvage->at ? salvage->at + header.bytes : 0;
         salvage->sequence = header.sequence;
         salvage->stamp = header.stamp;
         salvage->at += LOG_FRAME_HEADER_BYTES;
