@@ -61,8 +61,7 @@ void exec_error_full(struct exec *x)
         exec_error_memory(x);
         return;
     }
-    exec_error(x, "NOSPACE the disk has no room for more within storage.disk_reserve; delete keys "
-                  "or make room");
+    exec_error(x, "NOSPACE the disk has no room for more; delete keys or make room");
 }
 
 void exec_error_too_large(struct exec *x, size_t size)

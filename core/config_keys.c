@@ -145,7 +145,7 @@ const struct config_key config_keys[] = {
      .min = 0,
      .max = 90,
      .help = "The part of the disk that stays free: writes are refused before it is used up "
-             "(log and lsm)."},
+             "(log and lsm). Not in force in this version: the disk's own end is the bound."},
     {.path = "storage.value_max",
      .type = CONFIG_SIZE,
      .offset = offsetof(struct config, storage.value_max_bytes),
