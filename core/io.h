@@ -110,6 +110,12 @@ struct io_stat {
     bool directory;
 };
 
+// Of a filesystem: what it has, and what of it this program may still take.
+struct io_space {
+    uint64_t total_bytes;
+    uint64_t free_bytes;
+};
+
 // Called for each name of a directory but "." and ".."; false stops the listing.
 typedef bool io_list_fn(void *context, const char *name);
 
@@ -143,6 +149,7 @@ struct io_vtable {
     void (*link)(struct io *io, struct io_op *op, const char *from, const char *to);
     void (*mkdir)(struct io *io, struct io_op *op, const char *path);
     int (*stat)(struct io *io, const char *path, struct io_stat *ret_stat);
+    int (*space)(struct io *io, const char *path, struct io_space *ret_space);
     int (*truncate)(struct io *io, int fd, uint64_t size);
     int (*list)(struct io *io, const char *path, io_list_fn *each, void *context);
     int (*lock)(struct io *io, int fd);
@@ -331,6 +338,12 @@ static inline void io_mkdir(struct io *io, struct io_op *op, const char *path)
 static inline int io_stat(struct io *io, const char *path, struct io_stat *ret_stat)
 {
     return io->vtable->stat(io, path, ret_stat);
+}
+
+// Of the filesystem that the path is on (statvfs(3)).
+static inline int io_space(struct io *io, const char *path, struct io_space *ret_space)
+{
+    return io->vtable->space(io, path, ret_space);
 }
 
 static inline int io_truncate(struct io *io, int fd, uint64_t size)

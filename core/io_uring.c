@@ -262,6 +262,7 @@ static const struct io_vtable uring_vtable = {
     .link = uring_link,
     .mkdir = uring_mkdir,
     .stat = uring_stat,
+    .space = uring_space,
     .truncate = uring_truncate,
     .list = uring_list,
     .lock = uring_lock,

@@ -137,6 +137,7 @@ void uring_unlink(struct io *io, struct io_op *op, const char *path, bool direct
 void uring_link(struct io *io, struct io_op *op, const char *from, const char *to);
 void uring_mkdir(struct io *io, struct io_op *op, const char *path);
 int uring_stat(struct io *io, const char *path, struct io_stat *ret_stat);
+int uring_space(struct io *io, const char *path, struct io_space *ret_space);
 int uring_truncate(struct io *io, int fd, uint64_t size);
 int uring_list(struct io *io, const char *path, io_list_fn *each, void *context);
 int uring_lock(struct io *io, int fd);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -160,6 +161,21 @@ int uring_stat(struct io *io, const char *path, struct io_stat *ret_stat)
         .blocks_bytes = (uint64_t)status.st_blocks * STAT_BLOCK_BYTES,
         .links = (uint32_t)status.st_nlink,
         .directory = S_ISDIR(status.st_mode),
+    };
+    return 0;
+}
+
+int uring_space(struct io *io, const char *path, struct io_space *ret_space)
+{
+    struct statvfs status;
+
+    (void)io;
+    if (statvfs(path, &status) != 0) {
+        return -errno;
+    }
+    *ret_space = (struct io_space){
+        .total_bytes = (uint64_t)status.f_blocks * status.f_frsize,
+        .free_bytes = (uint64_t)status.f_bavail * status.f_frsize,
     };
     return 0;
 }

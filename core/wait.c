@@ -119,6 +119,14 @@ int wait_unlink(struct io *io, const char *path)
     return wait_end(io, &wait);
 }
 
+int wait_rmdir(struct io *io, const char *path)
+{
+    struct wait wait = wait_begin();
+
+    io_unlink(io, &wait.op, path, true);
+    return wait_end(io, &wait);
+}
+
 int wait_mkdir(struct io *io, const char *path)
 {
     struct wait wait = wait_begin();

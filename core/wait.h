@@ -20,4 +20,5 @@ int wait_write(struct io *io, int fd, const void *bytes, uint32_t size, uint64_t
 int wait_sync(struct io *io, int fd);
 int wait_rename(struct io *io, const char *from, const char *to);
 int wait_unlink(struct io *io, const char *path);
+int wait_rmdir(struct io *io, const char *path);
 int wait_mkdir(struct io *io, const char *path);

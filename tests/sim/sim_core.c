@@ -654,6 +654,7 @@ static const struct io_vtable sim_vtable = {
     .link = sim_link,
     .mkdir = sim_mkdir,
     .stat = sim_file_stat,
+    .space = sim_file_space,
     .truncate = sim_file_truncate,
     .list = sim_file_list,
     .lock = sim_file_lock,

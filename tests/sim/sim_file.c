@@ -263,6 +263,21 @@ int sim_file_stat(struct io *io, const char *path, struct io_stat *ret_stat)
     return result;
 }
 
+int sim_file_space(struct io *io, const char *path, struct io_space *ret_space)
+{
+    const struct sim_node *const node = sim_core_of(io)->node;
+    struct io_stat stat;
+    const int result = sim_file_stat(io, path, &stat);
+
+    if (result == 0) {
+        *ret_space = (struct io_space){
+            .total_bytes = node->world->profile.disk_bytes_max,
+            .free_bytes = disk_free(node),
+        };
+    }
+    return result;
+}
+
 int sim_file_truncate(struct io *io, int fd, uint64_t size)
 {
     struct sim_file *const file = file_of(sim_core_of(io)->node, fd);

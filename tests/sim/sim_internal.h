@@ -366,6 +366,7 @@ struct sim_file {
 void sim_file_begin(struct sim_op *op); // all verbs on files and names
 void sim_file_close(struct sim_node *node, struct sim_file *file);
 int sim_file_stat(struct io *io, const char *path, struct io_stat *ret_stat);
+int sim_file_space(struct io *io, const char *path, struct io_space *ret_space);
 int sim_file_truncate(struct io *io, int fd, uint64_t size);
 int sim_file_list(struct io *io, const char *path, io_list_fn *each, void *context);
 int sim_file_lock(struct io *io, int fd);

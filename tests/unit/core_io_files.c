@@ -325,6 +325,18 @@ CASE(core_io_files, directories_are_made_listed_and_removed)
     EXPECT(io_list(driver->io, path.text, list_each, &listing) == -ENOENT);
 }
 
+CASE(core_io_files, space_is_that_of_the_filesystem)
+{
+    const struct path path = path_of(driver, "f");
+    struct io_space space = {0};
+
+    EXPECT(io_space(driver->io, path.text, &space) == -ENOENT);
+    EXPECT(space.total_bytes == 0);
+    EXPECT(create(driver, "f") >= 0);
+    EXPECT(io_space(driver->io, path.text, &space) == 0);
+    EXPECT(space.total_bytes != 0 && space.free_bytes <= space.total_bytes);
+}
+
 CASE(core_io_files, space_is_taken_and_given_back)
 {
     enum { SIZE = 1 << 20 };
