@@ -173,7 +173,7 @@ void config_full_text(struct text *text)
         "# rldbd --check --config FILE. Made from core/config_keys.c, and compared with "
         "it by a test.\n"
         "#\n"
-        "# This version is a single node on the engines memory and log. What is for the engine "
+        "# This version is a single node on the engines log and memory. What is for the engine "
         "lsm or\n"
         "# for a cluster (listen.peer, clients.timeout, and cluster but for its name and "
         "partitions)\n"

@@ -27,7 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum config_engine { CONFIG_ENGINE_MEMORY, CONFIG_ENGINE_LOG, CONFIG_ENGINE_LSM };
+enum config_engine { CONFIG_ENGINE_LOG, CONFIG_ENGINE_MEMORY, CONFIG_ENGINE_LSM };
 enum config_sync { CONFIG_SYNC_ALWAYS, CONFIG_SYNC_INTERVAL, CONFIG_SYNC_NEVER };
 enum config_eviction {
     CONFIG_EVICTION_REFUSE,

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-static const char *const engines[] = {"memory", "log", "lsm", NULL};
+static const char *const engines[] = {"log", "memory", "lsm", NULL};
 static const char *const syncs[] = {"always", "interval", "never", NULL};
 static const char *const evictions[] = {"refuse", "lru", "random", "ttl", NULL};
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
@@ -78,10 +78,11 @@ const struct config_key config_keys[] = {
     {.path = "storage.engine",
      .type = CONFIG_CHOICE,
      .offset = offsetof(struct config, storage.engine),
-     .fallback = "memory",
+     .fallback = "log",
      .choices = engines,
-     .help = "What keeps the data: memory (in RAM alone), log (log-structured hash on disk), "
-             "lsm (sorted, for range scans). This version has memory and log."},
+     .help = "What keeps the data: log (log-structured hash on disk), memory (in RAM alone, gone "
+             "when the node stops), lsm (sorted, for range scans). This version has log and "
+             "memory."},
     {.path = "storage.sync",
      .type = CONFIG_CHOICE,
      .flags = CONFIG_RUNTIME,

@@ -279,6 +279,7 @@ struct log_engine {
     struct log_manifest_task *manifest;
     uint64_t manifest_wanted; // version
     uint64_t manifest_durable;
+    uint64_t manifest_retry_ms; // wall time to write it again, after space ran out; 0: it did not
 
     struct log_head hot;
     struct log_head cold;
@@ -484,8 +485,21 @@ void log_segments_close(struct log_engine *engine);
 void log_path(const struct log_engine *engine, char *path, const char *name);
 void log_segment_path(const struct log_engine *engine, char *path, uint32_t number);
 
+// Whether an error says that something has run out (space, a quota, descriptors, memory), so that
+// the same may succeed later if nothing depends on what the failed attempt has left.
+bool log_may_pass(int error);
+
 // Writes the manifest anew; `manifest_durable` reaches what it returns when that is done.
 uint64_t log_manifest_changed(struct log_engine *engine);
+
+// Goes on where it was put off for want of space.
+void log_manifest_retry(struct log_engine *engine);
+
+// Whether the manifest that was asked for is on its way.
+static inline bool log_manifest_comes(const struct log_engine *engine)
+{
+    return engine->failed == 0 && engine->manifest_retry_ms == 0;
+}
 
 // Makes more segments ready, if it should and can.
 void log_segments_step(struct log_engine *engine);

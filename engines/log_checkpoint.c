@@ -206,7 +206,7 @@ static void checkpoint_failed(struct log_checkpoint *task, int error)
 
     engine->checkpoint_failures++;
     engine->space_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
-    if (error != -ENOSPC && error != -EDQUOT) {
+    if (!log_may_pass(error)) {
         log_fail(engine, error);
     }
     if (!is_open) {
@@ -270,10 +270,11 @@ void log_checkpoint_step(struct log_engine *engine)
 bool log_checkpoint_busy(const struct log_engine *engine)
 {
     const enum step step = engine->checkpoint->step;
-    const bool waits = step == COLLECT || step == WAIT_FRAMES || step == WAIT_MANIFEST;
+    const bool waits = step == COLLECT || step == WAIT_FRAMES;
 
     // When all writing has ended nothing comes that it could wait for.
-    return step != IDLE && (!waits || engine->failed == 0);
+    return step != IDLE && (step != WAIT_MANIFEST || log_manifest_comes(engine)) &&
+           (!waits || engine->failed == 0);
 }
 
 void log_checkpoint_begin(struct log_engine *engine)

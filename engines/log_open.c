@@ -151,6 +151,9 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
         log_flush(engine);
     }
     log_large_step(engine);
+    if (now_ms >= engine->manifest_retry_ms) {
+        log_manifest_retry(engine);
+    }
     if (engine->space_refused && now_ms >= engine->space_retry_ms) {
         engine->space_refused = false; // somebody else may have given room back
     }
@@ -347,6 +350,7 @@ static void log_close(struct engine *base)
     struct log_engine *const engine = log_engine_of(base);
 
     engine->options.committed = NULL;
+    log_manifest_retry(engine);
     wait_idle(engine); // a checkpoint that is under way may have begun before the last write
     log_checkpoint_begin(engine);
     wait_idle(engine);

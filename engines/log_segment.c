@@ -40,6 +40,7 @@ enum manifest_step {
     MANIFEST_RENAME,
     MANIFEST_SYNC_DIRECTORY,
     MANIFEST_DONE,
+    MANIFEST_GIVE_UP, // the new file, which found no room
 };
 
 struct log_manifest_task {
@@ -150,6 +151,7 @@ static void manifest_go(struct log_manifest_task *task)
         io_sync(io, &task->op, task->fd, false);
         return;
     case MANIFEST_CLOSE:
+    case MANIFEST_GIVE_UP:
         io_close(io, &task->op, task->fd);
         return;
     case MANIFEST_RENAME:
@@ -163,13 +165,19 @@ static void manifest_go(struct log_manifest_task *task)
     }
 }
 
+// The old one stands, and the new file is written anew from its beginning.
+static void manifest_put_off(struct log_engine *engine)
+{
+    engine->manifest->version = 0;
+    engine->manifest_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
+}
+
 static void manifest_begin(struct log_engine *engine)
 {
     struct log_manifest_task *const task = engine->manifest;
-    const int error = manifest_render(engine, task);
 
-    if (error != 0) {
-        log_fail(engine, error);
+    if (manifest_render(engine, task) != 0) {
+        manifest_put_off(engine);
         return;
     }
     task->version = engine->manifest_wanted;
@@ -178,15 +186,40 @@ static void manifest_begin(struct log_engine *engine)
     manifest_go(task);
 }
 
-// Any failure ends all writing: what is on the disk then is not known.
+bool log_may_pass(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EMFILE || error == -ENFILE ||
+           error == -ENOMEM;
+}
+
+// Without space a later attempt may do better. Any other failure ends all writing: what is on the
+// disk then is not known.
+static void manifest_failed(struct log_manifest_task *task, int error)
+{
+    struct log_engine *const engine = task->engine;
+
+    if (!log_may_pass(error) || task->step > MANIFEST_SYNC) {
+        task->version = 0;
+        log_fail(engine, error);
+    } else if (task->step == MANIFEST_OPEN) {
+        manifest_put_off(engine);
+    } else {
+        task->step = MANIFEST_GIVE_UP;
+        manifest_go(task);
+    }
+}
+
 static void manifest_done(struct io_op *op, int32_t result)
 {
     struct log_manifest_task *const task = (struct log_manifest_task *)(void *)op;
     struct log_engine *const engine = task->engine;
 
+    if (task->step == MANIFEST_GIVE_UP) {
+        manifest_put_off(engine);
+        return;
+    }
     if (result < 0) {
-        task->version = 0;
-        log_fail(engine, result);
+        manifest_failed(task, result);
         return;
     }
     if (task->step == MANIFEST_OPEN) {
@@ -219,10 +252,18 @@ static void manifest_done(struct io_op *op, int32_t result)
 uint64_t log_manifest_changed(struct log_engine *engine)
 {
     engine->manifest_wanted++;
-    if (engine->manifest->version == 0 && engine->failed == 0) {
+    if (engine->manifest->version == 0 && engine->failed == 0 && engine->manifest_retry_ms == 0) {
         manifest_begin(engine);
     }
     return engine->manifest_wanted;
+}
+
+void log_manifest_retry(struct log_engine *engine)
+{
+    if (engine->manifest_retry_ms != 0 && engine->failed == 0) {
+        engine->manifest_retry_ms = 0;
+        manifest_begin(engine);
+    }
 }
 
 // Making segments ready
@@ -297,12 +338,12 @@ static void preparation_end(struct log_preparation *task)
     task->step = PREPARATION_IDLE;
 }
 
-// No space for a new segment ends this attempt and not all writing: what is there can be reused.
+// No room for a new segment ends this attempt and not all writing: what is there can be reused.
 static void preparation_failed(struct log_preparation *task, int error)
 {
     struct log_engine *const engine = task->engine;
 
-    if (error == -ENOSPC || error == -EDQUOT || error == -ENOMEM) {
+    if (log_may_pass(error)) {
         engine->space_refused = true;
         engine->space_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
         preparation_end(task);
@@ -427,9 +468,9 @@ bool log_segments_busy(const struct log_engine *engine)
 {
     const enum preparation_step step = engine->preparation->step;
 
-    // When all writing has ended no manifest comes any more.
     return engine->manifest->version != 0 ||
-           (step != PREPARATION_IDLE && (step != PREPARATION_MANIFEST || engine->failed == 0));
+           (step != PREPARATION_IDLE &&
+            (step != PREPARATION_MANIFEST || log_manifest_comes(engine)));
 }
 
 int log_segments_open(struct log_engine *engine)
@@ -477,8 +518,9 @@ uint64_t log_hot_left(const struct log_engine *engine)
 bool log_is_full(const struct log_engine *engine, uint64_t bytes)
 {
     const bool more =
-        engine->segments_spare != 0 || engine->preparation->step != PREPARATION_IDLE ||
-        (!engine->space_refused && engine->segment_top < log_segments_allowed(engine));
+        engine->manifest_retry_ms == 0 &&
+        (engine->segments_spare != 0 || engine->preparation->step != PREPARATION_IDLE ||
+         (!engine->space_refused && engine->segment_top < log_segments_allowed(engine)));
 
     return !more && engine->segments_ready <= LOG_SEGMENTS_RESERVED + LOG_SEGMENTS_SPARED &&
            log_hot_left(engine) < bytes + LOG_FRAME_HEADER_BYTES;

@@ -41,7 +41,8 @@ def start(server, options):
     if server == "redis":
         return Redis([f"maxclients {room}"])
     os.environ.setdefault("RLDBD", str(BUILD / "rldbd"))
-    return Rldbd({"clients": {"max": room}}, nofile=room + SPARE)
+    config = {"clients": {"max": room}, "storage": {"engine": "memory"}}
+    return Rldbd(config, nofile=room + SPARE)
 
 
 def watch(node, seconds):

@@ -150,7 +150,7 @@ DIFFERENCES = [
         _long_bulk,
     ),
     Difference(
-        "SAVE and BGSAVE",
+        "SAVE and BGSAVE on the memory engine",
         "`SAVE`, `BGSAVE`",
         "writes dump.rdb",
         "`ERR storage.engine is memory: it keeps nothing on disk, so there is nothing to save`",

@@ -147,7 +147,7 @@ def errors_are_told():
 def errors_as_told():
     """Each error of the table but OVERLOADED, which takes a flood (hostile.py has it), and those of
     a disk that is full, damaged or fails."""
-    config = {"storage": {"value_max": "1KiB"}}
+    config = {"storage": {"engine": "memory", "value_max": "1KiB"}}
     with Rldbd(config) as node, node.connect() as client:
 
         def word(*words):

@@ -364,11 +364,12 @@ def unix_sockets():
 def killed_and_started_again():
     """The kernel frees the sockets of a process that was killed a moment after it is gone; whoever
     starts it again need not wait for that."""
-    port = PORTS.take(4)
+    port = PORTS.take(5)
     with Folder() as folder:
         path = os.path.join(folder.path, "s.sock")
         config = {
             "client": [f"127.0.0.1:{port}", f"unix:{path}"],
+            "peer": f"127.0.0.1:{port + 4}",
             "shard_port_base": port + 1,
             "http": f"127.0.0.1:{port + 3}",
         }
@@ -603,9 +604,11 @@ def metrics_and_health():
 
 
 def stages_told():
-    """/metrics tells how long each stage took: every hop, wait and command in steps is in one."""
+    """/metrics tells how long each stage took: every hop, wait and command in steps is in one. In
+    memory, so that what waits does so at a gate and not for the disk."""
     port = PORTS.take()
-    with Rldbd({"listen": {"http": f"127.0.0.1:{port}"}}) as node:
+    config = {"listen": {"http": f"127.0.0.1:{port}"}, "storage": {"engine": "memory"}}
+    with Rldbd(config) as node:
 
         def total(name):
             samples = metrics_of(http(port, "/metrics")[2])

@@ -186,11 +186,11 @@ def config_text(config):
 
 
 def storage():
-    """The engine that RLDB_TEST_ENGINE names: memory, or log with a cache that most keys of a test
-    do not fit into, and segments that are soon full."""
-    if os.environ.get("RLDB_TEST_ENGINE", "memory") == "log":
-        return {"engine": "log", "cache": "1MiB", "segment": "4MiB"}
-    return {"engine": "memory"}
+    """The engine that RLDB_TEST_ENGINE names: log, the default, with a cache that most keys of a
+    test do not fit into, and segments that are soon full; or memory."""
+    if os.environ.get("RLDB_TEST_ENGINE", "log") == "memory":
+        return {"engine": "memory"}
+    return {"engine": "log", "cache": "1MiB", "segment": "4MiB"}
 
 
 class Rldbd(Server):

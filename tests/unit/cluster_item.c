@@ -183,7 +183,7 @@ Test(item, a_change_that_finds_no_room_changes_nothing)
 {
     static const char OOM[] = "-OOM command not allowed when used memory > 'maxmemory'.";
     static char large[VALUE_BYTES];
-    struct story story = story_open(1, "storage: { memory_max: 8MiB }\n");
+    struct story story = story_open(1, "storage: { engine: memory, memory_max: 8MiB }\n");
     struct sim_talk *const talk = story_talk(&story, 0);
     struct script script;
     const struct slice value = slice_of(large, sizeof large);

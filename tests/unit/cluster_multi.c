@@ -285,7 +285,7 @@ static const char OOM[] = "-OOM command not allowed when used memory > 'maxmemor
 Test(multi, where_a_core_is_full_all_or_nothing)
 {
     static char large[300000];
-    struct story story = story_open(2, "storage: { memory_max: 16MiB }\n");
+    struct story story = story_open(2, "storage: { engine: memory, memory_max: 16MiB }\n");
     struct sim_talk *const talk = story_talk(&story, 0);
     struct script script;
     char here[STORY_KEY_BYTES], there[STORY_KEY_BYTES], old[STORY_KEY_BYTES];
@@ -355,7 +355,7 @@ Test(multi, where_a_core_is_full_all_or_nothing)
 Test(multi, a_rename_that_finds_no_room_leaves_both_keys)
 {
     static char large[200000];
-    struct story story = story_open(1, "storage: { memory_max: 8MiB }\n");
+    struct story story = story_open(1, "storage: { engine: memory, memory_max: 8MiB }\n");
     struct sim_talk *const talk = story_talk(&story, 0);
     struct script script;
     const struct slice value = slice_of(large, sizeof large);

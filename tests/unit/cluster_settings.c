@@ -97,7 +97,7 @@ Test(settings, both_names_tell_what_either_set)
 
 Test(settings, a_bound_on_memory_reaches_every_engine)
 {
-    struct story story = story_open(2, "storage: { memory_max: 64MiB }\n");
+    struct story story = story_open(2, "storage: { engine: memory, memory_max: 64MiB }\n");
     struct sim_talk *const talk = story_talk(&story, 0);
 
     expect_bounds(&story, UINT64_C(32) << 20, EVICTION_REFUSE);

@@ -58,7 +58,7 @@ Test(core_config, an_empty_file_has_all_defaults)
         cr_expect(config.listen.shard_ports);
         cr_expect_eq(config.listen.shard_port_base, 0);
         cr_expect_str_eq(config.listen.advertise, "");
-        cr_expect_eq(config.storage.engine, CONFIG_ENGINE_MEMORY);
+        cr_expect_eq(config.storage.engine, CONFIG_ENGINE_LOG);
         cr_expect_eq(config.storage.sync, CONFIG_SYNC_ALWAYS);
         cr_expect_eq(config.storage.sync_interval_ns, SECOND_NS);
         cr_expect_eq(config.storage.segment_bytes, 64 * MIB);

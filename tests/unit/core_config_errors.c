@@ -175,7 +175,7 @@ static const struct wrong table[] = {
      "c.yaml:1:21: listen.advertise: \"a b\" has a character that is not allowed, expected "
      "auto or the name or address of a host"},
     {"storage: {engine: rocksdb}",
-     "c.yaml:1:19: storage.engine: \"rocksdb\" is unknown, expected memory, log or lsm"},
+     "c.yaml:1:19: storage.engine: \"rocksdb\" is unknown, expected log, memory or lsm"},
     {"storage: {sync: sometimes}",
      "c.yaml:1:17: storage.sync: \"sometimes\" is unknown, expected always, interval or never"},
     {"storage: {sync_interval: 5}",

@@ -36,6 +36,7 @@ static inline void desk_open(struct desk *desk)
     cr_assert(desk->node != NULL && desk->shard != NULL && desk->client != NULL);
     memset(desk->shard, 0, sizeof *desk->shard);
     config_defaults(&desk->node->config);
+    desk->node->config.storage.engine = CONFIG_ENGINE_MEMORY;
     desk->node->config.listen.client = (struct config_listeners){
         .count = 1, .at = {{.text = "unix:/desk.sock"}}}; // from where the client came
     desk->node->shard_count = 1;

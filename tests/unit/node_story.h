@@ -22,7 +22,8 @@ struct story {
     uint32_t talk_count;
 };
 
-// `more`: lines of YAML after those that every story has.
+// `more`: lines of YAML after those that every story has. The data is in memory, unless `more` has
+// a storage of its own.
 static inline struct story story_open(uint32_t cores, const char *more)
 {
     static const struct io_uring_options options = {64, 256, 4096};
@@ -34,8 +35,8 @@ static inline struct story story_open(uint32_t cores, const char *more)
     (void)snprintf(config, sizeof config,
                    "listen: { client: [ '10.0.0.1:7379', 'unix:/rldb.sock' ],\n"
                    "          http: '10.0.0.1:7480' }\n"
-                   "auth: { insecure: true }\n%s",
-                   more);
+                   "auth: { insecure: true }\n%s%s",
+                   strstr(more, "storage:") == NULL ? "storage: { engine: memory }\n" : "", more);
     story.world = sim_world_open(1, &profile);
     story.rldb = sim_rldb_start(story.world, "10.0.0.1", cores, config, &options);
     return story;
