@@ -293,32 +293,47 @@ void sim_snapshot_drop(struct sim_snapshot *snapshot)
     free(snapshot);
 }
 
+// Whether a sector that was not durable is left as it was.
+static bool sector_is_lost(struct sim_loss *loss, struct random *random)
+{
+    if (loss->keep == SIM_KEEP_SOME) {
+        return random_below(random, 2) == 0;
+    }
+    if (loss->keep == SIM_KEEP_NOTHING && loss->sectors != 0) {
+        loss->sectors--;
+        return false;
+    }
+    return loss->keep == SIM_KEEP_NOTHING;
+}
+
 // Each sector that was not durable is old or new.
-static void page_crash(struct sim_page *page, struct random *random)
+static void page_crash(struct sim_page *page, struct sim_loss *loss, struct random *random)
 {
     if (!page->dirty) {
         return;
     }
     for (uint32_t at = 0; at < SIM_PAGE_BYTES; at += SIM_SECTOR_BYTES) {
-        if (random_below(random, 2) == 0) {
+        if (sector_is_lost(loss, random)) {
             memcpy(page->bytes + at, page->durable + at, SIM_SECTOR_BYTES);
         }
     }
     page_clean(page);
 }
 
-void sim_inode_crash(struct sim_inode *inode, struct random *random)
+void sim_inode_crash(struct sim_inode *inode, struct sim_loss loss, struct random *random)
 {
     uint64_t size_bytes = inode->durable_size_bytes;
 
     // A size that was not durable: as it was, as it is, or on the way between.
-    if (inode->size_bytes > size_bytes) {
+    if (loss.keep != SIM_KEEP_SOME) {
+        size_bytes = loss.keep == SIM_KEEP_ALL ? inode->size_bytes : size_bytes;
+    } else if (inode->size_bytes > size_bytes) {
         size_bytes += random_below(random, inode->size_bytes - size_bytes + 1);
     } else if (inode->size_bytes < size_bytes && random_below(random, 2) == 0) {
         size_bytes = inode->size_bytes;
     }
     for (uint64_t i = 0; i < inode->page_count; i++) {
-        page_crash(&inode->pages[i], random);
+        page_crash(&inode->pages[i], &loss, random);
     }
     sim_inode_truncate(inode, size_bytes);
     for (uint64_t i = 0; i < inode->page_count; i++) {

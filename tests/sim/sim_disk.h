@@ -20,6 +20,7 @@
 
 #include "core/io.h"
 #include "core/random.h"
+#include "tests/sim/sim_world.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,7 +39,7 @@ struct sim_disk *sim_disk_open(void);
 void sim_disk_close(struct sim_disk *disk);
 
 // No file is open any more. Keeps what is durable and some of what is not.
-void sim_disk_crash(struct sim_disk *disk, struct random *random);
+void sim_disk_crash(struct sim_disk *disk, struct sim_loss loss, struct random *random);
 
 uint64_t sim_disk_used(const struct sim_disk *disk); // bytes
 

@@ -63,6 +63,6 @@ struct sim_disk {
 };
 
 void sim_inode_free_pages(struct sim_inode *inode);
-void sim_inode_crash(struct sim_inode *inode, struct random *random);
+void sim_inode_crash(struct sim_inode *inode, struct sim_loss loss, struct random *random);
 uint64_t sim_names_last(const struct sim_disk *disk);
 void sim_names_commit(struct sim_inode *directory, uint64_t last);

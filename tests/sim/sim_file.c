@@ -17,6 +17,38 @@ static struct sim_file *file_of(struct sim_node *node, int fd)
     return descriptor != NULL && descriptor->kind == SIM_FILE ? descriptor->u.file : NULL;
 }
 
+// The last part of a path.
+static const char *name_of(const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}
+
+static void hook_event(const struct sim_op *op, enum sim_disk_phase phase)
+{
+    const struct sim_hooks *const hooks = &op->core->world->profile.hooks;
+
+    if (hooks->disk_event == NULL) {
+        return;
+    }
+    const struct sim_file *const file = file_of(op->core->node, op->fd);
+    const struct sim_disk_event event = {
+        .what = verb_names[op->verb],
+        .name = op->path != NULL ? name_of(op->path)
+                : file != NULL   ? file->name
+                                 : "",
+        .name_to = op->path_to != NULL ? name_of(op->path_to) : "",
+        .bytes = op->bytes,
+        .offset = op->offset,
+        .result = phase == SIM_DISK_BEGUN ? (int32_t)op->size : op->result,
+        .durable = op->verb == SIM_WRITE && (op->flags & IO_WRITE_DURABLE) != 0,
+        .phase = phase,
+    };
+
+    hooks->disk_event(hooks->context, op->core->node, &event);
+}
+
 static int32_t hook_error(const struct sim_op *op)
 {
     const struct sim_hooks *const hooks = &op->core->world->profile.hooks;
@@ -76,6 +108,7 @@ static int32_t open_effect(struct sim_op *op)
     file->inode = inode;
     file->writable = (op->flags & IO_OPEN_WRITE) != 0;
     file->direct = (op->flags & IO_OPEN_DIRECT) != 0;
+    (void)snprintf(file->name, sizeof file->name, "%s", name_of(op->path));
     result = open_check(sim_inode_kind(inode), op->flags);
     if (result == 0) {
         result = sim_descriptor_add(op->core->node, SIM_FILE, file);
@@ -216,6 +249,7 @@ static void file_done(void *owner)
         sim_snapshot_commit(op->snapshot);
         op->snapshot = NULL;
     }
+    hook_event(op, SIM_DISK_DONE);
     sim_complete(op, op->result);
 }
 
@@ -226,6 +260,7 @@ static void file_effect(void *owner)
 
     op->started = true;
     op->result = effect(op);
+    hook_event(op, SIM_DISK_EFFECT);
     op->event.run = file_done;
     sim_schedule(world, &op->event,
                  world->now_ns + sim_between(world, 0, world->profile.disk_ns_max / 2));
@@ -241,6 +276,7 @@ void sim_file_begin(struct sim_op *op)
     }
     // Some are past cancelling at once, as those that a device has.
     op->started = !sim_chance(world, CANCELLED_PER_MILLE);
+    hook_event(op, SIM_DISK_BEGUN);
     op->event.run = file_effect;
     op->event.owner = op;
     sim_schedule(world, &op->event,

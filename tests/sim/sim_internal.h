@@ -361,6 +361,7 @@ struct sim_file {
     struct sim_inode *inode;
     bool writable;
     bool direct;
+    char name[SIM_NAME_BYTES_MAX + 1]; // for who is told of events
 };
 
 void sim_file_begin(struct sim_op *op); // all verbs on files and names

@@ -427,7 +427,8 @@ struct sim_disk *sim_disk_open(void)
 }
 
 // The durable names become the names, all the way down; each inode is looked at once.
-static void directory_crash(struct sim_inode *directory, struct random *random)
+static void directory_crash(struct sim_inode *directory, struct sim_loss loss,
+                            struct random *random)
 {
     names_free(&directory->names);
     for (struct sim_name *name = directory->durable_names; name != NULL; name = name->next) {
@@ -441,14 +442,14 @@ static void directory_crash(struct sim_inode *directory, struct random *random)
         inode->crashed = inode->disk->crashes;
         inode->links = 1;
         if (inode->kind == SIM_INODE_DIRECTORY) {
-            directory_crash(inode, random);
+            directory_crash(inode, loss, random);
         } else {
-            sim_inode_crash(inode, random);
+            sim_inode_crash(inode, loss, random);
         }
     }
 }
 
-void sim_disk_crash(struct sim_disk *disk, struct random *random)
+void sim_disk_crash(struct sim_disk *disk, struct sim_loss loss, struct random *random)
 {
     uint64_t count = 0;
 
@@ -456,7 +457,10 @@ void sim_disk_crash(struct sim_disk *disk, struct random *random)
         count++;
     }
     // What had been written on the way: some of the changes, in their order.
-    for (count = random_below(random, count + 1); count > 0; count--) {
+    if (loss.keep != SIM_KEEP_ALL) {
+        count = loss.keep == SIM_KEEP_SOME ? random_below(random, count + 1) : 0;
+    }
+    for (; count > 0; count--) {
         record_commit(disk->records);
         records_remove_first(disk, &disk->records);
     }
@@ -464,7 +468,7 @@ void sim_disk_crash(struct sim_disk *disk, struct random *random)
         records_remove_first(disk, &disk->records);
     }
     disk->crashes++;
-    directory_crash(disk->root, random);
+    directory_crash(disk->root, loss, random);
 }
 
 void sim_disk_close(struct sim_disk *disk)

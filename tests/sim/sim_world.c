@@ -90,7 +90,10 @@ void sim_schedule(struct sim_world *world, struct sim_event *event, uint64_t at_
     sim_unschedule(world, event);
     event->at_ns = at_ns > world->now_ns ? at_ns : world->now_ns;
     // The sequence makes it unique, the draw makes it any order.
-    event->order = random_u64(&world->random) << 32 | (uint32_t)world->sequence++;
+    event->order = (uint32_t)world->sequence++;
+    if (!world->profile.in_order) {
+        event->order |= random_u64(&world->random) << 32;
+    }
     if (world->heap_count + 2 > world->heap_capacity) {
         world->heap_capacity = world->heap_capacity == 0 ? 256 : world->heap_capacity * 2;
         world->heap = realloc(world->heap, world->heap_capacity * sizeof(struct sim_event *));
@@ -102,12 +105,15 @@ void sim_schedule(struct sim_world *world, struct sim_event *event, uint64_t at_
 uint64_t sim_between(struct sim_world *world, uint64_t min, uint64_t max)
 {
     CHECK(min <= max);
+    if (world->profile.in_order) {
+        return min;
+    }
     return min + random_below(&world->random, max - min + 1);
 }
 
 bool sim_chance(struct sim_world *world, uint32_t per_mille)
 {
-    return random_below(&world->random, 1000) < per_mille;
+    return !world->profile.in_order && random_below(&world->random, 1000) < per_mille;
 }
 
 uint32_t sim_cut(struct sim_world *world, uint32_t size)
@@ -379,7 +385,7 @@ void sim_node_stop(struct sim_node *node, enum sim_stop how)
         node_close_descriptor(node, &node->descriptors[fd], how);
     }
     if (how == SIM_POWER_LOSS) {
-        sim_disk_crash(node->disk, &node->world->random);
+        sim_disk_crash(node->disk, node->world->profile.loss, &node->world->random);
         node->off = true;
     }
 }

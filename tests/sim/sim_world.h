@@ -38,6 +38,21 @@ struct sim_world;
 
 static const uint64_t SIM_NEVER = UINT64_MAX;
 
+// Something that happens to a file or a name: it is on its way; it takes effect, for all to see;
+// and then, perhaps later, it is done: what it was to make durable is. Valid during the call.
+enum sim_disk_phase { SIM_DISK_BEGUN, SIM_DISK_EFFECT, SIM_DISK_DONE };
+
+struct sim_disk_event {
+    const char *what; // "open", "read", "write", "sync", "rename", "unlink" ...
+    const char *name; // the last part of its path
+    const char *name_to;
+    const uint8_t *bytes; // of a read or write
+    uint64_t offset;
+    int32_t result; // of what is BEGUN: its size
+    bool durable;   // a write that is, when it is done
+    enum sim_disk_phase phase;
+};
+
 // What a fault profile decides on. Each may be NULL: nothing goes wrong then.
 struct sim_hooks {
     void *context;
@@ -47,6 +62,18 @@ struct sim_hooks {
                               uint64_t delay_ns);
     // 0, or the -errno with which an operation on a file or name of the node fails, without effect.
     int (*disk_error)(void *context, const struct sim_node *node, const char *what);
+    // Decides nothing: is told. For stories.
+    void (*disk_event)(void *context, const struct sim_node *node,
+                       const struct sim_disk_event *event);
+};
+
+// What a power loss leaves of what was not durable: SOME is drawn, NOTHING is but for the first
+// `sectors` of each file.
+enum sim_keep { SIM_KEEP_SOME, SIM_KEEP_NOTHING, SIM_KEEP_ALL };
+
+struct sim_loss {
+    enum sim_keep keep;
+    uint32_t sectors;
 };
 
 // Ranges from which times and sizes are drawn, evenly. sim_profile_default() fills in a quick local
@@ -66,6 +93,9 @@ struct sim_profile {
     uint64_t buffer_ns_max;        // from a receive buffer's return to its next use
     uint32_t descriptors_max;      // of a node
     uint64_t disk_bytes_max;       // of a node
+    bool in_order;                 // nothing is drawn: all takes its least time, and what happens
+                                   // at one time happens in the order in which it began
+    struct sim_loss loss;
     struct sim_hooks hooks;
 };
 
