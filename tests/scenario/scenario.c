@@ -13,7 +13,7 @@
 
 enum { TEXT_BYTES_MAX = 4 << 20 };
 
-static const struct story_cast *const casts[] = {&story_log};
+static const struct story_cast *const casts[] = {&story_log, &story_node};
 
 void story_tell(struct story *story, const char *format, ...)
 {

@@ -54,6 +54,7 @@ struct story_cast {
 };
 
 extern const struct story_cast story_log;
+extern const struct story_cast story_node;
 
 // Something happened: a line of the trace.
 void story_tell(struct story *story, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -125,9 +125,15 @@ static void wake_arrived(void *owner)
 static void wake_begin(struct sim_op *op)
 {
     struct sim_world *const world = op->core->world;
+    const struct sim_hooks *const hooks = &world->profile.hooks;
 
     sim_trace(world, "wake", op->core->index,
               op->wake_target != NULL ? op->wake_target->index : UINT64_MAX, 0);
+    if (op->wake_target != NULL && hooks->wake_lost != NULL &&
+        hooks->wake_lost(hooks->context, op->core->index, op->wake_target->index)) {
+        sim_op_free(op);
+        return;
+    }
     op->event.run = wake_arrived;
     op->event.owner = op;
     sim_schedule(world, &op->event,

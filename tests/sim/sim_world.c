@@ -113,7 +113,10 @@ uint64_t sim_between(struct sim_world *world, uint64_t min, uint64_t max)
 
 bool sim_chance(struct sim_world *world, uint32_t per_mille)
 {
-    return !world->profile.in_order && random_below(&world->random, 1000) < per_mille;
+    if (world->profile.in_order) {
+        return per_mille >= 1000;
+    }
+    return random_below(&world->random, 1000) < per_mille;
 }
 
 uint32_t sim_cut(struct sim_world *world, uint32_t size)

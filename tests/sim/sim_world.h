@@ -62,6 +62,8 @@ struct sim_hooks {
                               uint64_t delay_ns);
     // 0, or the -errno with which an operation on a file or name of the node fails, without effect.
     int (*disk_error)(void *context, const struct sim_node *node, const char *what);
+    // True: the wake that one core sends another gets lost. Both are numbers of the world's cores.
+    bool (*wake_lost)(void *context, uint32_t from, uint32_t to);
     // Decides nothing: is told. For stories.
     void (*disk_event)(void *context, const struct sim_node *node,
                        const struct sim_disk_event *event);
@@ -93,8 +95,9 @@ struct sim_profile {
     uint64_t buffer_ns_max;        // from a receive buffer's return to its next use
     uint32_t descriptors_max;      // of a node
     uint64_t disk_bytes_max;       // of a node
-    bool in_order;                 // nothing is drawn: all takes its least time, and what happens
-                                   // at one time happens in the order in which it began
+    bool in_order;                 // nothing is drawn: all takes its least time, what happens at
+                                   // one time happens in the order in which it began, and of 1000
+                                   // per mille nothing is left to chance
     struct sim_loss loss;
     struct sim_hooks hooks;
 };
