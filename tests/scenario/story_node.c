@@ -209,9 +209,9 @@ static void command_say(struct story *story, char **words, size_t count)
             story_wrong(story, "nobody is called %s", words[from]);
             return;
         }
-        join(text, sizeof text - 2, words, from + 1, to);
-        (void)strcat(text, "\r\n");
+        join(text, sizeof text, words, from + 1, to);
         sim_talk_say(person->talk, text);
+        sim_talk_say(person->talk, "\r\n");
     }
     run_after(play);
 }
