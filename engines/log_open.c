@@ -13,6 +13,7 @@
 enum {
     STEP_ENTRIES_SHARE = 64, // bytes of a step's budget that an entry of a checkpoint counts
     STALL_BYTES = 4 << 20,   // more than callers put before they look whether there is room
+    STALL_FRAMES = LIMIT_LOG_FRAMES / 2,
     RECORD_OVERHEAD_BYTES = 64,
 };
 
@@ -195,10 +196,15 @@ static uint64_t log_newest(struct engine *base)
                                                                                          : 0;
 }
 
+// A disk that is behind, or a segment that is being made ready: what is under way ends it.
 static bool log_stalled(struct engine *base)
 {
     const struct log_engine *const engine = log_engine_of(base);
 
+    if (engine->frames - engine->frames_kept >= STALL_FRAMES && engine->frames_first != NULL &&
+        engine->failed == 0) {
+        return true;
+    }
     return engine->segments_ready <= LOG_SEGMENTS_RESERVED && log_hot_left(engine) < STALL_BYTES &&
            engine->failed == 0 && log_segments_busy(engine);
 }

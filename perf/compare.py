@@ -41,10 +41,25 @@ TARGETS_SHARDS = {
         (op, p): t for op in BOTH for p, t in ((1, 1.8), (16, 1.5))
     },
 }
+# The log engine, durable: beside Redis with an append-only file.
+TARGETS_LOG = {
+    ("rldbd-always", "redis-aof-everysec"): {
+        ("get", 1): 0.85,
+        ("get", 16): 0.50,
+        ("set", 1): 1.15,
+        ("set", 16): 0.45,
+    },
+    ("rldbd-always", "redis-aof-always"): {("set", 1): 0.80},
+    ("rldbd-interval", "redis-aof-everysec"): {},
+}
+TARGETS_LOG_LARGE = {("rldbd-always", "redis-aof-everysec"): {("get", 16): 0.35}}
+RATES_LOG = {("rldbd-always", "redis-aof-always"): {("set", 1): 1.2, ("set", 16): 2.0}}
 LARGE_KEYS = 1_000_000  # from here on memory latency decides, and other targets hold
+LARGE_LOG_KEYS = 10_000_000
 BYTES_A_KEY_MAX = 150
 
 PIPELINES = [1, 16, 64]
+PIPELINES_LOG = [1, 16]
 # Requests of a measurement: about a second of a fast server.
 REQUESTS = {1: 100_000, 16: 800_000, 64: 2_000_000}
 # redis-benchmark --cluster puts one of 16384 hash tags into each key: so many keys for each tag.
@@ -52,19 +67,24 @@ CLUSTER_KEYS_A_TAG = 6
 CLUSTER_TAGS = 16384
 
 
+def words(text, default):
+    return [word for word in (default if text is None else text).split(",") if word]
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="perf/compare", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--keys", type=parse_count, default=100_000, help="such as 10M (100K)")
+    engines = ("memory", "log")
+    parser.add_argument("--engine", choices=engines, default="memory", help="log: beside Redis AOF")
+    parser.add_argument("--keys", type=parse_count, help="such as 10M (100K; log 1M)")
     parser.add_argument("--value", type=int, help="bytes of a value (64; from 1M keys on 100)")
-    pipelines = ",".join(map(str, PIPELINES))
-    parser.add_argument("--pipelines", default=pipelines, help="requests in flight (%(default)s)")
+    parser.add_argument("--pipelines", help="requests in flight (1,16,64; log 1,16)")
     parser.add_argument("--ops", default="get,set")
     parser.add_argument("--rounds", type=int, help="(7; --quick 3)")
     parser.add_argument("--quick", action="store_true", help="a quarter of the requests")
-    parser.add_argument("--peers", default="floor,redis,memcached", help="whom to run beside rldbd")
-    parser.add_argument("--aof", default="", help="Redis with appendfsync too: everysec,always")
+    parser.add_argument("--peers", help="whom to run beside rldbd (floor,redis,memcached; log none)")
+    parser.add_argument("--aof", help="Redis with appendfsync too: everysec,always (log: both)")
     parser.add_argument("--shards", type=int, choices=(1, 2), default=1, help="2: two against one")
     parser.add_argument("--server-cpu", type=int, default=0)
     parser.add_argument("--client-cpus", help="such as 1 or 0,1 (1)")
@@ -72,12 +92,20 @@ def parse_arguments():
     parser.add_argument("--floor", help="another program in the place of perf_floor")
     parser.add_argument("--name", help="of the result in perf/results/")
     options = parser.parse_args()
-    options.pipelines = [int(p) for p in options.pipelines.split(",")]
+    log = options.engine == "log"
+    if log and options.shards != 1:
+        parser.error("--engine log: one shard is what is compared")
+    options.pipelines = (
+        [int(p) for p in options.pipelines.split(",")]
+        if options.pipelines
+        else PIPELINES_LOG if log else PIPELINES
+    )
     options.ops = options.ops.split(",")
-    options.peers = [p for p in options.peers.split(",") if p]
-    options.aof = [p for p in options.aof.split(",") if p]
+    options.peers = words(options.peers, "" if log else "floor,redis,memcached")
+    options.aof = words(options.aof, "everysec,always" if log else "")
     options.rounds = options.rounds or (3 if options.quick else 7)
-    options.value = options.value or (64 if options.keys < LARGE_KEYS else 100)
+    options.keys = options.keys or (1_000_000 if log else 100_000)
+    options.value = options.value or (64 if log or options.keys < LARGE_KEYS else 100)
     if options.client_cpus:
         options.client_cpus = {int(cpu) for cpu in options.client_cpus.split(",")}
     elif os.cpu_count() > 1:
@@ -145,6 +173,16 @@ class Contest:
                 each = [a["us"] / b["us"] for a, b in zip(runs[ours], runs[theirs])]
                 yield verdict(ours, theirs, op, pipeline, each, limits.get((op, pipeline)))
 
+    def rates(self, targets):
+        """Ratios of throughput, where there is a target for one: at least so much."""
+        for (ours, theirs), limits in targets.items():
+            for (op, pipeline), target in limits.items():
+                runs = self.runs.get((op, pipeline), {})
+                if ours in runs and theirs in runs:
+                    each = [a["rate"] / b["rate"] for a, b in zip(runs[ours], runs[theirs])]
+                    row = verdict(ours, theirs, op, pipeline, each, target)
+                    yield {**row, "met": row["ratio"] >= target}
+
 
 def median(measured, field):
     return statistics.median(run[field] for run in measured)
@@ -174,15 +212,24 @@ def print_row(op, pipeline, runs):
     print(f"{op.upper():3} P={pipeline:<3} " + " | ".join(parts), flush=True)
 
 
-def print_ratios(ratios):
-    print("\nserver CPU a request, median of the rounds' ratios (least to most)")
+def print_ratios(ratios, what="server CPU a request", sign="<="):
+    print(f"\n{what}, median of the rounds' ratios (least to most)")
     for r in ratios:
-        target = "" if r["target"] is None else f"  target <= {r['target']:.2f}"
+        target = "" if r["target"] is None else f"  target {sign} {r['target']:.2f}"
         met = {None: "", True: ": met", False: ": NOT MET"}[r["met"]]
         print(
             f"  {r['op'].upper():3} P={r['pipeline']:<3} {r['of']} / {r['over']}: "
             f"{r['ratio']:.2f} ({r['least']:.2f} to {r['most']:.2f}){target}{met}"
         )
+
+
+def start_durable(options):
+    """rldbd on the log engine, as durable as it can be and as Redis is with everysec."""
+    cache_mb = max(256, options.keys * (options.value + 96) * 5 // 4 >> 20)
+    for sync in ("always", "interval"):
+        storage = {"engine": "log", "sync": sync, "cache": f"{cache_mb}MiB"}
+        name, config = f"rldbd-{sync}", {"storage": storage}
+        yield RldbPeer([options.server_cpu], options.nice, name=name, config=config)
 
 
 def start_peers(options):
@@ -197,7 +244,10 @@ def start_peers(options):
         yield makers[name]()
     for aof in options.aof:
         yield RedisPeer(cpu, nice, aof)
-    yield RldbPeer([cpu], nice, f"{max(256, memory_mb * 2)}MiB")
+    if options.engine == "log":
+        yield from start_durable(options)
+    else:
+        yield RldbPeer([cpu], nice, f"{max(256, memory_mb * 2)}MiB")
 
 
 def load_and_weigh(peer, options):
@@ -253,6 +303,22 @@ def print_memory(memory):
         )
 
 
+def compare_durable(options, peers):
+    contest = Contest(options)
+    for peer in start_peers(options):
+        peers.append(peer)
+        contest.add(peer.name, peer)
+        load_keys(peer, options.keys, options.value)
+    contest.run()
+    check_hits(peers, options)
+    large = options.keys >= LARGE_LOG_KEYS
+    ratios = list(contest.ratios(TARGETS_LOG_LARGE if large else TARGETS_LOG))
+    rates = list(contest.rates(RATES_LOG))
+    print_ratios(ratios)
+    print_ratios(rates, "throughput", ">=")
+    return {"rows": list(contest.rows()), "ratios": ratios, "rates": rates}
+
+
 def compare_shards(options, peers):
     cpu, nice = options.server_cpu, options.nice
     contest = Contest(options)
@@ -287,13 +353,20 @@ def settings_of(options):
 def main():
     options = parse_arguments()
     peers = []
+    compare = compare_shards if options.shards == 2 else compare_peers
+    compare = compare_durable if options.engine == "log" else compare
     try:
-        result = (compare_shards if options.shards == 2 else compare_peers)(options, peers)
+        result = compare(options, peers)
     finally:
         for peer in peers:
             peer.stop()
-    kind = "shards" if options.shards == 2 else "large" if options.keys >= LARGE_KEYS else "small"
-    part = "".join(f"_p{p}" for p in options.pipelines if options.pipelines != PIPELINES)
+    if options.engine == "log":
+        kind = "log_large" if options.keys >= LARGE_LOG_KEYS else "log"
+    else:
+        kind = "large" if options.keys >= LARGE_KEYS else "small"
+    kind = "shards" if options.shards == 2 else kind
+    whole = PIPELINES_LOG if options.engine == "log" else PIPELINES
+    part = "".join(f"_p{p}" for p in options.pipelines if options.pipelines != whole)
     name = options.name or f"compare_{kind}{part}{'_quick' if options.quick else ''}"
     print(f"\n{machine.save(name, {'settings': settings_of(options), **result})}")
     return 0
