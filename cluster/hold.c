@@ -149,11 +149,25 @@ void hold_committed(void *context)
     shard->commits_changed = true;
 }
 
+static bool hold_any(const struct shard *shard)
+{
+    return shard->hold_clients != NULL || shard->hold_first != NULL;
+}
+
+void hold_await(struct shard *shard)
+{
+    struct doze *doze = &shard->reactor.doze;
+    if (doze->awaited_ns == 0 && hold_any(shard)) {
+        doze_await(doze, io_clock_ns(shard->io));
+    }
+}
+
 void hold_settle(struct shard *shard)
 {
     if (!shard->commits_changed) {
         return;
     }
+    doze_came(&shard->reactor.doze, shard->io->now_ns);
     shard->commits_changed = false;
     shard->committed = engine_committed(shard->engine, &shard->commit_error);
     hold_release_all(shard);
@@ -164,5 +178,8 @@ void hold_settle(struct shard *shard)
         if (client->hold.count != 0 && shard->commit_error != 0) {
             hold_close(shard, client);
         }
+    }
+    if (hold_any(shard)) { // for the next one, which was begun when this was through
+        doze_await(&shard->reactor.doze, shard->io->now_ns);
     }
 }

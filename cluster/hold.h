@@ -70,5 +70,8 @@ void hold_forget(struct client *client);
 void hold_committed(void *shard);
 void hold_settle(struct shard *shard);
 
+// In the turn's flush, when the engine has begun to write: the core may doze until that is durable.
+void hold_await(struct shard *shard);
+
 // What a reply says of a write that will not become durable.
 extern const char HOLD_ERROR_TEXT[];

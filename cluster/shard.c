@@ -236,6 +236,7 @@ static void shard_flush(void *context)
     struct shard *shard = context;
     shard_trim(shard);
     engine_commit(shard->engine);
+    hold_await(shard);
     shard_flush_clients(shard);
     for (uint32_t to = 0; to < shard->node->shard_count; to++) {
         if (to == shard->index || !spsc_publish(node_queue(shard->node, shard->index, to))) {

@@ -94,10 +94,15 @@ void uring_write(struct io *io, struct io_op *op, int fd, const void *bytes, uin
         return;
     }
     io_uring_prep_write(sqe, fd, bytes, size, offset);
-    if ((flags & IO_WRITE_DURABLE) != 0) {
-        sqe->rw_flags = RWF_DSYNC;
+    if ((flags & IO_WRITE_DURABLE) == 0) {
+        uring_start(uring, op, sqe, URING_KIND_OP);
+        return;
     }
+    sqe->rw_flags = RWF_DSYNC;
     uring_start(uring, op, sqe, URING_KIND_OP);
+    // Others wait for it, and what is submitted together reaches the disk when all of it has been
+    // started (the kernel plugs the queue): behind 40 sends that was 100 us later.
+    (void)io_uring_submit(&uring->ring);
 }
 
 void uring_sync(struct io *io, struct io_op *op, int fd, bool data_only)

@@ -88,10 +88,11 @@ static void reactor_wait(struct reactor *reactor, bool active, bool work_left)
 
     if (!work_left && !reactor->stopped) {
         const uint64_t now_ns = io_clock_ns(reactor->io);
+        const uint64_t doze_ns = doze_wait_ns(&reactor->doze, now_ns);
 
         timeout_ns = reactor_timeout(reactor, now_ns);
         if (timeout_ns != 0 && reactor_dozes(reactor, active)) {
-            timeout_ns = timeout_ns < LIMIT_DOZE_NS ? timeout_ns : LIMIT_DOZE_NS;
+            timeout_ns = timeout_ns < doze_ns ? timeout_ns : doze_ns;
             timeout_ns = reactor_inbox_ready(reactor) ? 0 : timeout_ns;
             if (timeout_ns != 0) {
                 reactor->metrics.dozes++;

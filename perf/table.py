@@ -22,10 +22,12 @@ PLACE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DO
 MARK = {True: "met", False: "**not met**"}
 
 
-def results(prefix):
+def results(prefix, but=None):
     """The kept results whose file is PREFIX.json or PREFIX_*.json, in the order of their names."""
     found = []
     for path in sorted(machine.RESULTS.glob(f"{prefix}*.json")):
+        if but and path.stem.startswith(but):
+            continue
         if path.stem == prefix or path.stem.startswith(f"{prefix}_"):
             found.append(json.loads(path.read_text(encoding="utf-8")))
     return found
@@ -68,7 +70,7 @@ def names_of(columns):
 
 
 def compare(kind, first):
-    documents = results(f"compare_{kind}")
+    documents = results(f"compare_{kind}", f"compare_{kind}_large")
     if not documents:
         return
     columns = cells(documents, "rows", lambda row: row["server"])
@@ -90,6 +92,7 @@ def compare(kind, first):
             for name in names_of(columns)
         ),
     )
+    yield from throughputs(documents, heads)
     weights = {r["server"]: r for document in documents for r in document.get("memory", [])}
     if kind == "large" and weights:
         yield ""
@@ -107,12 +110,36 @@ def compare(kind, first):
     yield from origin(documents)
 
 
-def ratio(row):
+def throughputs(documents, heads):
+    """What the clients saw, where a result has targets for that."""
+    documents = [document for document in documents if document.get("rates")]
+    if not documents:
+        return
+    columns = cells(documents, "rows", lambda row: row["server"])
+    yield ""
+    yield from table(
+        ["thousand requests a second", *heads],
+        (
+            [name] + [thousands(column.get(name)) for column in columns.values()]
+            for name in names_of(columns)
+        ),
+    )
+    found = cells(documents, "rates", lambda row: f"{row['of']} / {row['over']}, of that")
+    for name in names_of(found):
+        cell = [ratio(found.get(column, {}).get(name), ">=") for column in columns]
+        yield "| " + " | ".join([name, *cell]) + " |"
+
+
+def thousands(row):
+    return f"{row['requests_a_second'] / 1000:.0f}" if row else ""
+
+
+def ratio(row, sign="<="):
     if row is None:
         return ""
     if row["target"] is None:
         return f"{row['ratio']:.2f}"
-    return f"{row['ratio']:.2f}, <= {row['target']:.2f} {MARK[row['met']]}"
+    return f"{row['ratio']:.2f}, {sign} {row['target']:.2f} {MARK[row['met']]}"
 
 
 def engine_of(document):
@@ -193,6 +220,8 @@ TABLES = {
     "machine": (machine_line, "", ""),
     "small": (compare, "small", "us of server CPU a request, 100,000 keys, values of 64 bytes"),
     "large": (compare, "large", "us of server CPU a request, 10 million keys, 100 bytes"),
+    "log": (compare, "log", "us of server CPU a request, 1 million keys, 64 bytes, on disk"),
+    "log_large": (compare, "log_large", "us of server CPU a request, 10 million keys, 64 bytes"),
     "shards": (compare, "shards", "us of server CPU a request, all threads"),
     "engine": (engine, "", ""),
     "idle": (idle, "", ""),

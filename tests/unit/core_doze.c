@@ -65,3 +65,51 @@ Test(core_doze, a_window_is_judged_when_it_is_over_and_forgotten_then)
     doze_update(&doze, 3 * DOZE_WINDOW_NS);
     cr_expect_eq(doze.count, 0, "nothing came");
 }
+
+// What is awaited lasts so long, and the core looks when its doze is over, or when it is told.
+static uint64_t learned_after(struct doze *doze, int times, uint64_t lasts_ns)
+{
+    uint64_t now_ns = 1000 * 1000;
+
+    for (int i = 0; i < times; i++) {
+        const uint64_t begin_ns = now_ns;
+
+        doze_await(doze, now_ns);
+        while (now_ns < begin_ns + lasts_ns) {
+            const uint64_t wait_ns = doze_wait_ns(doze, now_ns);
+
+            cr_assert(wait_ns > 0 && wait_ns <= LIMIT_DOZE_NS);
+            now_ns += wait_ns;
+        }
+        doze_came(doze, now_ns);
+        cr_assert_eq(doze->awaited_ns, 0);
+        cr_assert_eq(doze_wait_ns(doze, now_ns), LIMIT_DOZE_NS, "nothing is awaited");
+    }
+    return doze->lasts_ns;
+}
+
+Test(core_doze, it_learns_how_long_what_is_awaited_lasts)
+{
+    struct doze doze = {0};
+    uint64_t lasts_ns = learned_after(&doze, 200, 100 * 1000);
+
+    cr_expect(lasts_ns > 80 * 1000 && lasts_ns < 120 * 1000, "%lu", (unsigned long)lasts_ns);
+    lasts_ns = learned_after(&doze, 200, 60 * 1000);
+    cr_expect(lasts_ns > 48 * 1000 && lasts_ns < 72 * 1000, "%lu", (unsigned long)lasts_ns);
+    lasts_ns = learned_after(&doze, 200, 150 * 1000);
+    cr_expect(lasts_ns > 120 * 1000 && lasts_ns < 180 * 1000, "%lu", (unsigned long)lasts_ns);
+    cr_expect_eq(learned_after(&doze, 200, 1000), DOZE_AWAITED_NS_MIN);
+    cr_expect_eq(learned_after(&doze, 200, LIMIT_DOZE_NS * 10), LIMIT_DOZE_NS);
+}
+
+Test(core_doze, what_is_awaited_is_not_forgotten_with_a_window)
+{
+    struct doze doze = {0};
+
+    doze_await(&doze, 1000);
+    doze_update(&doze, DOZE_WINDOW_NS * 2);
+    cr_expect_eq(doze.awaited_ns, 1000);
+    cr_expect_eq(doze_wait_ns(&doze, 1000), LIMIT_DOZE_NS, "not known yet");
+    doze_came(&doze, 1000 + LIMIT_DOZE_NS / 2);
+    cr_expect_lt(doze.lasts_ns, LIMIT_DOZE_NS, "it was heard of early");
+}

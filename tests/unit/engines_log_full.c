@@ -165,6 +165,42 @@ Test(engines_log_full, goes_on_when_the_disk_has_room_again)
     free(bench);
 }
 
+// A disk that does not answer is not a full one: callers that look whether the engine is stalled
+// are never refused, and what is under way ends the stall.
+Test(engines_log_full, stalls_before_a_slow_disk_has_all_frames)
+{
+    enum { PIECE = 4, TURNS = 2 * LIMIT_LOG_FRAMES };
+    struct bench *const bench = malloc(sizeof *bench);
+    struct bench_op op;
+    struct engine_op *const ops[1] = {&op.op};
+    uint32_t number = 0;
+
+    bench_empty(bench, 3, NULL);
+    bench_open_engine_of(bench, 64 << 20, 0);
+    cr_assert_eq(bench->error, 0);
+    turns(bench, 1000);
+    memset(bench->object, 7, sizeof bench->object);
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t turn = 0; !engine_stalled(bench->engine); turn++) {
+            cr_assert_lt(turn, TURNS, "it never stalled");
+            for (uint32_t i = 0; i < PIECE; i++) { // a frame's worth
+                bench_op(&op, number++);
+                op.op.parts[0] = slice_of(bench->object, sizeof bench->object);
+                engine_put(bench->engine, ops, 1);
+                cr_assert_eq(op.op.status, ENGINE_OK, "key %u", number);
+            }
+            engine_commit(bench->engine); // and the disk completes nothing
+        }
+        for (uint32_t turn = 0; engine_stalled(bench->engine); turn++) {
+            cr_assert_lt(turn, 100000, "it never went on");
+            bench_turn(bench);
+        }
+    }
+    bench_close(bench);
+    bench_done(bench);
+    free(bench);
+}
+
 // A failed write ends all writing, is not tried again, and takes nothing that was acknowledged.
 static void fail_at(const char *what, uint64_t seed)
 {

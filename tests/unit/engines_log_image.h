@@ -176,7 +176,8 @@ static inline void bench_report(void *context, const char *text)
     cr_assert_lt(bench->text_size, sizeof bench->text, "recovery says too much:\n%s", bench->text);
 }
 
-static inline void bench_open_engine(struct bench *bench)
+static inline void bench_open_engine_of(struct bench *bench, uint32_t segment_bytes,
+                                        uint64_t disk_max_bytes)
 {
     const struct io_uring_options uring = {
         .queue_entries = 256, .buffer_count = 16, .buffer_bytes = 4096};
@@ -188,8 +189,8 @@ static inline void bench_open_engine(struct bench *bench)
         .vnodes = IMAGE_VNODES,
         .hash_seed = 42,
         .cache_bytes = 512 << 10,
-        .segment_bytes = IMAGE_SEGMENT_BYTES,
-        .disk_max_bytes = IMAGE_DISK_BYTES,
+        .segment_bytes = segment_bytes,
+        .disk_max_bytes = disk_max_bytes,
         .report = bench_report,
         .report_context = bench,
     };
@@ -199,6 +200,11 @@ static inline void bench_open_engine(struct bench *bench)
     bench->text[0] = '\0';
     bench->engine = NULL;
     bench->error = log_engine_open(&options, &bench->engine);
+}
+
+static inline void bench_open_engine(struct bench *bench)
+{
+    bench_open_engine_of(bench, IMAGE_SEGMENT_BYTES, IMAGE_DISK_BYTES);
 }
 
 // A disk with what is in the image, or an empty one with NULL, and no engine.
