@@ -56,14 +56,15 @@ int wait_read_some(struct io *io, int fd, void *bytes, uint32_t size, uint64_t o
         io_read(io, &wait.op, fd, (uint8_t *)bytes + got, size - got, offset + got);
         const int result = wait_end(io, &wait);
 
+        // O_DIRECT goes on from whole blocks only: less than that was the file's end. Of any other
+        // file it may have been a short read.
+        if (result == 0 || (result == -EINVAL && got % IO_DIRECT_ALIGN != 0)) {
+            break;
+        }
         if (result < 0) {
             return result;
         }
         got += (uint32_t)result;
-        // O_DIRECT goes on from whole blocks only: less than that is the file's end.
-        if (result == 0 || result % IO_DIRECT_ALIGN != 0) {
-            break;
-        }
     }
     *ret_size = got;
     return 0;
