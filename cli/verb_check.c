@@ -19,6 +19,7 @@ struct checking {
     bool mend;
     json_t *shards; // with --json
     json_t *damages;
+    json_t *notices;
     json_t *keys;
     struct text text; // what is said of the present shard
     uint64_t records;
@@ -39,12 +40,13 @@ static bool exists(const char *path, const char *name)
 
 // One shard ---------------------------------------------------------------------------------------
 
-static void say_damage(void *context, const char *what)
+static void say(void *context, bool damage, const char *what)
 {
     struct checking *const checking = context;
 
     if (checking->cli->json) {
-        json_array_append_new(checking->damages, render_bytes(what, strlen(what)));
+        json_array_append_new(damage ? checking->damages : checking->notices,
+                              render_bytes(what, strlen(what)));
         return;
     }
     text_string(&checking->text, "  ");
@@ -89,12 +91,12 @@ static void show_shard(struct checking *checking, const char *path, const struct
 
     if (checking->cli->json) {
         json_array_append_new(checking->shards,
-                              json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o?}", "directory", path,
-                                        "records", (json_int_t)check->records, "unreadable",
+                              json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o?}", "directory",
+                                        path, "records", (json_int_t)check->records, "unreadable",
                                         (json_int_t)check->unreadable, "unnamed",
                                         (json_int_t)checking->unnamed, "damages", checking->damages,
-                                        "keys", checking->keys, "error",
-                                        error != 0 ? json_string(why(error)) : NULL));
+                                        "notices", checking->notices, "keys", checking->keys,
+                                        "error", error != 0 ? json_string(why(error)) : NULL));
         text_free(&line);
         return;
     }
@@ -125,12 +127,13 @@ static void check_shard(struct checking *checking, struct io *io, const char *pa
         .directory = path,
         .mend = checking->mend,
         .context = checking,
-        .say = say_damage,
+        .say = say,
         .lost = say_lost,
     };
 
     checking->text = output_text();
     checking->damages = checking->cli->json ? json_array() : NULL;
+    checking->notices = checking->cli->json ? json_array() : NULL;
     checking->keys = checking->cli->json ? json_array() : NULL;
     checking->unnamed = 0;
     const int error = log_check_run(&check);

@@ -567,12 +567,13 @@ static void shard_removed(void *context, uint32_t vnode, struct slice key, enum 
     }
 }
 
-// Damage that was met in files.
-static void shard_report(void *context, const char *text)
+// What was met in files.
+static void shard_report(void *context, bool damage, const char *text)
 {
     struct shard *shard = context;
     struct log_line line;
-    log_begin(&line, &shard->log, LOG_LEVEL_ERROR, "damaged data");
+    log_begin(&line, &shard->log, damage ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+              damage ? "damaged data" : "data after a stop");
     log_u64(&line, "shard", shard->index);
     log_text(&line, "what", text);
     log_end(&line);

@@ -145,6 +145,8 @@ static const struct metric engine_rows[] = {
     ENGINE_ROW(commits, "engine_commits", METRIC_COUNTER, METRIC_COUNT, "Group commits"),
     ENGINE_ROW(corrupt_records, "engine_corrupt_records", METRIC_COUNTER, METRIC_COUNT,
                "Records that were found damaged"),
+    ENGINE_ROW(damages, "engine_damages", METRIC_COUNTER, METRIC_COUNT,
+               "Damages of files that the last start met, and since"),
     ENGINE_ROW(snapshots, "engine_snapshots", METRIC_GAUGE, METRIC_COUNT, "Snapshots open now"),
 };
 

@@ -101,6 +101,11 @@ enum engine_removal { ENGINE_REMOVED_EXPIRED, ENGINE_REMOVED_EVICTED };
 typedef void engine_removed_fn(void *context, uint32_t vnode, struct slice key,
                                enum engine_removal why);
 
+/* Told of what is found in files, a line without a newline. Damage: bytes that were there, and that
+ * somebody may have been told of, are lost. Else it is as it may be after a stop, such as a frame
+ * that was torn in its writing. */
+typedef void engine_report_fn(void *context, bool damage, const char *text);
+
 /* Key and seed to hash. */
 typedef uint64_t engine_hash_fn(uint64_t seed, struct slice key);
 
@@ -122,7 +127,7 @@ struct engine_options {
     uint64_t disk_max_bytes; /* of segments; 0: what their numbers allow, 1 TiB */
     void (*committed)(void *context);
     void *committed_context;
-    void (*report)(void *context, const char *text); /* of each damage found, or NULL */
+    engine_report_fn *report; /* NULL: nobody is told */
     void *report_context;
     /* both engines' */
     uint64_t hash_seed;        /* of hash_key(); the log engine keeps its own in its manifest */
@@ -197,6 +202,7 @@ struct engine_stats {
     uint64_t record_bytes; /* of what was put: written_bytes by this is the amplification */
     uint64_t commits;      /* frames of puts */
     uint64_t corrupt_records;
+    uint64_t damages; /* told: those that a start has met, and since */
 };
 
 struct engine_vtable {

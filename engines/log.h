@@ -334,6 +334,7 @@ struct log_engine {
     uint64_t disk_read_bytes;
     uint64_t coalesced_reads;
     uint64_t corrupt_records;
+    uint64_t damages;      // told
     uint64_t record_bytes; // of what was put
     uint64_t compacted_bytes;
     uint64_t written_bytes; // of frames
@@ -405,9 +406,9 @@ int log_engine_begin(const struct engine_options *options, bool looking,
 // log_verify.c: CHECKs all that is said above. For tests.
 void log_verify(const struct engine *base);
 
-// Tells of damage that was met.
-void log_report(const struct log_engine *engine, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+// Tells of damage that was met, or of something that is none.
+void log_report(struct log_engine *engine, bool damage, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 // For index_shed().
 void log_ignore_entry(void *context, uint64_t entry);

@@ -10,16 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void say(struct log_recovery *report, const char *format, va_list arguments)
-    __attribute__((format(printf, 2, 0)));
+static void say(struct log_recovery *report, bool damage, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 
-static void say(struct log_recovery *report, const char *format, va_list arguments)
+static void say(struct log_recovery *report, bool damage, const char *format, va_list arguments)
 {
     char text[LOG_REPORT_TEXT_MAX];
 
     if (report->say != NULL) {
         (void)vsnprintf(text, sizeof text, format, arguments);
-        report->say(report->context, text);
+        report->say(report->context, damage, text);
     }
 }
 
@@ -29,7 +29,7 @@ void log_complain(struct log_recovery *report, const char *format, ...)
 
     report->damages++;
     va_start(arguments, format);
-    say(report, format, arguments);
+    say(report, true, format, arguments);
     va_end(arguments);
 }
 
@@ -38,7 +38,7 @@ void log_remark(struct log_recovery *report, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    say(report, format, arguments);
+    say(report, false, format, arguments);
     va_end(arguments);
 }
 

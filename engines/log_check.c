@@ -286,7 +286,7 @@ static int copy_aside(struct checking *checking, uint32_t number)
     if (error == 0) {
         check->aside++;
         (void)snprintf(text, sizeof text, "segment-%05u as it is was copied to %s", number, name);
-        check->say(check->context, text);
+        check->say(check->context, false, text);
     }
     return error;
 }
@@ -376,13 +376,13 @@ int log_check_run(struct log_check *check)
     check->damages = check->aside = 0;
     error = log_engine_begin(&options, !check->mend, &report, &checking.engine);
     if (error != 0) {
+        check->damages = report.damages;
         return error;
     }
     error = check_records(&checking);
     if (error == 0 && check->mend && checking.bad_count != 0) {
         error = mend(&checking);
     }
-    check->damages = report.damages;
     memory_free(checking.payloads);
     memory_free(checking.bad);
     memory_free(checking.window);
@@ -390,6 +390,7 @@ int log_check_run(struct log_check *check)
     if (error != 0 && checking.engine->failed == 0) {
         log_fail(checking.engine, error); // and no checkpoint is written
     }
+    check->damages = (uint32_t)checking.engine->damages;
     engine_close(&checking.engine->engine);
     return error;
 }

@@ -5,10 +5,7 @@
 // Waits in io_turn().
 #pragma once
 
-#include "core/slice.h"
-
-#include <stdbool.h>
-#include <stdint.h>
+#include "engines/engine.h"
 
 struct io;
 
@@ -18,7 +15,7 @@ struct log_check {
     const char *directory; // of a shard
     bool mend;             // else nothing is changed
     void *context;
-    void (*say)(void *context, const char *text); // of each damage, a line
+    engine_report_fn *say;
     // Of each record that a key leads to and that cannot be read. The key is what its bytes say; no
     // bytes at all (NULL) where they say nothing.
     void (*lost)(void *context, uint32_t vnode, struct slice key);

@@ -300,12 +300,15 @@ static void judge_missing(struct files *files, uint32_t number)
     segment->state = spare && !is_name_taken(files, number) ? LOG_SEGMENT_MAKING : LOG_SEGMENT_BAD;
 }
 
-// Says what is wrong with a segment's file, now that files are where they belong.
+// Says what is wrong with a segment's file, now that files are where they belong. A first frame
+// that is not there, and was not known to be durable, may be what the stop has torn: replay tells
+// then, by the frames behind it.
 static void judge(struct files *files, uint32_t number)
 {
     struct log_segment *const segment = &files->engine->segments[number];
     const struct claim *const claim = &files->claims[number];
-    const bool counts = segment->sequence_first != 0 && segment->state != LOG_SEGMENT_SPARE;
+    const bool counts = segment->sequence_first != 0 && segment->state != LOG_SEGMENT_SPARE &&
+                        segment->sequence_first <= files->engine->durable;
 
     if (segment->fd < 0) {
         judge_missing(files, number);

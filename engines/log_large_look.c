@@ -46,7 +46,7 @@ static void look_end(struct log_large_look *look, bool orphan)
         log_large_die(large, 0);
     }
     if (orphan && large->aside) {
-        log_report(engine,
+        log_report(engine, false,
                    "large-%016" PRIx64
                    ": no record names it; it is set aside as aside-large-%016" PRIx64,
                    large->number, large->number);
@@ -108,7 +108,8 @@ static void look_owner(struct log_large_look *look)
     }
     if (!log_large_header_read(slice_of(look->bytes, look->got), engine->log_id, &header) ||
         header.number != large->number || header.vnode >= engine->options.vnodes) {
-        log_report(engine, "large-%016" PRIx64 ": its header is damaged; the file is left there",
+        log_report(engine, true,
+                   "large-%016" PRIx64 ": its header is damaged; the file is left there",
                    large->number);
         look_end(look, false);
         return;

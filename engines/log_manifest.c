@@ -26,7 +26,7 @@ void log_manifest_write(uint8_t *bytes, const struct log_manifest *manifest)
     codec_write_u32(&writer, manifest->shards);
     codec_write_u64(&writer, manifest->epoch);
     codec_write_u64(&writer, manifest->generation);
-    codec_write_u64(&writer, manifest->sequence);
+    codec_write_u64(&writer, manifest->durable);
     codec_write_u64(&writer, manifest->stamp);
     codec_write_u64(&writer, manifest->checkpoint);
     codec_write_u64(&writer, manifest->checkpoint_sequence);
@@ -79,7 +79,7 @@ int log_manifest_read(struct slice bytes, struct log_manifest *ret_manifest)
     manifest.shards = codec_read_u32(&reader);
     manifest.epoch = codec_read_u64(&reader);
     manifest.generation = codec_read_u64(&reader);
-    manifest.sequence = codec_read_u64(&reader);
+    manifest.durable = codec_read_u64(&reader);
     manifest.stamp = codec_read_u64(&reader);
     manifest.checkpoint = codec_read_u64(&reader);
     manifest.checkpoint_sequence = codec_read_u64(&reader);

@@ -16,7 +16,7 @@
 //     44      4      shards that the data is spread over
 //     48      8      epoch: of the run that wrote this
 //     56      8      generation: of the newest use of a segment
-//     64      8      sequence: of the newest frame when this was written
+//     64      8      durable: all frames up to this one were, when this was written
 //     72      8      stamp: no smaller one is given to a record from now on
 //     80      8      checkpoint: its number, 0 for none
 //     88      8      the frame after which replay begins with that checkpoint
@@ -50,7 +50,7 @@ struct log_manifest {
     uint32_t shards;
     uint64_t epoch;
     uint64_t generation;
-    uint64_t sequence;
+    uint64_t durable;
     uint64_t stamp;
     uint64_t checkpoint;
     uint64_t checkpoint_sequence;

@@ -35,18 +35,19 @@ void log_fail(struct log_engine *engine, int error)
     }
 }
 
-void log_report(const struct log_engine *engine, const char *format, ...)
+void log_report(struct log_engine *engine, bool damage, const char *format, ...)
 {
     char text[LOG_REPORT_TEXT_MAX];
     va_list arguments;
 
+    engine->damages += damage ? 1 : 0;
     if (engine->options.report == NULL) {
         return;
     }
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    engine->options.report(engine->options.report_context, text);
+    engine->options.report(engine->options.report_context, damage, text);
 }
 
 // The slot whose payload, length class aside, is `where`.
@@ -285,6 +286,7 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .record_bytes = engine->record_bytes,
         .commits = engine->commits,
         .corrupt_records = engine->corrupt_records,
+        .damages = engine->damages,
         .unsynced_bytes = (engine->hot.open != NULL ? engine->hot.open->header.bytes : 0) +
                           engine->frames_closed_bytes +
                           (engine->written > engine->durable ? LOG_BLOCK_BYTES : 0),
@@ -446,6 +448,7 @@ int log_engine_begin(const struct engine_options *options, bool looking,
         release(engine);
         return error;
     }
+    engine->damages += report->damages;
     if (looking) {
         engine->failed = -EROFS;
     }

@@ -288,7 +288,7 @@ static enum engine_status write_over_damage(struct log_engine *engine, struct en
     const enum engine_status status = write_found(engine, op, old);
 
     if (status == ENGINE_OK) {
-        log_report(engine,
+        log_report(engine, true,
                    "segment-%05u at %" PRIu64
                    ": a record of vnode %u that cannot be read was written over",
                    log_location_segment(old->location), log_location_offset(old->location),

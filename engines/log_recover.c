@@ -89,6 +89,7 @@ static int adopt(struct log_engine *engine, struct slice bytes)
     engine->checkpoint_number = manifest.checkpoint;
     engine->checkpoint_next = manifest.checkpoint + 1;
     engine->checkpoint_sequence = manifest.checkpoint_sequence;
+    engine->durable = manifest.durable;
     for (uint32_t i = 0; i < manifest.segments; i++) {
         struct log_manifest_segment entry;
 
@@ -200,6 +201,15 @@ static void count_live(void *context, uint64_t entry)
     engine->live_bytes += bytes;
 }
 
+// Nothing of a segment's present use counts: no frame of it was written, or all of them were cut
+// off.
+static bool is_unused(const struct log_engine *engine, const struct log_segment *segment)
+{
+    return segment->live_bytes == 0 &&
+           ((segment->state == LOG_SEGMENT_HEAD && segment->sequence_last == 0) ||
+            (segment->state == LOG_SEGMENT_SEALED && segment->sequence_first > engine->sequence));
+}
+
 // What is live where, and what no segment is needed for. All that was filling is sealed where its
 // last frame ends.
 static void settle_segments(struct log_engine *engine)
@@ -222,9 +232,8 @@ static void settle_segments(struct log_engine *engine)
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         struct log_segment *const segment = &engine->segments[i];
 
-        if (segment->state == LOG_SEGMENT_HEAD && segment->sequence_last == 0 &&
-            segment->live_bytes == 0) {
-            segment->state = LOG_SEGMENT_SPARE; // nothing of its present use was written
+        if (is_unused(engine, segment)) {
+            segment->state = LOG_SEGMENT_SPARE;
         } else if (segment->state == LOG_SEGMENT_HEAD) {
             log_segment_seal(engine, i);
         } else if (segment->state == LOG_SEGMENT_SEALED) {

@@ -1,23 +1,22 @@
 // How the log engine begins: from a directory to an engine that serves. For its own files.
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "engines/engine.h"
 
 struct log_engine;
 
 enum { LOG_REPORT_TEXT_MAX = 256 };
 
-// What recovery has met. `say` is told of each damage, in a line without a newline.
+// What recovery has met.
 struct log_recovery {
-    void (*say)(void *context, const char *text);
+    engine_report_fn *say; // NULL: nobody is told
     void *context;
     uint64_t frames; // replayed
     uint64_t records;
     uint64_t bytes;
-    uint32_t damages;
-    bool fresh; // there was nothing
-    bool torn;  // the last frames were cut off, which nobody was told of
+    uint32_t damages; // of what was said
+    bool fresh;       // there was nothing
+    bool torn;        // the last frames were cut off, which were never acknowledged as durable
 };
 
 // Fills the engine, whose options are set and whose parts are open, from its directory, or makes a

@@ -67,13 +67,26 @@ static bool was_durable(struct recovery *recovery, uint64_t sequence)
     return recovery->durable >= sequence;
 }
 
-static void salvage_holes(struct recovery *recovery)
+// Whether the hole of a stream is just the frames from the expected one on, up to `next`.
+static bool explains(const struct recovery *recovery, const struct stream *stream, uint64_t next)
 {
+    return stream->hole_from != stream->hole_to && !stream->ended &&
+           stream->hole_after + 1 == recovery->expected && stream->header.sequence == next;
+}
+
+// Frames before `next` are missing. Where one hole is all of them, the others are of later ones.
+static void salvage_holes(struct recovery *recovery, uint64_t next)
+{
+    const struct stream *only = NULL;
+
+    for (uint32_t i = 0; i < recovery->stream_count && only == NULL; i++) {
+        only = explains(recovery, &recovery->streams[i], next) ? &recovery->streams[i] : NULL;
+    }
     for (uint32_t i = 0; i < recovery->stream_count; i++) {
         struct stream *const stream = &recovery->streams[i];
 
-        if (stream->hole_from != stream->hole_to) {
-            log_salvage(recovery, stream);
+        if (stream->hole_from != stream->hole_to && (only == NULL || only == stream)) {
+            log_salvage(recovery, stream, next);
         }
     }
 }
@@ -94,7 +107,7 @@ static bool pass_gap(struct recovery *recovery, uint64_t next)
                      from, next - 1);
     }
     recovery->careful = true;
-    salvage_holes(recovery);
+    salvage_holes(recovery, next);
     return recovery->error == 0;
 }
 
@@ -110,7 +123,7 @@ static void end_run(struct recovery *recovery)
         if (stream->hole_from != stream->hole_to &&
             recovery->engine->segments[stream->segment].cut) {
             recovery->careful = true;
-            log_salvage(recovery, stream);
+            log_salvage(recovery, stream, UINT64_MAX);
         } else if (!recovery->report->torn) {
             recovery->report->torn = log_salvage_would(recovery, stream);
         }
@@ -210,7 +223,8 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
         .engine = engine,
         .report = report,
         .expected = after + 1,
-        .durable = engine->checkpoint_sequence,
+        .durable = engine->durable > engine->checkpoint_sequence ? engine->durable
+                                                                 : engine->checkpoint_sequence,
         .whole_from = from == REPLAY_ALL_UNKNOWN ? UINT64_MAX : engine->checkpoint_sequence,
         .damaged = report->damages != 0,
         .careful = from != REPLAY_AFTER_CHECKPOINT,

@@ -91,8 +91,9 @@ void log_apply_overtaken(struct recovery *recovery);
 
 // log_salvage.c
 
-// Applies what can be read in the hole of a stream, and tells. The hole is gone then.
-void log_salvage(struct recovery *recovery, struct stream *stream);
+// Applies what can be read in the hole of a stream, and tells. The hole is gone then, or what is
+// left of it begins with the header of a frame from `next` on, whose turn has not come.
+void log_salvage(struct recovery *recovery, struct stream *stream, uint64_t next);
 
 // Whether there is anything in the hole that a frame of this segment's use has left.
 bool log_salvage_would(struct recovery *recovery, const struct stream *stream);

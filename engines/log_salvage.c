@@ -19,7 +19,9 @@ struct salvage {
     uint32_t at;
     uint32_t frame_end; // of the frame that `at` is in, 0: its header is gone
     bool begins;        // a record has to begin at `at`
+    uint64_t next;      // frames from this one on are left
     uint64_t sequence;  // of that frame, 0: unknown
+    uint64_t epoch;     // and the run that wrote it
     uint64_t stamp;     // of the next record without one, if its header could be read
     uint32_t records;
     uint32_t unreadable;
@@ -100,13 +102,14 @@ static void note_used(const struct salvage *salvage)
 }
 
 // Whether a record is not older than what the index knows. Frames from the expected one on are all
-// newer; where nothing tells the frame, the record has to prove it.
+// newer, but for what an earlier run's end has torn; where nothing tells the frame, the record has
+// to prove it.
 static bool counts(const struct salvage *salvage, const struct log_record *record)
 {
     struct recovery *const recovery = salvage->recovery;
 
     if (!recovery->scratch && salvage->sequence != 0) {
-        return salvage->sequence >= recovery->expected;
+        return salvage->sequence >= recovery->expected && salvage->epoch >= recovery->epoch;
     }
     if (!recovery->scratch &&
         salvage->stream->hole_after >= recovery->engine->checkpoint_sequence) {
@@ -120,9 +123,12 @@ static void pass_damaged(struct salvage *salvage)
 {
     const uint32_t end = next_border(salvage);
     struct slice bytes = slice_of(salvage->bytes + salvage->at, end - salvage->at);
-    struct log_record record;
+    struct log_record record = {0};
+    const bool known = salvage->begins && log_record_parse_damaged(bytes, &record);
 
-    if (salvage->begins && log_record_parse_damaged(bytes, &record) && counts(salvage, &record)) {
+    // It has taken a stamp of the frame's, if it has none of its own: what follows has the next.
+    salvage->stamp += salvage->stamp != 0 && salvage->begins && record.stamp == 0 ? 1 : 0;
+    if (known && counts(salvage, &record)) {
         log_apply_unreadable(salvage->recovery, &record, salvage->stream->segment,
                              (uint64_t)salvage->stream->hole_from + salvage->at);
         salvage->unreadable++;
@@ -167,10 +173,11 @@ static void pass_end(struct salvage *salvage)
     salvage->at = log_frame_span(salvage->at);
     salvage->frame_end = 0;
     salvage->begins = false;
-    salvage->sequence = salvage->stamp = 0;
+    salvage->sequence = salvage->epoch = salvage->stamp = 0;
 }
 
-static void salvage_some(struct salvage *salvage)
+// False where the frame that comes now is none of those that are missing.
+static bool salvage_some(struct salvage *salvage)
 {
     const struct stream *const stream = salvage->stream;
     struct log_frame_header header;
@@ -182,10 +189,14 @@ static void salvage_some(struct salvage *salvage)
                stream_damaged_header(salvage->recovery->engine, stream->segment,
                                      stream->hole_from + salvage->at, rest(salvage, salvage->at),
                                      &header)) {
+        if (header.sequence >= salvage->next) {
+            return false;
+        }
         // Its length may be what is damaged: one past the hole says nothing of where it ends.
         salvage->frame_end =
             header.bytes <= salvage->size - salvage->at ? salvage->at + header.bytes : 0;
         salvage->sequence = header.sequence;
+        salvage->epoch = header.epoch;
         salvage->stamp = header.stamp;
         salvage->at += LOG_FRAME_HEADER_BYTES;
         salvage->begins = true;
@@ -194,18 +205,18 @@ static void salvage_some(struct salvage *salvage)
     } else {
         pass_damaged(salvage);
     }
+    return true;
 }
 
-void log_salvage(struct recovery *recovery, struct stream *stream)
+void log_salvage(struct recovery *recovery, struct stream *stream, uint64_t next)
 {
-    struct salvage salvage = {.recovery = recovery, .stream = stream};
+    struct salvage salvage = {.recovery = recovery, .stream = stream, .next = next};
 
     if (!hole_read(&salvage)) {
         recovery->error = -ENOMEM;
         return;
     }
-    while (salvage.at < salvage.size && recovery->error == 0) {
-        salvage_some(&salvage);
+    while (salvage.at < salvage.size && recovery->error == 0 && salvage_some(&salvage)) {
     }
     // Behind the last frame of a segment that is being filled is what an earlier use has left.
     const bool old =
@@ -215,10 +226,10 @@ void log_salvage(struct recovery *recovery, struct stream *stream)
         log_complain(recovery->report,
                      "segment-%05u at %u: %u bytes are damaged: %u records in them can be read, %u "
                      "are known by their key only, and of %u bytes nothing is known",
-                     stream->segment, stream->hole_from, salvage.size, salvage.records,
+                     stream->segment, stream->hole_from, salvage.at, salvage.records,
                      salvage.unreadable, salvage.lost);
     }
-    stream->hole_from = stream->hole_to;
+    stream->hole_from += salvage.at < salvage.size ? salvage.at : salvage.size;
     memory_free(salvage.bytes);
 }
 

@@ -104,7 +104,7 @@ static int manifest_render(struct log_engine *engine, struct log_manifest_task *
         .shards = engine->options.shards,
         .epoch = engine->epoch,
         .generation = engine->generation,
-        .sequence = engine->sequence,
+        .durable = engine->durable,
         .stamp = engine->stamp,
         .checkpoint = engine->checkpoint_number,
         .checkpoint_sequence = engine->checkpoint_sequence,

@@ -370,13 +370,11 @@ static int disk_error(void *context, const struct sim_node *node, const char *wh
                                                                                               : 0;
 }
 
-static void report(void *context, const char *text)
+// After a stop in the middle of writing something may be torn, and nothing is ever damaged.
+static void report(void *context, bool damage, const char *text)
 {
     struct run *const run = context;
-
-    // The first frame of a segment may be the torn one, and is told of as damage: README.
-    const bool torn = run->crashed && (strstr(text, "torn by the stop") != NULL ||
-                                       strstr(text, "does not begin with a frame") != NULL);
+    const bool torn = run->crashed && !damage;
 
     mark(run, LOG_MARK_TORN, torn);
     if (!run->rotten && !run->reads_failed && !torn) {

@@ -41,6 +41,8 @@ struct place {
     uint32_t bytes;
     uint64_t stamp;
     uint64_t sequence; // of its frame
+    uint32_t frame_offset;
+    uint32_t frame_bytes;
 };
 
 struct truth {
@@ -127,6 +129,13 @@ static bool is_at(const struct place *place, const char *file, uint64_t offset)
     return place->bytes != 0 && place->offset == offset && strcmp(place->file, file) == 0;
 }
 
+static void place_in_frame(struct place *place, const struct log_frame_header *header)
+{
+    place->sequence = header->sequence;
+    place->frame_offset = header->offset;
+    place->frame_bytes = header->bytes;
+}
+
 static bool seek_record(void *context, const struct log_record *record, uint64_t stamp,
                         uint64_t offset)
 {
@@ -135,16 +144,15 @@ static bool seek_record(void *context, const struct log_record *record, uint64_t
 
     memcpy(&number, record->key.bytes, sizeof number);
     if (is_at(&seek->truth->value[number], seek->file, offset)) {
-        seek->truth->value[number].sequence = seek->header->sequence;
+        place_in_frame(&seek->truth->value[number], seek->header);
     }
     if (record->kind == LOG_REMOVAL) {
         struct place *const place = &seek->truth->removal[number];
 
         if (stamp >= place->stamp) {
-            *place = (struct place){.offset = (uint32_t)offset,
-                                    .bytes = record->bytes,
-                                    .stamp = stamp,
-                                    .sequence = seek->header->sequence};
+            *place =
+                (struct place){.offset = (uint32_t)offset, .bytes = record->bytes, .stamp = stamp};
+            place_in_frame(place, seek->header);
             (void)snprintf(place->file, sizeof place->file, "%s", seek->file);
         }
     }
@@ -320,6 +328,22 @@ static bool is_whole(struct image *image, struct image *before, const struct pla
             memcmp(file->bytes + place->offset, old->bytes + place->offset, place->bytes) == 0);
 }
 
+// Whether nothing at all is left of a record's frame.
+static bool is_blank(struct image *image, const struct place *place)
+{
+    const struct file *const file = image_find(image, place->file);
+
+    if (file == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < place->frame_bytes && place->frame_offset + i < file->size; i++) {
+        if (file->bytes[place->frame_offset + i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // What opens --------------------------------------------------------------------------------------
 
 static void check_key(struct bench *bench, struct image *damaged, struct image *before,
@@ -327,8 +351,10 @@ static void check_key(struct bench *bench, struct image *damaged, struct image *
 {
     const uint64_t right = truth->version[number];
     const struct place *const place = right != 0 ? &truth->value[number] : &truth->removal[number];
-    // What was in flight may count as torn, if that is said.
-    const bool torn = place->sequence > truth->durable && strstr(bench->text, "torn") != NULL;
+    // What was in flight may count as torn, if that is said. Of a last frame that was zeroed from
+    // its beginning to its end nothing is left that could tell: the log ends before it.
+    const bool last = place->sequence > truth->durable;
+    const bool torn = last && strstr(bench->text, "torn") != NULL;
     const bool whole = is_whole(damaged, before, place) && !torn;
     uint64_t version;
     const enum engine_status status = bench_get(bench, number, &version);
@@ -347,8 +373,9 @@ static void check_key(struct bench *bench, struct image *damaged, struct image *
     }
     cr_assert_lt(version, right != 0 ? right : UINT64_MAX, "key %u: %lu, which it never had",
                  number, (unsigned long)version);
-    cr_assert_gt(bench->reports, 0, "key %u has lost version %lu and shows %lu, without a word",
-                 number, (unsigned long)right, (unsigned long)version);
+    cr_assert(bench->reports != 0 || (last && is_blank(damaged, place)),
+              "key %u has lost version %lu and shows %lu, without a word", number,
+              (unsigned long)right, (unsigned long)version);
     tally->stale++;
 }
 
@@ -467,6 +494,74 @@ Test(engines_log_damage, leaves_what_came_after_a_moved_removal)
     check_image(56, tally);
 }
 
+// Where a frame is lost in the middle of the log, what the stop has torn at its end comes after all
+// that is behind: it was applied before (66, of which a key then could not be read).
+Test(engines_log_damage, leaves_what_was_torn_to_the_end)
+{
+    struct tally tally[DAMAGES] = {0};
+
+    check_image(66, tally);
+}
+
+// A log that goes on in its second segment, without a checkpoint, whose process was killed.
+static void long_image(enum engine_sync sync, struct image *ret_image)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct random random;
+
+    random_seed(&random, 3);
+    bench_empty(bench, 3, NULL);
+    bench->sync = sync;
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0);
+    for (uint64_t version = 1; log_engine_of(bench->engine)->order < 2; version++) {
+        (void)bench_put(bench, (uint32_t)random_below(&random, IMAGE_KEYS), version);
+        bench_turn(bench);
+    }
+    bench_kill(bench, SIM_KILL);
+    image_take(bench->node, ret_image);
+    bench_done(bench);
+    free(bench);
+}
+
+// The first frame of the log's first segment is lost. `interval` or `never`: it may be that the
+// disk had written the later ones and not this one, when power was lost. Then the log ends before
+// it, and that is no damage (sim_log, seed 1194). `always`: the later ones say that it was durable.
+static void lose_first_frame(enum engine_sync sync, bool damage, const char *said)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct image image;
+    uint64_t version;
+    uint32_t found = 0;
+
+    long_image(sync, &image);
+    struct file *const file = image_find(&image, "segment-00000");
+
+    cr_assert(log_frame_is_any(slice_of(file->bytes, file->size)));
+    memset(file->bytes, 0, PAGE_BYTES);
+    bench_open(bench, 4, &image);
+    cr_assert_eq(bench->error, 0);
+    cr_assert_eq(bench->damages != 0, damage, "said:\n%s", bench->text);
+    cr_assert(strstr(bench->text, said) != NULL, "said:\n%s", bench->text);
+    for (uint32_t number = 0; number < IMAGE_KEYS; number++) {
+        found += bench_get(bench, number, &version) == ENGINE_OK ? 1 : 0;
+    }
+    cr_assert_eq(found != 0, damage, "%u keys are there", found);
+    log_verify(bench->engine);
+    bench_close(bench);
+    bench_open_engine(bench);
+    cr_assert_eq(bench->reports != 0, damage, "after a close:\n%s", bench->text);
+    bench_done(bench);
+    free(bench);
+    image_free(&image);
+}
+
+Test(engines_log_damage, is_not_what_a_stop_has_torn)
+{
+    lose_first_frame(ENGINE_SYNC_NEVER, false, "torn by the stop");
+    lose_first_frame(ENGINE_SYNC_ALWAYS, true, "frames 1 to 1 are missing or damaged");
+}
+
 // Looking and mending
 // -------------------------------------------------------------------------------
 
@@ -476,11 +571,11 @@ struct looked {
     uint32_t lost_known;
 };
 
-static void look_say(void *context, const char *text)
+static void look_say(void *context, bool damage, const char *text)
 {
     struct looked *const looked = context;
 
-    looked->said++;
+    looked->said += damage ? 1 : 0;
     if (getenv("RLDB_TEST_SAY") != NULL) {
         fprintf(stderr, "%s\n", text);
     }

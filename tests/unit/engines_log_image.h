@@ -42,8 +42,10 @@ struct bench {
     struct sim_node *node;
     struct io *io;
     struct engine *engine; // NULL where it could not be opened
+    enum engine_sync sync; // `always`, but where a test says otherwise
     int error;
     uint32_t reports; // lines that recovery has said
+    uint32_t damages; // of those
     char text[IMAGE_TEXT_BYTES];
     size_t text_size;
     uint64_t location;     // of what bench_get() has found last
@@ -166,11 +168,12 @@ static inline void image_object(uint32_t number, uint64_t version, uint8_t *byte
 
 // Engines -----------------------------------------------------------------------------------------
 
-static inline void bench_report(void *context, const char *text)
+static inline void bench_report(void *context, bool damage, const char *text)
 {
     struct bench *const bench = context;
 
     bench->reports++;
+    bench->damages += damage ? 1 : 0;
     bench->text_size += (size_t)snprintf(bench->text + bench->text_size,
                                          sizeof bench->text - bench->text_size, "%s\n", text);
     cr_assert_lt(bench->text_size, sizeof bench->text, "recovery says too much:\n%s", bench->text);
@@ -187,6 +190,7 @@ static inline void bench_open_engine_of(struct bench *bench, uint32_t segment_by
         .directory = "/log",
         .shards = 1,
         .vnodes = IMAGE_VNODES,
+        .sync = bench->sync,
         .hash_seed = 42,
         .cache_bytes = 512 << 10,
         .segment_bytes = segment_bytes,
@@ -195,7 +199,7 @@ static inline void bench_open_engine_of(struct bench *bench, uint32_t segment_by
         .report_context = bench,
     };
 
-    bench->reports = 0;
+    bench->reports = bench->damages = 0;
     bench->text_size = 0;
     bench->text[0] = '\0';
     bench->engine = NULL;
@@ -213,6 +217,7 @@ static inline void bench_empty(struct bench *bench, uint64_t seed, const struct 
     char path[128];
 
     bench->engine = NULL;
+    bench->sync = ENGINE_SYNC_ALWAYS;
     bench->world = sim_world_open(seed, NULL);
     bench->node = sim_node_add(bench->world, "10.0.0.1");
     for (uint32_t i = 0; image != NULL && i < image->count; i++) {

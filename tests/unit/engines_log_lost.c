@@ -10,10 +10,11 @@ struct told {
     char last[256];
 };
 
-static void tell(void *context, const char *text)
+static void tell(void *context, bool damage, const char *text)
 {
     struct told *const told = context;
 
+    cr_assert(damage);
     told->lines++;
     (void)snprintf(told->last, sizeof told->last, "%s", text);
 }
