@@ -567,7 +567,6 @@ static void shard_removed(void *context, uint32_t vnode, struct slice key, enum 
     }
 }
 
-// What was met in files.
 static void shard_report(void *context, bool damage, const char *text)
 {
     struct shard *shard = context;

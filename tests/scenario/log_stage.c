@@ -151,11 +151,11 @@ int stage_disk_error(void *context, const struct sim_node *node, const char *wha
     return stage->failing != NULL && strcmp(stage->failing, what) == 0 ? stage->failing_error : 0;
 }
 
-void stage_report(void *context, const char *text)
+void stage_report(void *context, bool damage, const char *text)
 {
     struct stage *const stage = context;
 
-    stage_tell(stage, "the log says: %s", text);
+    stage_tell(stage, "the log %s: %s", damage ? "finds damage" : "says", text);
 }
 
 // Operations ------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ void stage_tell(struct stage *stage, const char *format, ...) __attribute__((for
 void stage_disk_event(void *context, const struct sim_node *node,
                       const struct sim_disk_event *event);
 int stage_disk_error(void *context, const struct sim_node *node, const char *what);
-void stage_report(void *context, const char *text);
+void stage_report(void *context, bool damage, const char *text);
 
 // A step of the core: what was asked for and has not begun begins; one turn.
 void stage_step(void *context);

@@ -45,7 +45,7 @@ get pear
   pear is not to be read: Bad message
 put pear=yellow
   4096 bytes are read at 4096 of segment-00000
-  the log says: segment-00000 at 4192: a record of vnode 0 that cannot be read was written over
+  the log finds damage: segment-00000 at 4192: a record of vnode 0 that cannot be read was written over
   pear is put in group 1
   frame 3 is on its way to segment-00001 at 0: 1 record, 4096 bytes
   frame 3 is written to segment-00001 at 0: 1 record, 4096 bytes
