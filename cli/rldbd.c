@@ -27,6 +27,8 @@ enum { EXIT_USAGE = 2, EXIT_FAILED = 3 };
 // shard's ring and listeners.
 enum { DESCRIPTORS_OF_NODE = 16, DESCRIPTORS_OF_SHARD = 8 };
 
+#define EXTEND_NS UINT64_C(10000000000) // between two words to the supervisor while a start lasts
+
 enum { PORT_TRIES = 50, PORT_PAUSE_NS = 20 * 1000 * 1000 }; // a second in all
 
 static const char USAGE[] =
@@ -62,6 +64,7 @@ struct daemon {
     enum step step;   // what the threads shall do next
     uint32_t waiting; // threads that are done with the step before
     bool failed;
+    uint64_t extended_ns; // when the supervisor was last told that the start goes on
     char error[NODE_ERROR_BYTES];
 };
 
@@ -361,12 +364,41 @@ static void daemon_say_clients_max(struct daemon *daemon, uint32_t wanted)
     }
 }
 
+// Whether a signal that ends the program waits to be taken, asked while a start takes long; the
+// supervisor is told that it goes on.
+static bool daemon_interrupted(void *context)
+{
+    struct daemon *daemon = context;
+    sigset_t signals;
+    if (daemon->io->now_ns - daemon->extended_ns >= EXTEND_NS) {
+        daemon->extended_ns = daemon->io->now_ns;
+        (void)notify_send(getenv("NOTIFY_SOCKET"), "EXTEND_TIMEOUT_USEC=60000000");
+    }
+    return sigpending(&signals) == 0 &&
+           (sigismember(&signals, SIGTERM) == 1 || sigismember(&signals, SIGINT) == 1);
+}
+
+// The data directory, where its data is of another number of shards.
+static int daemon_settle(struct daemon *daemon)
+{
+    char text[NODE_ERROR_BYTES];
+    daemon->node->interrupted = daemon_interrupted;
+    daemon->node->interrupted_context = daemon;
+    int error = node_settle(daemon->node, daemon->io, text);
+    if (error == -EINTR) {
+        daemon_say(daemon, text);
+    } else if (error < 0) {
+        (void)fprintf(stderr, "rldbd: %s\n", text);
+    }
+    return error;
+}
+
 static int daemon_run(struct daemon *daemon, struct log_file *log)
 {
     char text[NODE_ERROR_BYTES];
     sigset_t signals;
     const struct io_uring_options options = {
-        .queue_entries = 8, .buffer_count = 1, .buffer_bytes = 4096};
+        .queue_entries = 64, .buffer_count = 1, .buffer_bytes = 4096};
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGINT);
@@ -389,7 +421,10 @@ static int daemon_run(struct daemon *daemon, struct log_file *log)
     if (!daemon_ports_are_free(daemon)) {
         return EXIT_FAILED;
     }
-    int status = daemon_serve(daemon, &signals);
+    int error = daemon_settle(daemon);
+    int status = error == -EINTR ? EXIT_SUCCESS
+                 : error < 0     ? EXIT_FAILED
+                                 : daemon_serve(daemon, &signals);
     if (status == EXIT_SUCCESS) {
         daemon_remove_sockets(daemon);
         node_close(daemon->node);

@@ -12,7 +12,12 @@
 
 enum { CURRENT_VERSION = 1, CURRENT_CHECKED_FROM = 24 };
 
+// Of a tree that is removed.
+enum { REMOVED_DEPTH_MAX = 4, REMOVED_NAMES = 64, REMOVED_NAME_BYTES = 64 };
+
 static const char CURRENT_MAGIC[] = "rldbNODE";
+static const char GENERATION_HEAD[] = "generation-";
+static const char REMOVED_HEAD[] = "removed-";
 
 static_assert(LIMIT_CONFIG_PATH_BYTES + 64 < DATA_DIR_PATH_BYTES, "names fit behind any data_dir");
 
@@ -78,12 +83,18 @@ static void path_of(char path[DATA_DIR_PATH_BYTES], const char *directory, const
     CHECK(size > 0 && size < DATA_DIR_PATH_BYTES);
 }
 
+static void numbered_path(char path[DATA_DIR_PATH_BYTES], const char *directory, const char *head,
+                          uint32_t generation)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "%s%u", head, generation);
+    path_of(path, directory, name);
+}
+
 static void generation_path(char path[DATA_DIR_PATH_BYTES], const char *directory,
                             uint32_t generation)
 {
-    char name[32];
-    (void)snprintf(name, sizeof name, "generation-%u", generation);
-    path_of(path, directory, name);
+    numbered_path(path, directory, GENERATION_HEAD, generation);
 }
 
 void data_dir_shard_path(const char *path, const struct data_identity *identity, uint32_t shard,
@@ -171,6 +182,200 @@ static int read_current(struct io *io, const char *directory, struct data_identi
     return error < 0 ? error : data_dir_read_current(slice_of(bytes, size), ret_identity);
 }
 
+// Removing -----------------------------------------------------------------------------------
+
+struct removed_names {
+    uint32_t count;
+    char names[REMOVED_NAMES][REMOVED_NAME_BYTES];
+};
+
+static bool removed_name(void *context, const char *name)
+{
+    struct removed_names *names = context;
+    if (strlen(name) < REMOVED_NAME_BYTES) { // no name of ours is longer
+        (void)snprintf(names->names[names->count++], REMOVED_NAME_BYTES, "%s", name);
+    }
+    return names->count < REMOVED_NAMES;
+}
+
+static int remove_tree(struct io *io, const char *path, uint32_t depth);
+
+static int remove_name(struct io *io, const char *path, uint32_t depth)
+{
+    struct io_stat stat;
+    int error = io_stat(io, path, &stat);
+    if (error == 0 && stat.directory) {
+        return depth == 0 ? -ENOTEMPTY : remove_tree(io, path, depth - 1);
+    }
+    return error < 0 ? error : wait_unlink(io, path);
+}
+
+static int remove_tree(struct io *io, const char *path, uint32_t depth)
+{
+    struct removed_names names;
+    char inner[DATA_DIR_PATH_BYTES];
+    int error;
+    do {
+        names.count = 0;
+        error = io_list(io, path, removed_name, &names);
+        for (uint32_t i = 0; i < names.count && error == 0; i++) {
+            path_of(inner, path, names.names[i]);
+            error = remove_name(io, inner, depth);
+        }
+    } while (error == 0 && names.count != 0);
+    return error < 0 ? error : wait_rmdir(io, path);
+}
+
+// One that has begun to go has another name: what is left of it is nobody's data.
+int data_dir_remove_generation(struct io *io, const char *path, uint32_t generation)
+{
+    char directory[DATA_DIR_PATH_BYTES];
+    char removed[DATA_DIR_PATH_BYTES];
+    struct io_stat stat;
+    generation_path(directory, path, generation);
+    numbered_path(removed, path, REMOVED_HEAD, generation);
+    int error = remove_tree(io, removed, REMOVED_DEPTH_MAX);
+    if ((error == 0 || error == -ENOENT) && io_stat(io, directory, &stat) == 0) {
+        error = wait_rename(io, directory, removed);
+        error = error < 0 ? error : sync_directory(io, path);
+        error = error < 0 ? error : remove_tree(io, removed, REMOVED_DEPTH_MAX);
+    }
+    return error == -ENOENT ? 0 : error;
+}
+
+// Another generation ---------------------------------------------------------------------------
+
+static void unfinished_path(char path[DATA_DIR_PATH_BYTES], const char *directory,
+                            uint32_t generation)
+{
+    char inner[DATA_DIR_PATH_BYTES];
+    generation_path(inner, directory, generation);
+    int size = snprintf(path, DATA_DIR_PATH_BYTES, "%s/UNFINISHED", inner);
+    CHECK(size > 0 && size < DATA_DIR_PATH_BYTES);
+}
+
+int data_dir_begin_generation(struct io *io, const char *path, const struct data_identity *identity)
+{
+    char directory[DATA_DIR_PATH_BYTES];
+    char mark[DATA_DIR_PATH_BYTES];
+    generation_path(directory, path, identity->generation);
+    unfinished_path(mark, path, identity->generation);
+    int error = data_dir_remove_generation(io, path, identity->generation);
+    error = error < 0 ? error : make_directory(io, directory);
+    error = error < 0 ? error : write_file(io, mark, "", 0);
+    return error < 0 ? error : sync_directory(io, directory);
+}
+
+int data_dir_switch(struct io *io, const char *path, const struct data_identity *identity)
+{
+    char mark[DATA_DIR_PATH_BYTES];
+    unfinished_path(mark, path, identity->generation);
+    int error = write_current(io, path, identity);
+    if (error == 0) {
+        (void)wait_unlink(io, mark); // it says nothing any more
+    }
+    return error;
+}
+
+// The number behind the head of a name; 0 in any other name.
+static uint32_t number_in(const char *name, const char *head)
+{
+    const size_t size = strlen(head);
+    uint64_t number = 0;
+    if (strncmp(name, head, size) != 0) {
+        return 0;
+    }
+    const char *digits = name + size;
+    while (*digits >= '0' && *digits <= '9' && number <= UINT32_MAX) {
+        number = number * 10 + (uint64_t)(*digits++ - '0');
+    }
+    return *digits != '\0' || number > UINT32_MAX ? 0 : (uint32_t)number;
+}
+
+struct leftovers {
+    struct io *io;
+    const char *directory;
+    uint32_t current;
+    uint32_t unknown; // a newer generation that is no leftover
+    uint32_t found;   // one that is
+    uint32_t removed; // one that has begun to go
+};
+
+static bool has_names(void *context, const char *name)
+{
+    bool *any = context;
+    (void)name;
+    *any = true;
+    return false;
+}
+
+static bool leftover_found(void *context, const char *name)
+{
+    struct leftovers *leftovers = context;
+    struct io_stat stat;
+    const uint32_t removed = number_in(name, REMOVED_HEAD);
+    const uint32_t generation = number_in(name, GENERATION_HEAD);
+    if (removed != 0) {
+        leftovers->removed = removed;
+    }
+    if (generation == 0 || generation == leftovers->current) {
+        return true;
+    }
+    char path[DATA_DIR_PATH_BYTES];
+    bool any = false;
+    unfinished_path(path, leftovers->directory, generation);
+    if (generation > leftovers->current && io_stat(leftovers->io, path, &stat) < 0) {
+        generation_path(path, leftovers->directory, generation);
+        if (io_list(leftovers->io, path, has_names, &any) < 0 || any) {
+            leftovers->unknown = generation;
+            return false;
+        }
+    }
+    leftovers->found = generation;
+    return true;
+}
+
+// What an interrupted start has left.
+static int data_dir_tidy(struct io *io, const char *directory, const struct data_identity *identity,
+                         char *ret_error)
+{
+    struct leftovers leftovers = {
+        .io = io, .directory = directory, .current = identity->generation};
+    char mark[DATA_DIR_PATH_BYTES];
+    struct io_stat stat;
+    int error;
+    do {
+        leftovers.found = leftovers.removed = 0;
+        error = io_list(io, directory, leftover_found, &leftovers);
+        if (error < 0 || leftovers.unknown != 0) {
+            break;
+        }
+        if (leftovers.removed != 0) {
+            numbered_path(mark, directory, REMOVED_HEAD, leftovers.removed);
+            error = remove_tree(io, mark, REMOVED_DEPTH_MAX);
+        } else if (leftovers.found != 0) {
+            error = data_dir_remove_generation(io, directory, leftovers.found);
+        }
+    } while (error == 0 && (leftovers.found != 0 || leftovers.removed != 0));
+    unfinished_path(mark, directory, identity->generation);
+    if (error == 0 && io_stat(io, mark, &stat) == 0) {
+        error = wait_unlink(io, mark);
+    }
+    if (leftovers.unknown != 0) {
+        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
+                       "%.200s/CURRENT names generation %u, and a newer one, generation-%u, is "
+                       "there: restore the CURRENT that belongs to it, or move that directory away",
+                       directory, identity->generation, leftovers.unknown);
+        return -EBADMSG;
+    }
+    if (error < 0) {
+        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
+                       "cannot remove what an interrupted start has left in %.200s: %s", directory,
+                       strerror(-error));
+    }
+    return error;
+}
+
 // Opening ------------------------------------------------------------------------------------
 
 static int data_dir_lock(struct io *io, const char *directory, int *ret_lock, char *ret_error)
@@ -200,7 +405,7 @@ static int data_dir_lock(struct io *io, const char *directory, int *ret_lock, ch
 static bool is_generation(void *context, const char *name)
 {
     bool *found = context;
-    *found = strncmp(name, "generation-", strlen("generation-")) == 0;
+    *found = strncmp(name, GENERATION_HEAD, sizeof GENERATION_HEAD - 1) == 0;
     return !*found;
 }
 
@@ -231,14 +436,6 @@ static int data_dir_begin(struct io *io, const char *directory,
 static int data_dir_check(const char *directory, const struct data_identity *wanted,
                           const struct data_identity *found, char *ret_error)
 {
-    if (found->shards != wanted->shards) {
-        (void)snprintf(
-            ret_error, DATA_DIR_ERROR_BYTES,
-            "%.200s was written with %u shards and this node has %u: set node.shards to %u "
-            "(this version cannot spread data anew)",
-            directory, found->shards, wanted->shards, found->shards);
-        return -EINVAL;
-    }
     if (found->partitions != wanted->partitions) {
         (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
                        "%.200s was written with %u partitions and cluster.partitions is %u: it is "
@@ -289,6 +486,7 @@ int data_dir_open(struct io *io, const char *path, struct data_identity *identit
         return error;
     }
     error = data_dir_settle(io, path, identity, ret_error);
+    error = error < 0 ? error : data_dir_tidy(io, path, identity, ret_error);
     if (error < 0) {
         data_dir_close(io, lock);
         return error;

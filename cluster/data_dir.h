@@ -4,9 +4,13 @@
 //     DIR/CURRENT          who the node is, and which generation holds its data
 //     DIR/generation-1/    one directory for each shard, its engine's
 //         shard-0/ shard-1/ ...
+//     DIR/generation-2/UNFINISHED    while data is written anew (reshard.h)
 //
 // CURRENT is only ever replaced whole, by rename. Data that is written anew for another number of
-// shards will go into a generation of its own, which becomes the node's by that rename.
+// shards goes into the next generation, which becomes the node's by that rename. Until then it
+// has a file UNFINISHED, and the next start removes it; one older than CURRENT's is what that
+// start had no time to remove. A newer one without that file is nothing that a node has left: then
+// it is CURRENT that is old.
 //
 //     offset  bytes  what
 //     0       8      "rldbNODE"
@@ -48,9 +52,10 @@ void data_dir_write_current(uint8_t ret_bytes[DATA_DIR_CURRENT_BYTES],
 int data_dir_read_current(struct slice bytes, struct data_identity *ret_identity);
 
 // Makes the directory if it is not there, takes its lock, and reads who lived here. In a new one
-// `identity` is what it will be, and is written. An identity of another number of shards or
-// partitions is refused. 0 with the lock's descriptor and the identity that holds; or -errno, with
-// what is wrong and what to do in ret_error[DATA_DIR_ERROR_BYTES].
+// `identity` is what it will be, and is written. One of another number of partitions is refused; of
+// another number of shards it is the caller's to see (reshard.h). Removes what an interrupted start
+// has left. 0 with the lock's descriptor and the identity that holds; or -errno, with what is wrong
+// and what to do in ret_error[DATA_DIR_ERROR_BYTES].
 int data_dir_open(struct io *io, const char *path, struct data_identity *identity, int *ret_lock,
                   char *ret_error);
 
@@ -60,3 +65,15 @@ void data_dir_close(struct io *io, int lock);
 // The directory of a shard, into ret_path[DATA_DIR_PATH_BYTES].
 void data_dir_shard_path(const char *path, const struct data_identity *identity, uint32_t shard,
                          char *ret_path);
+
+// A generation for an identity, not yet the node's: its directory, empty and marked UNFINISHED.
+// What is there of that number is removed. 0 or -errno.
+int data_dir_begin_generation(struct io *io, const char *path,
+                              const struct data_identity *identity);
+
+// The identity's generation, whole and durable, becomes the node's by the rename of CURRENT. 0, or
+// -errno: which of the two it is then the next start will see. What was before is left there.
+int data_dir_switch(struct io *io, const char *path, const struct data_identity *identity);
+
+// Removes a generation that is not the node's, with all that is in it. 0 or -errno.
+int data_dir_remove_generation(struct io *io, const char *path, uint32_t generation);

@@ -2,7 +2,6 @@
 
 #include "cluster/shard.h"
 #include "core/check.h"
-#include "core/codec.h"
 #include "core/hash.h"
 #include "core/memory.h"
 
@@ -10,16 +9,10 @@
 #include <string.h>
 
 enum {
-    IDENTITY_VERSION = 1,
-    ACTOR_BYTES = 12,
     LEASE_MS = 60 * 1000,       // a start after a crash may begin so much ahead of the clock
     LEASE_RENEW_MS = 30 * 1000, // before its end
     LEASE_SPARE_MS = 1000,      // whose stamps are there for when the wall clock is past it
-    LIVES_SKIPPED = 16,         // incarnations that are left out when the actors' record is lost
 };
-
-static const char KEY_ACTORS[] = "actors";
-static const char KEY_LEASE[] = "lease";
 
 // Records of the engine ------------------------------------------------------------------------
 
@@ -69,33 +62,14 @@ static int identity_put(struct shard *shard, const char *key, struct slice value
 
 // Actors ---------------------------------------------------------------------------------------
 
-static int identity_enter(struct shard *shard, uint32_t vnode, const struct actor_id *id)
-{
-    uint32_t index;
-    return actor_table_enter(&shard->actors[vnode], id, &index);
-}
-
-// Every vnode's next life: of a new one the first.
-static int identity_enter_next(struct shard *shard, uint32_t vnode, uint32_t skipped)
-{
-    struct actor_table *table = &shard->actors[vnode];
-    struct actor_id id = {.vnode_id = random_u64(&shard->random)};
-    if (table->count != 0) {
-        id = *actor_table_id(table, shard->identity.actor);
-    }
-    int error = 0;
-    for (uint32_t life = 0; life <= skipped && error == 0; life++) {
-        id.incarnation++;
-        error = identity_enter(shard, vnode, &id);
-    }
-    return error;
-}
-
 // All take it together, so that the present actor has one index in all tables.
 static int identity_new_lives(struct shard *shard, uint32_t skipped)
 {
+    int error = 0;
     for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
-        int error = identity_enter_next(shard, vnode, skipped);
+        for (uint32_t life = 0; life <= skipped && error == 0; life++) {
+            error = identity_enter_next(&shard->actors[vnode], &shard->random);
+        }
         if (error < 0) {
             return error;
         }
@@ -106,62 +80,31 @@ static int identity_new_lives(struct shard *shard, uint32_t skipped)
 
 static int identity_write_actors(struct shard *shard)
 {
-    size_t size = 8 + (size_t)shard->vnode_count * 4;
-    for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
-        size += (size_t)shard->actors[vnode].count * ACTOR_BYTES;
-    }
+    size_t size = identity_actors_bytes(shard->actors, shard->vnode_count);
     uint8_t *bytes = memory_allocate(size);
     if (bytes == NULL) {
         return -ENOMEM;
     }
-    struct codec_writer writer = codec_writer_of(bytes, size);
-    codec_write_u32(&writer, IDENTITY_VERSION);
-    codec_write_u32(&writer, shard->vnode_count);
-    for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
-        const struct actor_table *table = &shard->actors[vnode];
-        codec_write_u32(&writer, table->count);
-        for (uint32_t i = 0; i < table->count; i++) {
-            codec_write_u64(&writer, table->ids[i].vnode_id);
-            codec_write_u32(&writer, table->ids[i].incarnation);
-        }
-    }
-    CHECK(codec_writer_size(&writer) == size);
-    int error = identity_put(shard, KEY_ACTORS, slice_of(bytes, size));
+    identity_actors_write(bytes, size, shard->actors, shard->vnode_count);
+    int error = identity_put(shard, IDENTITY_KEY_ACTORS, slice_of(bytes, size));
     memory_free(bytes);
     return error;
-}
-
-static bool identity_read_vnode(struct shard *shard, uint32_t vnode, struct codec_reader *reader)
-{
-    uint32_t count = codec_read_u32(reader);
-    if (count > LIMIT_ACTORS) {
-        return false;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct actor_id id = {.vnode_id = codec_read_u64(reader),
-                              .incarnation = codec_read_u32(reader)};
-        if (reader->failed || identity_enter(shard, vnode, &id) < 0) {
-            return false;
-        }
-    }
-    return count == shard->actors[0].count && count != 0;
 }
 
 // False: there are none, or they cannot be read.
 static bool identity_read_actors(struct shard *shard)
 {
-    struct identity_wait wait = identity_op(shard, KEY_ACTORS);
+    struct identity_wait wait = identity_op(shard, IDENTITY_KEY_ACTORS);
     identity_get(shard, &wait);
     if (wait.op.status != ENGINE_OK) {
         return false;
     }
-    struct codec_reader reader = codec_reader_of(wait.op.object);
-    bool valid = codec_read_u32(&reader) == IDENTITY_VERSION &&
-                 codec_read_u32(&reader) == shard->vnode_count;
-    for (uint32_t vnode = 0; valid && vnode < shard->vnode_count; vnode++) {
-        valid = identity_read_vnode(shard, vnode, &reader);
+    bool valid = identity_actors_read(wait.op.object, shard->actors, shard->vnode_count) &&
+                 shard->actors[0].count != 0;
+    for (uint32_t vnode = 1; valid && vnode < shard->vnode_count; vnode++) {
+        valid = shard->actors[vnode].count == shard->actors[0].count;
     }
-    if (!valid || !codec_reader_done(&reader)) {
+    if (!valid) {
         for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
             actor_table_free(&shard->actors[vnode]);
             actor_table_init(&shard->actors[vnode]);
@@ -174,26 +117,11 @@ static bool identity_read_actors(struct shard *shard)
 
 // The lease --------------------------------------------------------------------------------------
 
-static void identity_write_lease(uint8_t bytes[IDENTITY_LEASE_BYTES], uint64_t lease)
-{
-    struct codec_writer writer = codec_writer_of(bytes, IDENTITY_LEASE_BYTES);
-    codec_write_u32(&writer, IDENTITY_VERSION);
-    codec_write_u32(&writer, 0);
-    codec_write_u64(&writer, lease);
-}
-
 static bool identity_read_lease(struct shard *shard, uint64_t *ret_lease)
 {
-    struct identity_wait wait = identity_op(shard, KEY_LEASE);
+    struct identity_wait wait = identity_op(shard, IDENTITY_KEY_LEASE);
     identity_get(shard, &wait);
-    if (wait.op.status != ENGINE_OK) {
-        return false;
-    }
-    struct codec_reader reader = codec_reader_of(wait.op.object);
-    bool valid = codec_read_u32(&reader) == IDENTITY_VERSION;
-    (void)codec_read_u32(&reader);
-    *ret_lease = codec_read_u64(&reader);
-    return valid && codec_reader_done(&reader) && hlc_ms(*ret_lease) < HLC_MS_MAX;
+    return wait.op.status == ENGINE_OK && identity_lease_read(wait.op.object, ret_lease);
 }
 
 static void identity_extended(struct identity *identity, uint64_t lease)
@@ -228,13 +156,13 @@ void identity_extend(struct shard *shard)
         return;
     }
     struct engine_op *op = &identity->op;
-    *op = identity_op(shard, KEY_LEASE).op;
+    *op = identity_op(shard, IDENTITY_KEY_LEASE).op;
     op->done = identity_op_done;
     op->flags = ENGINE_SPARED;
     op->parts[0] = slice_of(identity->bytes, sizeof identity->bytes);
     identity->next = hlc_of(now_ms + LEASE_MS + LEASE_SPARE_MS, 0);
     identity->extending = true;
-    identity_write_lease(identity->bytes, identity->next);
+    identity_lease_write(identity->bytes, identity->next);
     engine_put(shard->engine, &op, 1);
     if (op->status != ENGINE_PENDING) {
         identity_put_done(shard);
@@ -264,7 +192,7 @@ static int identity_open_kept(struct shard *shard)
     const bool proven = identity_read_lease(shard, &lease);
     int error = 0;
     if (!known || !proven) {
-        error = identity_new_lives(shard, known || empty ? 0 : LIVES_SKIPPED);
+        error = identity_new_lives(shard, known || empty ? 0 : IDENTITY_LIVES_SKIPPED);
         error = error < 0 ? error : identity_write_actors(shard);
     }
     if (error < 0) {
@@ -316,6 +244,6 @@ void identity_close(struct shard *shard)
     while (shard->identity.extending) {
         io_turn(shard->io, UINT64_MAX);
     }
-    identity_write_lease(bytes, shard->clock.last + 1);
-    (void)identity_put(shard, KEY_LEASE, slice_of(bytes, sizeof bytes));
+    identity_lease_write(bytes, shard->clock.last + 1);
+    (void)identity_put(shard, IDENTITY_KEY_LEASE, slice_of(bytes, sizeof bytes));
 }

@@ -2,18 +2,15 @@
 // clock may have come.
 //
 // A dot (actor, hlc) must never be given out twice. With an engine in memory nothing outlives a
-// stop: each start has new actors. One that has files keeps two records in a vnode of its own,
-// behind those that hold data (its number is shard->vnode_count):
-//
-//     "actors"   version 4 (1), vnodes 4; for each vnode: count 4, then of each actor vnode id 8,
-//                incarnation 4
-//     "lease"    version 4 (1), zero 4, hlc 8: every stamp that was given out is below it
+// stop: each start has new actors. One that has files keeps two records, the actors and a lease
+// (identity_record.h).
 //
 // A lease is written ahead of the stamps that it covers, to the same log: whatever write is found
 // after a crash, the lease that covers it is found too. So nobody waits for it. At start the clock
 // begins at the lease; without one that can be read, each vnode takes a new incarnation.
 #pragma once
 
+#include "cluster/identity_record.h"
 #include "core/hlc.h"
 #include "engines/engine.h"
 
@@ -21,8 +18,6 @@
 #include <stdint.h>
 
 struct shard;
-
-enum { IDENTITY_LEASE_BYTES = 16 };
 
 // Embedded in the shard, which writes none of it.
 struct identity {

@@ -1,5 +1,7 @@
 #include "cluster/node.h"
 
+#include "cluster/reshard.h"
+#include "cluster/settings.h"
 #include "cluster/shard.h"
 #include "core/check.h"
 #include "core/io.h"
@@ -183,6 +185,35 @@ int node_open(const struct config *config, const struct cpu_facts *facts, uint32
     }
     *ret_node = node;
     return 0;
+}
+
+int node_settle(struct node *node, struct io *io, char *ret_error)
+{
+    struct log log = {.level = (enum log_level)node->config.log.level,
+                      .format = (enum log_format)node->config.log.format,
+                      .sink = node->log_sink,
+                      .context = node->log_context,
+                      .wall_ms = &io->wall_ms};
+    struct reshard reshard = {
+        .io = io,
+        .log = &log,
+        .directory = node->config.node.data_dir,
+        .ring = node->ring,
+        .from = node->identity,
+        .shards = node->shard_count,
+        .segment_bytes = settings_segment_bytes(&node->config),
+        .interrupted = node->interrupted,
+        .context = node->interrupted_context,
+    };
+    static_assert((int)NODE_ERROR_BYTES >= (int)RESHARD_ERROR_BYTES, "its errors are a node's");
+    if (!node_is_durable(node) || node->identity.shards == node->shard_count) {
+        return 0;
+    }
+    int error = reshard_run(&reshard, ret_error);
+    if (error == 0) {
+        node->identity = reshard.to;
+    }
+    return error;
 }
 
 void node_close(struct node *node)

@@ -1,9 +1,9 @@
 // A node: what its cores share, all of it fixed before the first core starts or written by one
 // thread alone.
 //
-// node_open() prepares everything that can fail early (addresses, users, placement); each core then
-// opens its shard on its own thread. The program (cli/rldbd.c) makes the threads; the simulator
-// steps the shards itself.
+// node_open() prepares everything that can fail early (addresses, users, placement), node_settle()
+// the data directory; each core then opens its shard on its own thread. The program (cli/rldbd.c)
+// makes the threads; the simulator steps the shards itself.
 #pragma once
 
 #include "cluster/acl.h"
@@ -55,6 +55,8 @@ struct node {
     _Atomic uint32_t drained;            // shards that have no clients any more
     void (*request_stop)(void *context); // asks the program to call node_stop() (SHUTDOWN)
     void *request_stop_context;
+    bool (*interrupted)(void *context); // or NULL: asks the program whether to end node_settle()
+    void *interrupted_context;
     log_sink_fn *log_sink;
     void *log_context;
 };
@@ -69,6 +71,11 @@ int node_check_users(const struct config *config, char *ret_error);
 int node_open(const struct config *config, const struct cpu_facts *facts, uint32_t shards,
               struct io *io, struct node **ret_node, char *ret_error);
 void node_close(struct node *node);
+
+// What has to be done before shards open, and may take minutes: data that another number of shards
+// wrote is spread over those of today (reshard.h). Logs; `io` as above. 0; -EINTR when
+// node->interrupted said so; or -errno, with what is wrong in ret_error[NODE_ERROR_BYTES].
+int node_settle(struct node *node, struct io *io, char *ret_error);
 
 // Asks all shards to end. `io` is the caller's own; the wakes go out with its next turn. From any
 // thread.

@@ -50,6 +50,11 @@ uint64_t settings_clients_memory_share_bytes(const struct shard *shard)
     return settings_clients_memory_bytes(shard) / shard->node->shard_count;
 }
 
+uint32_t settings_segment_bytes(const struct config *config)
+{
+    return (uint32_t)config->storage.segment_bytes & ~(uint32_t)(IO_DIRECT_ALIGN - 1);
+}
+
 uint64_t settings_cache_share_bytes(const struct shard *shard)
 {
     uint64_t all = shard->config.storage.cache_bytes;

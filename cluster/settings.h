@@ -57,6 +57,9 @@ uint64_t settings_memory_share_bytes(const struct shard *shard);
 uint64_t settings_clients_memory_bytes(const struct shard *shard);
 uint64_t settings_clients_memory_share_bytes(const struct shard *shard);
 
+// Bytes of a segment, in whole blocks.
+uint32_t settings_segment_bytes(const struct config *config);
+
 // The part of storage.cache that one shard has, `auto` resolved.
 uint64_t settings_cache_share_bytes(const struct shard *shard);
 

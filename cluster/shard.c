@@ -593,15 +593,14 @@ static void shard_log_options(struct shard *shard, struct engine_options *option
         [CONFIG_SYNC_NEVER] = ENGINE_SYNC_NEVER,
     };
     const struct config_storage *storage = &shard->config.storage;
-    const struct node *node = shard->node;
     options->vnodes++; // identity.h
     options->shard = shard->index;
-    options->shards = node->shard_count;
+    options->shards = shard->node->shard_count;
     options->sync = syncs[storage->sync];
     options->sync_interval_ms = (storage->sync_interval_ns + 999999) / 1000000;
     options->cache_bytes = settings_cache_share_bytes(shard);
-    options->segment_bytes = (uint32_t)storage->segment_bytes & ~(uint32_t)(IO_DIRECT_ALIGN - 1);
-    options->disk_max_bytes = node->disk_max_bytes / node->shard_count;
+    options->segment_bytes = settings_segment_bytes(&shard->config);
+    options->disk_max_bytes = shard->node->disk_max_bytes / shard->node->shard_count;
     options->committed = hold_committed;
     options->committed_context = shard;
     options->report = shard_report;
@@ -627,6 +626,7 @@ static int shard_open_engine(struct shard *shard)
         shard_memory_options(shard, &options);
         return memory_engine_open(&options, &shard->engine);
     }
+    CHECK(node->identity.shards == node->shard_count); // node_settle()
     data_dir_shard_path(node->config.node.data_dir, &node->identity, shard->index,
                         shard->directory);
     options.directory = shard->directory;

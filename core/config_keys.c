@@ -33,7 +33,9 @@ const struct config_key config_keys[] = {
      .max = LIMIT_SHARDS,
      .help = "How many cores the node uses, each with a thread and a shard of its own. auto: "
              "one for each CPU that the affinity mask allows, never more than the cgroup's "
-             "quota grants whole. A list, such as [0, 2], pins each shard to that CPU."},
+             "quota grants whole. A list, such as [0, 2], pins each shard to that CPU. Data that "
+             "another number wrote is spread anew at the next start, which takes as much room "
+             "again on the disk until it is done."},
     {.path = "listen.client",
      .type = CONFIG_LISTENERS,
      .offset = offsetof(struct config, listen.client),

@@ -42,6 +42,7 @@ struct checking {
     uint64_t position;
     uint8_t *window;
     uint8_t *chunk;   // of the file of a large value
+    uint8_t *object;  // all of one, for who wants it
     uint32_t segment; // that the window is of
     uint32_t begin;
     uint32_t end;
@@ -158,9 +159,20 @@ static bool large_is_whole(struct checking *checking, int fd, uint64_t number,
             return false;
         }
         (void)XXH3_64bits_update(&hash, checking->chunk, part);
+        if (checking->object != NULL) {
+            memcpy(checking->object + (object_bytes - (end - at)), checking->chunk, part);
+        }
         at += part;
     }
     return XXH3_64bits_digest(&hash) == header.checksum;
+}
+
+static uint64_t large_bytes(struct slice name)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, name.bytes + 8, sizeof bytes);
+    return bytes;
 }
 
 // Where mending, a file that is not whole gets another name: nothing would keep it else.
@@ -168,7 +180,6 @@ static bool check_large(struct checking *checking, struct slice object)
 {
     struct log_check *const check = checking->check;
     const uint64_t number = log_large_number(object);
-    uint64_t object_bytes = 0;
     char name[NAME_BYTES];
     char path[LOG_PATH_BYTES];
     char aside[LOG_PATH_BYTES];
@@ -176,7 +187,6 @@ static bool check_large(struct checking *checking, struct slice object)
     if (number == 0) {
         return false;
     }
-    memcpy(&object_bytes, object.bytes + 8, sizeof object_bytes);
     (void)snprintf(name, sizeof name, "large-%016" PRIx64, number);
     log_path(checking->engine, path, name);
     const int fd = wait_open(check->io, path, IO_OPEN_READ);
@@ -184,7 +194,7 @@ static bool check_large(struct checking *checking, struct slice object)
     if (fd < 0) {
         return false;
     }
-    const bool whole = large_is_whole(checking, fd, number, object_bytes);
+    const bool whole = large_is_whole(checking, fd, number, large_bytes(object));
 
     (void)wait_close(check->io, fd);
     if (!whole && check->mend) {
@@ -195,7 +205,34 @@ static bool check_large(struct checking *checking, struct slice object)
     return whole;
 }
 
-static void check_record(struct checking *checking, uint64_t payload)
+// Room for the whole of a large value, where somebody wants it.
+static int take_object(struct checking *checking, const struct log_record *record)
+{
+    if (!record->large || log_large_number(record->object[0]) == 0) {
+        return 0;
+    }
+    const uint64_t bytes = large_bytes(record->object[0]);
+
+    checking->object =
+        bytes > LIMIT_ENGINE_RECORD_BYTES ? NULL : memory_allocate_aligned(bytes, LOG_BLOCK_BYTES);
+    return checking->object == NULL ? -ENOMEM : 0;
+}
+
+static int give_record(struct checking *checking, const struct log_record *record)
+{
+    const struct engine_record given = {
+        .key = record->key,
+        .object = record->large ? slice_of(checking->object, large_bytes(record->object[0]))
+                                : record->object[0],
+        .vnode = record->vnode,
+        .flags = record->kind == LOG_TOMBSTONE ? ENGINE_TOMBSTONE : 0,
+        .expire_ms = record->expire_ms,
+    };
+
+    return checking->check->each(checking->check->context, &given);
+}
+
+static int check_record(struct checking *checking, uint64_t payload)
 {
     struct log_engine *const engine = checking->engine;
     struct log_check *const check = checking->check;
@@ -208,8 +245,18 @@ static void check_record(struct checking *checking, uint64_t payload)
     bytes.size = bytes.size < class_bytes ? bytes.size : class_bytes;
     const bool whole = log_record_read(bytes, log_record_seed_at(engine, location), &record);
 
-    if (whole && (!record.large || check_large(checking, record.object[0]))) {
-        return;
+    int error = whole && check->each != NULL ? take_object(checking, &record) : 0;
+
+    if (error != 0) {
+        return error;
+    }
+    const bool good = whole && (!record.large || check_large(checking, record.object[0]));
+
+    error = good && check->each != NULL ? give_record(checking, &record) : 0;
+    memory_free(checking->object);
+    checking->object = NULL;
+    if (good) {
+        return error;
     }
     const bool known = whole || log_record_parse_damaged(bytes, &record);
 
@@ -219,13 +266,13 @@ static void check_record(struct checking *checking, uint64_t payload)
         check->lost(check->context, known ? record.vnode : UINT32_MAX,
                     known ? record.key : slice_of(NULL, 0));
     }
+    return 0;
 }
 
 static int check_records(struct checking *checking)
 {
     struct log_engine *const engine = checking->engine;
 
-    checking->check->records = engine->records;
     checking->payloads = memory_allocate((engine->records + 1) * sizeof checking->payloads[0]);
     checking->window = memory_allocate_aligned(WINDOW_BYTES, LOG_BLOCK_BYTES);
     checking->segment = LOG_SEGMENTS_MAX;
@@ -235,10 +282,43 @@ static int check_records(struct checking *checking)
     }
     each_table(checking, collect);
     qsort(checking->payloads, checking->count, sizeof checking->payloads[0], compare_payloads);
-    for (uint64_t i = 0; i < checking->count; i++) {
-        check_record(checking, checking->payloads[i]);
+    int error = 0;
+
+    for (uint64_t i = 0; i < checking->count && error == 0; i++) {
+        error = check_record(checking, checking->payloads[i]);
     }
-    return 0;
+    return error;
+}
+
+struct weighing {
+    struct checking *checking;
+    uint64_t bytes;
+};
+
+static bool weigh_file(void *context, const char *name)
+{
+    struct weighing *const weighing = context;
+    char path[LOG_PATH_BYTES];
+    struct io_stat stat;
+
+    log_path(weighing->checking->engine, path, name);
+    if (strncmp(name, "large-", sizeof "large-" - 1) == 0 &&
+        io_stat(weighing->checking->check->io, path, &stat) == 0) {
+        weighing->bytes += stat.size_bytes;
+    }
+    return true;
+}
+
+// What the directory holds that is of use.
+static int weigh(struct checking *checking)
+{
+    struct weighing weighing = {.checking = checking, .bytes = checking->engine->live_bytes};
+    struct log_check *const check = checking->check;
+    const int error = io_list(check->io, check->directory, weigh_file, &weighing);
+
+    check->records = checking->engine->records;
+    check->bytes = weighing.bytes;
+    return error;
 }
 
 // Mending -----------------------------------------------------------------------------------------
@@ -372,14 +452,15 @@ int log_check_run(struct log_check *check)
     struct log_recovery report = {.say = check->say, .context = check->context};
 
     check->shard = manifest.shard;
-    check->records = check->unreadable = 0;
+    check->records = check->bytes = check->unreadable = 0;
     check->damages = check->aside = 0;
     error = log_engine_begin(&options, !check->mend, &report, &checking.engine);
     if (error != 0) {
         check->damages = report.damages;
         return error;
     }
-    error = check_records(&checking);
+    error = weigh(&checking);
+    error = error != 0 || check->brief ? error : check_records(&checking);
     if (error == 0 && check->mend && checking.bad_count != 0) {
         error = mend(&checking);
     }

@@ -1,11 +1,16 @@
 // Looking through the directory of a log while no engine runs on it, and mending it. For people
 // with a disk that they do not trust: what an engine does when it opens is to find what it needs,
-// and here every record that a key leads to is read.
+// and here every record that a key leads to is read. And for who wants them all, in one pass over
+// the disk.
 //
 // Waits in io_turn().
 #pragma once
 
+#include "core/slice.h"
 #include "engines/engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct io;
 
@@ -19,9 +24,15 @@ struct log_check {
     // Of each record that a key leads to and that cannot be read. The key is what its bytes say; no
     // bytes at all (NULL) where they say nothing.
     void (*lost)(void *context, uint32_t vnode, struct slice key);
+    // Or NULL: of each record that a key leads to and that is whole, with its object whatever its
+    // size, in the order in which they lie on the disk. 0, or what log_check_run() ends with. May
+    // wait in io_turn().
+    int (*each)(void *context, const struct engine_record *record);
+    bool brief; // opens the log, and reads no record
     // set by log_check_run()
     uint32_t shard;
     uint64_t records; // that keys lead to
+    uint64_t bytes;   // that they take on the disk, about
     uint64_t unreadable;
     uint32_t damages; // said
     uint32_t aside;   // files that were copied or renamed

@@ -1,6 +1,7 @@
 """rldbd on the log engine, ended by kill -9 again and again under mixed load.
 
     python3 tests/crash/crash.py [--kills N] [--seed S] [--shards N] [--sync always]
+    python3 tests/crash/crash.py --shards 0     another number at each start: re-shards as well
 
 What was acknowledged is there after each start: no older value, and nothing that was deleted. What
 was sent and not acknowledged may have taken effect or not, each key's in their order. Now and then
@@ -67,11 +68,11 @@ class Run:
     def start(self, ready=True):
         storage = {"engine": "log", "sync": self.options.sync, "cache": "1MiB", "segment": "2MiB"}
         config = {"node": {"data_dir": self.data + "/data"}, "storage": storage}
-        return Rldbd(config, shards=self.options.shards, ready=ready)
+        return Rldbd(config, shards=self.options.shards or self.random.randrange(1, 5), ready=ready)
 
     def kill_at_start(self):
         node = self.start(ready=False)
-        time.sleep(self.random.uniform(0, 0.15))
+        time.sleep(self.random.uniform(0, 0.15 if self.options.shards else 0.8))
         node.kill()
         node.wait()
         node.stop()

@@ -281,6 +281,9 @@ static void rldb_boot(struct sim_rldb *rldb)
     if (node_open(config, facts, rldb->shards, rldb->io, &rldb->node, error) < 0) {
         rldb_fail("node_open", error);
     }
+    if (node_settle(rldb->node, rldb->io, error) < 0) {
+        rldb_fail("node_settle", error);
+    }
     rldb->node->request_stop = request_stop;
     rldb->node->request_stop_context = rldb;
     for (uint32_t i = 0; i < rldb->shards; i++) {

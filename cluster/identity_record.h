@@ -1,0 +1,40 @@
+// The records in which a shard keeps who stamps its writes, as bytes.
+//
+// They lie in a vnode of their own, behind those that hold data (its number is the shard's count of
+// vnodes):
+//
+//     "actors"   version 4 (1), vnodes 4; for each vnode: count 4, then of each actor vnode id 8,
+//                incarnation 4
+//     "lease"    version 4 (1), zero 4, hlc 8: every stamp that was given out is below it
+#pragma once
+
+#include "cluster/actor.h"
+#include "core/random.h"
+#include "core/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    IDENTITY_LEASE_BYTES = 16,
+    IDENTITY_LIVES_SKIPPED = 16, // incarnations that are left out when the actors' record is lost
+};
+
+extern const char IDENTITY_KEY_ACTORS[];
+extern const char IDENTITY_KEY_LEASE[];
+
+// The record of the actors of so many vnodes, each of which has a table.
+size_t identity_actors_bytes(const struct actor_table *tables, uint32_t vnodes);
+void identity_actors_write(uint8_t *bytes, size_t size, const struct actor_table *tables,
+                           uint32_t vnodes);
+
+// Enters what the record says into empty tables. False where it is no such record, or of another
+// number of vnodes: the tables may have something in them then.
+bool identity_actors_read(struct slice bytes, struct actor_table *tables, uint32_t vnodes);
+
+void identity_lease_write(uint8_t ret_bytes[IDENTITY_LEASE_BYTES], uint64_t lease);
+bool identity_lease_read(struct slice bytes, uint64_t *ret_lease);
+
+// A vnode's next life after the actor that is the last of its table; of a new one the first. 0, or
+// what actor_table_enter() says.
+int identity_enter_next(struct actor_table *table, struct random *random);
