@@ -270,7 +270,9 @@ void client_pending_add(struct client *client, struct pending *pending, enum pen
 static void client_pending_free(struct client *client, struct pending *pending)
 {
     struct shard *shard = client->shard;
-    outbuf_clear(&pending->out, &shard->outbufs);
+    if (pending->out.head != NULL) {
+        outbuf_clear(&pending->out, &shard->outbufs);
+    }
     switch ((enum pending_kind)pending->kind) {
     case PENDING_LATER:
         memory_free(pending);

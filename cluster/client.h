@@ -63,10 +63,10 @@ struct pending {
     struct client *client;
     uint64_t since_ns;  // the clock when it was added
     size_t late_before; // bytes of the client's `late` that come before this reply
-    struct outbuf out;  // the reply
     uint8_t kind;       // enum pending_kind
     bool done;
-    bool discard; // CLIENT REPLY OFF or SKIP: the reply is dropped when it comes
+    bool discard;      // CLIENT REPLY OFF or SKIP: the reply is dropped when it comes
+    struct outbuf out; // the reply
 };
 
 // A reply that a timer gives (DEBUG SLEEP). Allocated by the handler, freed with its place.

@@ -56,7 +56,8 @@ static void haul_work(struct shard *shard, struct work *work)
     struct haul *haul = (struct haul *)(void *)work;
     struct slice spans[HOP_ARGUMENTS];
     struct item item = {0};
-    struct exec x = hop_exec(shard, haul->hop, spans);
+    struct exec x = {0};
+    hop_exec(shard, haul->hop, spans, &x);
     hop_item(haul->hop, x.argv, &item);
     x.item = &item;
     x.reply.out = &haul->out;

@@ -6,6 +6,7 @@
 #include "cluster/shard.h"
 #include "cluster/slowlog.h"
 #include "core/check.h"
+#include "core/copy.h"
 #include "core/limits.h"
 #include "core/memory.h"
 #include "core/planted.h"
@@ -46,7 +47,7 @@ static bool hop_pack(struct hop *hop, const struct exec *x)
         memcpy(sizes, &argument_size, sizeof argument_size);
         sizes += sizeof argument_size;
         if (argument_size != 0) {
-            memcpy(bytes, argument.bytes, argument_size);
+            copy_short(bytes, argument.bytes, argument_size);
             bytes += argument_size;
         }
     }
@@ -155,7 +156,8 @@ bool hop_load(struct exec *x)
     }
     client_pending_add(x->client, &hop->pending, PENDING_HOP);
     if (!load_for_hop(x, hop)) {
-        struct exec late = hop_exec(x->shard, hop, hop->spans);
+        struct exec late = {0};
+        hop_exec(x->shard, hop, hop->spans, &late);
         exec_error(&late, TEXT_LOADS);
         hop_done(x->shard, hop, &x->shard->hop_reply, 0);
     }
@@ -185,16 +187,23 @@ void hop_item(const struct hop *hop, const struct slice *argv, struct item *ret_
     ret_item->op.key = argv[hop->argument];
 }
 
-struct exec hop_exec(struct shard *shard, struct hop *hop, struct slice *spans)
+void hop_exec(struct shard *shard, struct hop *hop, struct slice *spans, struct exec *ret_exec)
 {
-    return (struct exec){
-        .shard = shard,
-        .command = hop->command,
-        .argv = hop_arguments(hop, spans),
-        .argc = hop->argc,
-        .reply = {.out = &shard->hop_reply, .cache = &shard->outbufs, .protocol = hop->protocol},
-        .no_touch = hop->no_touch,
-    };
+    struct exec *x = ret_exec; // field by field: clearing all of it first costs more than the rest
+    x->shard = shard;
+    x->client = NULL;
+    x->command = hop->command;
+    x->argv = hop_arguments(hop, spans);
+    x->argc = hop->argc;
+    x->reply.out = &shard->hop_reply;
+    x->reply.cache = &shard->outbufs;
+    x->reply.errors = 0;
+    x->reply.protocol = hop->protocol;
+    x->item = NULL;
+    x->sum = 0;
+    x->commit = 0;
+    x->veto = x->failed = x->scoped = x->reserved = x->batch_bytes = x->later = false;
+    x->no_touch = hop->no_touch;
 }
 
 static void hop_granted(struct gate_waiter *waiter)
@@ -270,12 +279,13 @@ void hop_done(struct shard *shard, struct hop *hop, struct outbuf *reply, uint64
 
 void hop_return(struct shard *shard, struct hop *hop)
 {
-    bool elsewhere = hop->message.to != shard->index;
-    if (elsewhere) {
+    const uint64_t took_ns = shard->io->now_ns - hop->pending.since_ns;
+    if (hop->message.to != shard->index) {
         shard->credits[hop->message.to]++;
+        stats_note_stage_run(&shard->stats, STAGE_HOP, &shard->hops_back, took_ns);
+    } else {
+        stats_note_stage(&shard->stats, STAGE_WAIT, took_ns);
     }
-    stats_note_stage(&shard->stats, elsewhere ? STAGE_HOP : STAGE_WAIT,
-                     shard->io->now_ns - hop->pending.since_ns);
     if (hop->timed) {
         struct slice spans[HOP_ARGUMENTS];
         const struct exec x = {.client = hop->pending.client,
@@ -297,9 +307,10 @@ void hop_take_reply(struct shard *shard, struct pending *pending, struct outbuf 
     if (hop->reply_bytes != 0) {
         uint8_t *at = outbuf_reserve(to, &shard->outbufs, hop->reply_bytes);
         if (at != NULL) {
-            memcpy(at, hop->inside, hop->reply_bytes);
+            copy_short(at, hop->inside, hop->reply_bytes);
             outbuf_commit(to, hop->reply_bytes);
         }
+        return; // it is here or there
     }
     outbuf_splice(to, &pending->out, &shard->outbufs);
 }

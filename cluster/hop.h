@@ -23,9 +23,9 @@ bool hop_haul(struct exec *x);
 // The item of a hop's key, not loaded; `argv` as of hop_arguments().
 void hop_item(const struct hop *hop, const struct slice *argv, struct item *ret_item);
 
-// The execution of a hop on its receiver; takes packed arguments apart into spans[HOP_ARGUMENTS].
-// Its item is the caller's.
-struct exec hop_exec(struct shard *shard, struct hop *hop, struct slice *spans);
+// Makes *ret_exec the execution of a hop on its receiver; takes packed arguments apart into
+// spans[HOP_ARGUMENTS]. Its item is the caller's. What only ROUTE_ALL reads is left as it is.
+void hop_exec(struct shard *shard, struct hop *hop, struct slice *spans, struct exec *ret_exec);
 
 // The arguments of a request that has not run yet: those it refers to, or packed ones taken apart
 // into spans[HOP_ARGUMENTS].

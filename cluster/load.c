@@ -56,7 +56,8 @@ static void load_run_hop(struct load *load)
 {
     struct shard *shard = load->shard;
     struct hop *hop = load->hop;
-    struct exec x = hop_exec(shard, hop, load->spans);
+    struct exec x = {0};
+    hop_exec(shard, hop, load->spans, &x);
     x.item = &load->item;
     if (item_loaded(&x, x.item)) {
         x.command->run(&x);

@@ -13,6 +13,8 @@
 #include "cluster/gate.h"
 #include "cluster/hold.h"
 #include "cluster/item.h"
+#include "core/cache.h"
+#include "core/limits.h"
 
 #include <assert.h>
 #include <stdalign.h>
@@ -82,6 +84,37 @@ struct hop {
 
 static_assert(offsetof(struct hop, pending) == (size_t)HOP_LINES * LIMIT_CACHE_LINE_BYTES,
               "what crosses has its lines for itself");
+
+// A message that was drained lies in the other core's cache, and a line that comes from there costs
+// as much as a hop's work. Asks for what every message has.
+static inline void message_fetch(const void *message)
+{
+    cache_fetch_to_write(message);
+    cache_fetch_to_write((const char *)message + LIMIT_CACHE_LINE_BYTES);
+}
+
+// And for the rest of a long one, by its first line, which is to be there by now. Of one on its way
+// back also all that the request took, since the next one is written there.
+static inline void message_fetch_rest(const struct message *message)
+{
+    const struct hop *hop = (const struct hop *)(const void *)message;
+    if (message->kind != MESSAGE_HOP) {
+        return;
+    }
+    size_t inside = message->returning && hop->reply_bytes > hop->packed_bytes ? hop->reply_bytes
+                                                                               : hop->packed_bytes;
+    const char *end = (const char *)hop->inside + inside;
+    for (const char *line = (const char *)message + (size_t)2 * LIMIT_CACHE_LINE_BYTES; line < end;
+         line += LIMIT_CACHE_LINE_BYTES) {
+        cache_fetch_to_write(line);
+    }
+    if (message->returning) {
+        __builtin_prefetch(&hop->pending, 1);
+    } else if (hop->packed_bytes == 0) {
+        __builtin_prefetch(&hop->argv);
+        __builtin_prefetch(hop->spans);
+    }
+}
 
 // Hops in a row, by message.next.
 struct hop_list {

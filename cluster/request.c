@@ -589,7 +589,7 @@ static bool batch_fill_hops(struct shard *shard, struct batch *batch)
         struct request *request = &batch->requests[batch->count++];
         request->hop = hop;
         request->kind = REQUEST_HOP;
-        request->exec = hop_exec(shard, hop, batch->slices + batch->slice_count);
+        hop_exec(shard, hop, batch->slices + batch->slice_count, &request->exec);
         request->exec.item = &request->item;
         request->item.argument = hop->argument;
         request->item.slot = hop->slot;

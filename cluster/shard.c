@@ -8,7 +8,6 @@
 #include "cluster/request.h"
 #include "cluster/settings.h"
 #include "cluster/slowlog.h"
-#include "core/cache.h"
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -25,6 +24,8 @@ enum {
     SHARD_DRAIN_POLL_NS = 5 * 1000 * 1000,
     SHARD_CRON_NS = 100 * 1000 * 1000,
     SHARD_INBOX_BATCH = 64,
+    SHARD_FETCH_AHEAD = 8, // messages on their way here while one is worked off
+    SHARD_FETCH_REST = 5,  // so many behind, its first line is there
 };
 
 static struct shard *shard_of_timer(struct timer *timer, size_t offset)
@@ -109,34 +110,19 @@ static void shard_feed_starved(struct shard *shard)
     }
 }
 
-// Messages lie in the other core's cache: a line that comes from there costs as much as a hop's
-// work. They are fetched together.
-static void shard_fetch_messages(void *const *messages, uint32_t count)
+// They are asked for ahead of their turn, but no more at a time than a core waits for at once: past
+// that it stands still, where it could work off those that are there.
+static void shard_take_messages(struct shard *shard, void *const *messages, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        cache_fetch_to_write(messages[i]);
-        cache_fetch_to_write((const char *)messages[i] + LIMIT_CACHE_LINE_BYTES);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct message *message = messages[i];
-        const struct hop *hop = messages[i];
-        if (message->kind != MESSAGE_HOP) {
-            continue;
+    for (uint32_t i = 0; i < count + SHARD_FETCH_AHEAD; i++) {
+        if (i < count) {
+            message_fetch(messages[i]);
         }
-        // On its way back too all that the request took: the next one is written there.
-        size_t inside = message->returning && hop->reply_bytes > hop->packed_bytes
-                            ? hop->reply_bytes
-                            : hop->packed_bytes;
-        const char *end = (const char *)hop->inside + inside;
-        for (const char *line = (const char *)messages[i] + (size_t)2 * LIMIT_CACHE_LINE_BYTES;
-             line < end; line += LIMIT_CACHE_LINE_BYTES) {
-            cache_fetch_to_write(line);
+        if (i >= SHARD_FETCH_REST && i - SHARD_FETCH_REST < count) {
+            message_fetch_rest(messages[i - SHARD_FETCH_REST]);
         }
-        if (message->returning) {
-            __builtin_prefetch(&hop->pending, 1);
-        } else if (hop->packed_bytes == 0) {
-            __builtin_prefetch(&hop->argv);
-            __builtin_prefetch(hop->spans);
+        if (i >= SHARD_FETCH_AHEAD) {
+            shard_take_message(shard, messages[i - SHARD_FETCH_AHEAD]);
         }
     }
 }
@@ -155,10 +141,7 @@ static bool shard_inbox(void *context)
         // Bounded by the queue: who sends more meanwhile is seen in the next turn.
         for (uint32_t taken = 0; taken < LIMIT_MESSAGES_QUEUE;) {
             uint32_t count = spsc_drain(queue, messages, SHARD_INBOX_BATCH);
-            shard_fetch_messages(messages, count);
-            for (uint32_t i = 0; i < count; i++) {
-                shard_take_message(shard, messages[i]);
-            }
+            shard_take_messages(shard, messages, count);
             any = any || count != 0;
             taken += count;
             if (count < SHARD_INBOX_BATCH) {
@@ -166,6 +149,7 @@ static bool shard_inbox(void *context)
             }
         }
     }
+    stats_end_stage_run(&shard->stats, STAGE_HOP, &shard->hops_back);
     if (any && shard->starved_first != NULL) {
         shard_feed_starved(shard);
     }

@@ -87,6 +87,7 @@ struct shard {
     struct hop_list received;         // hops of other cores, to run in this turn
     struct hop_list granted;          // hops that were behind gates until now
     struct outbuf hop_reply;          // of the hop that runs
+    struct stage_run hops_back;       // from other cores, in this turn's inbox
     struct multi_part *parts_granted; // whose turn at the gates has come
     struct work_list work;            // commands that are long
     struct haul *haul_first;          // the one under way; the line behind it

@@ -70,6 +70,32 @@ static inline void stats_note_stage(struct stats *stats, enum stage stage, uint6
     histogram_record(&stats->stages[stage].histogram, took_ns);
 }
 
+// Many that took equally long, such as the hops that were sent in one turn and came back in one,
+// are noted together: counted while they come, and recorded when another time comes, or the run
+// ends.
+struct stage_run {
+    uint64_t took_ns;
+    uint64_t count;
+};
+
+static inline void stats_end_stage_run(struct stats *stats, enum stage stage, struct stage_run *run)
+{
+    if (run->count != 0) {
+        histogram_record_n(&stats->stages[stage].histogram, run->took_ns, run->count);
+        run->count = 0;
+    }
+}
+
+static inline void stats_note_stage_run(struct stats *stats, enum stage stage,
+                                        struct stage_run *run, uint64_t took_ns)
+{
+    if (took_ns != run->took_ns) {
+        stats_end_stage_run(stats, stage, run);
+        run->took_ns = took_ns;
+    }
+    run->count++;
+}
+
 // An error was replied: `text` without its '-'.
 void stats_note_error(struct stats *stats, struct slice text);
 

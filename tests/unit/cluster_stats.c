@@ -68,3 +68,31 @@ Test(stats, an_error_counts_in_all_and_by_its_code)
     cr_expect_eq(stats.errors, 2);
     cr_expect_eq(stats.error_counts.used, 2);
 }
+
+Test(stats, what_took_equally_long_is_noted_together_and_none_is_lost)
+{
+    static struct stats stats;
+    struct stage_run run = {0};
+    const struct histogram *const hops = &stats.stages[STAGE_HOP].histogram;
+
+    cr_assert_eq(stats_open(&stats), 0);
+    stats_end_stage_run(&stats, STAGE_HOP, &run); // of none
+    cr_expect_eq(hops->count, 0);
+    for (uint32_t i = 0; i < 7; i++) {
+        stats_note_stage_run(&stats, STAGE_HOP, &run, 1000);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        stats_note_stage_run(&stats, STAGE_HOP, &run, 9000);
+    }
+    stats_note_stage_run(&stats, STAGE_HOP, &run, 1000);
+    stats_end_stage_run(&stats, STAGE_HOP, &run);
+    stats_end_stage_run(&stats, STAGE_HOP, &run); // it was ended: nothing is noted twice
+    cr_expect_eq(hops->count, 11);
+    cr_expect_eq(hops->sum, 8 * 1000 + 3 * 9000);
+    cr_expect_eq(hops->max, 9000);
+    stats_note_stage_run(&stats, STAGE_HOP, &run, 1000); // a new one, as long as the last
+    stats_end_stage_run(&stats, STAGE_HOP, &run);
+    cr_expect_eq(hops->count, 12);
+    cr_expect_eq(hops->sum, 9 * 1000 + 3 * 9000);
+    stats_close(&stats);
+}
