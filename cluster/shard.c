@@ -591,6 +591,25 @@ static void shard_log_options(struct shard *shard, struct engine_options *option
     options->report_context = shard;
 }
 
+// What the start took from the checkpoint, and what it had to replay after it.
+static void shard_log_opened(struct shard *shard)
+{
+    struct engine_stats stats;
+    struct log_line line;
+    engine_stats(shard->engine, &stats);
+    log_begin(&line, &shard->log, LOG_LEVEL_INFO, "engine opened");
+    log_u64(&line, "shard", shard->index);
+    log_u64(&line, "records", stats.records);
+    log_u64(&line, "from_checkpoint", stats.loaded_records);
+    log_u64(&line, "replayed_frames", stats.replayed_frames);
+    log_u64(&line, "replayed_records", stats.replayed_records);
+    log_u64(&line, "replayed_bytes", stats.replayed_bytes);
+    log_u64(&line, "load_us", stats.load_ns / 1000);
+    log_u64(&line, "replay_us", stats.replay_ns / 1000);
+    log_u64(&line, "open_us", stats.open_ns / 1000);
+    log_end(&line);
+}
+
 static int shard_open_engine(struct shard *shard)
 {
     const struct node *node = shard->node;
@@ -615,7 +634,11 @@ static int shard_open_engine(struct shard *shard)
                         shard->directory);
     options.directory = shard->directory;
     shard_log_options(shard, &options);
-    return log_engine_open(&options, &shard->engine);
+    int error = log_engine_open(&options, &shard->engine);
+    if (error == 0) {
+        shard_log_opened(shard);
+    }
+    return error;
 }
 
 void shard_engine_stats(const struct shard *shard, struct engine_stats *ret_stats)

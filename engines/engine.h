@@ -202,7 +202,16 @@ struct engine_stats {
     uint64_t record_bytes; /* of what was put: written_bytes by this is the amplification */
     uint64_t commits;      /* frames of puts */
     uint64_t corrupt_records;
-    uint64_t damages; /* told: those that a start has met, and since */
+    uint64_t damages;      /* told: those that a start has met, and since */
+    uint64_t zeroed_bytes; /* of new segments, ahead of their first use */
+    uint64_t checkpoint_bytes;
+    uint64_t loaded_records;  /* when it was opened: entries of the checkpoint */
+    uint64_t replayed_frames; /* and what was read of the log after it */
+    uint64_t replayed_records;
+    uint64_t replayed_bytes;
+    uint64_t load_ns; /* of open_ns */
+    uint64_t replay_ns;
+    uint64_t open_ns;
 };
 
 struct engine_vtable {

@@ -67,6 +67,7 @@ enum {
     LOG_SEGMENTS_SPARED = 1,       // of a full disk, kept from puts for removals
     LOG_SEGMENTS_RESERVED = 1,     // of those that are ready, for what compaction moves
     LOG_BUCKET_ENTRIES_MAX = 1024, // far beyond what chance puts into one bucket of the index
+    LOG_REPLAY_RECORD_BYTES = 64,  // that are read in the time in which a record is applied
 };
 
 // Entry payloads: bit 41 cached, bits 36..40 length class of the record in the log, bits 0..35 its
@@ -265,6 +266,7 @@ struct log_engine {
     uint32_t segment_bytes;
     int failed;   // -errno of what ended all writing
     bool looking; // nothing is changed: log_check.c
+    bool closing; // no segment is made ready any more
 
     struct log_segment *segments; // LOG_SEGMENTS_MAX, touched only where used
     uint32_t segment_top;         // all that were ever used are below
@@ -313,7 +315,7 @@ struct log_engine {
     uint64_t checkpoint_number;   // the newest that the manifest names
     uint64_t checkpoint_previous; // to be removed
     uint64_t checkpoint_sequence; // frames after it are replayed
-    uint64_t appended_since_checkpoint;
+    uint64_t replay_bytes; // what replay after the last checkpoint costs, in bytes read
     struct log_compaction *compaction;
     struct log_larges large;
     struct log_snapshot snapshots[LIMIT_ENGINE_SNAPSHOTS];
@@ -343,6 +345,13 @@ struct log_engine {
     uint64_t checkpoints;
     uint64_t checkpoint_failures;
     uint64_t commits;
+    uint64_t loaded_records;
+    uint64_t replayed_frames;
+    uint64_t replayed_records;
+    uint64_t replayed_bytes;
+    uint64_t load_ns;
+    uint64_t replay_ns;
+    uint64_t open_ns;
 };
 
 // The entries of a bucket.
@@ -521,6 +530,10 @@ bool log_head_advance(struct log_engine *engine, struct log_head *head);
 
 // A head goes on elsewhere.
 void log_segment_seal(struct log_engine *engine, uint32_t number);
+
+// The engine closes: no segment is filling or about to be, so that the manifest which comes with the
+// last checkpoint leaves nothing to be looked for in them.
+void log_segments_retire(struct log_engine *engine);
 
 // Gives a sealed segment up if nothing of it is needed.
 void log_segment_reconsider(struct log_engine *engine, uint32_t number);

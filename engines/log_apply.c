@@ -389,12 +389,6 @@ static bool apply_value(struct recovery *recovery, const struct log_record *reco
     return index_insert(&engine->index, table, hash, payload);
 }
 
-struct frame_apply {
-    struct recovery *recovery;
-    const struct log_frame_header *header;
-    bool known; // the checkpoint has it: it is only counted
-};
-
 // What the segment that is being looked through holds. Of a sealed one the manifest knows it.
 static void note_record(struct log_engine *engine, struct log_segment *segment,
                         const struct log_record *record, uint64_t stamp)
@@ -429,8 +423,8 @@ static bool is_possible(struct recovery *recovery, const struct log_record *reco
     return true;
 }
 
-static void apply(struct recovery *recovery, const struct log_record *record, uint32_t segment,
-                  uint64_t offset, uint64_t stamp)
+static void apply(struct recovery *recovery, const struct log_record *record, uint64_t hash,
+                  uint32_t segment, uint64_t offset, uint64_t stamp)
 {
     struct log_engine *const engine = recovery->engine;
 
@@ -442,9 +436,8 @@ static void apply(struct recovery *recovery, const struct log_record *record, ui
     if (record->kind == LOG_DROP) {
         apply_drop(recovery, record);
     } else if (record->kind == LOG_REMOVAL) {
-        apply_removal(recovery, record, log_hash(engine, record->key), stamp);
-    } else if (!apply_value(recovery, record, log_hash(engine, record->key),
-                            log_location(segment, offset))) {
+        apply_removal(recovery, record, hash, stamp);
+    } else if (!apply_value(recovery, record, hash, log_location(segment, offset))) {
         recovery->error = -ENOMEM;
     }
 }
@@ -454,7 +447,7 @@ void log_apply_record(struct recovery *recovery, const struct log_record *record
 {
     if (is_possible(recovery, record, segment, offset)) {
         note_record(recovery->engine, &recovery->engine->segments[segment], record, stamp);
-        apply(recovery, record, segment, offset, stamp);
+        apply(recovery, record, log_hash(recovery->engine, record->key), segment, offset, stamp);
     }
 }
 
@@ -474,28 +467,70 @@ void log_apply_unreadable(struct recovery *recovery, const struct log_record *re
     }
 }
 
+struct record_ahead {
+    struct log_record record;
+    uint64_t hash;
+    uint64_t stamp;
+    uint64_t offset; // in the segment
+};
+
+// The next records of a frame, whose index lines are asked for: nearly all of what replay takes is
+// waiting for memory.
+struct records_ahead {
+    struct recovery *recovery;
+    const struct log_frame_header *header;
+    const bool known; // the checkpoint has them: they are only counted
+    uint32_t count;
+    struct record_ahead of[LOG_BATCH];
+};
+
+static void apply_ahead(struct records_ahead *ahead)
+{
+    struct recovery *const recovery = ahead->recovery;
+    struct log_engine *const engine = recovery->engine;
+    struct log_segment *const segment = &engine->segments[ahead->header->segment];
+
+    for (uint32_t i = 0; i < ahead->count && recovery->error == 0; i++) {
+        const struct record_ahead *const next = &ahead->of[i];
+
+        if (ahead->known) {
+            note_record(engine, segment, &next->record, next->stamp);
+        } else if (is_possible(recovery, &next->record, ahead->header->segment, next->offset)) {
+            note_record(engine, segment, &next->record, next->stamp);
+            apply(recovery, &next->record, next->hash, ahead->header->segment, next->offset,
+                  next->stamp);
+        }
+    }
+    ahead->count = 0;
+}
+
 static bool apply_one(void *context, const struct log_record *record, uint64_t stamp,
                       uint64_t offset)
 {
-    const struct frame_apply *const of = context;
-    struct recovery *const recovery = of->recovery;
-    struct log_engine *const engine = recovery->engine;
+    struct records_ahead *const ahead = context;
+    struct log_engine *const engine = ahead->recovery->engine;
+    struct record_ahead *const next = &ahead->of[ahead->count++];
 
-    if (of->known) {
-        note_record(engine, &engine->segments[of->header->segment], record, stamp);
-    } else {
-        log_apply_record(recovery, record, of->header->segment, offset, stamp);
+    *next = (struct record_ahead){.record = *record, .stamp = stamp, .offset = offset};
+    if (!ahead->known && record->vnode < engine->options.vnodes) {
+        next->hash = log_hash(engine, record->key);
+        index_prefetch(&engine->index, &engine->vnodes[record->vnode].table, next->hash);
     }
-    return recovery->error == 0;
+    if (ahead->count == LOG_BATCH) {
+        apply_ahead(ahead);
+    }
+    return ahead->recovery->error == 0;
 }
 
 int log_apply_frame(struct recovery *recovery, const struct stream *stream, bool known)
 {
     struct log_engine *const engine = recovery->engine;
     struct log_segment *const segment = &engine->segments[stream->segment];
-    struct frame_apply apply = {.recovery = recovery, .header = &stream->header, .known = known};
+    struct records_ahead ahead = {.recovery = recovery, .header = &stream->header, .known = known};
+    const bool whole = log_frame_each(stream->frame, &stream->header, apply_one, &ahead);
 
-    if (!log_frame_each(stream->frame, &stream->header, apply_one, &apply)) {
+    apply_ahead(&ahead);
+    if (!whole) {
         log_complain(recovery->report,
                      "segment-%05u at %u: a frame whose records are not as it says",
                      stream->segment, stream->offset);

@@ -49,7 +49,7 @@ bool log_checkpoint_collect(struct log_engine *engine, uint32_t entries);
 
 bool log_checkpoint_busy(const struct log_engine *engine);
 
-// Whether enough was appended since the last one.
+// Whether what was appended since the last one would take long to replay.
 bool log_checkpoint_due(const struct log_engine *engine);
 
 // Loads the checkpoint of that number into an empty index, and sets the engine's

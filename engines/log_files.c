@@ -193,9 +193,8 @@ static int look_at_all(struct files *files, uint32_t number)
         .sequence_max = UINT64_MAX,
         .any = true,
     };
-    const int error = stream_begin(&stream);
-
-    while (error == 0 && !stream.ended) {
+    (void)stream_begin(&stream);
+    while (!stream.ended) {
         if (!claim->frame || stream.header.generation > claim->generation) {
             claim->segment = stream.header.segment;
             claim->generation = stream.header.generation;
@@ -204,7 +203,7 @@ static int look_at_all(struct files *files, uint32_t number)
         claim->epoch = stream.header.epoch > claim->epoch ? stream.header.epoch : claim->epoch;
         stream_next(&stream);
     }
-    return error;
+    return stream.error;
 }
 
 // Which file is which -----------------------------------------------------------------------------

@@ -287,6 +287,15 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .commits = engine->commits,
         .corrupt_records = engine->corrupt_records,
         .damages = engine->damages,
+        .zeroed_bytes = engine->zeroed_bytes,
+        .checkpoint_bytes = engine->checkpoint_bytes,
+        .loaded_records = engine->loaded_records,
+        .replayed_frames = engine->replayed_frames,
+        .replayed_records = engine->replayed_records,
+        .replayed_bytes = engine->replayed_bytes,
+        .load_ns = engine->load_ns,
+        .replay_ns = engine->replay_ns,
+        .open_ns = engine->open_ns,
         .unsynced_bytes = (engine->hot.open != NULL ? engine->hot.open->header.bytes : 0) +
                           engine->frames_closed_bytes +
                           (engine->written > engine->durable ? LOG_BLOCK_BYTES : 0),
@@ -360,6 +369,9 @@ static void log_close(struct engine *base)
     engine->options.committed = NULL;
     log_manifest_retry(engine);
     wait_idle(engine); // a checkpoint that is under way may have begun before the last write
+    if (engine->failed == 0) {
+        log_segments_retire(engine);
+    }
     log_checkpoint_begin(engine);
     wait_idle(engine);
     close_files(engine);

@@ -49,6 +49,7 @@ static int manifest_load(struct log_engine *engine, struct slice *ret_bytes)
 static void adopt_segment(struct log_engine *engine, const struct log_manifest_segment *entry)
 {
     struct log_segment *const segment = &engine->segments[entry->number];
+    const bool sealed = entry->sequence_last != 0;
 
     *segment = (struct log_segment){
         .generation = entry->generation,
@@ -57,10 +58,10 @@ static void adopt_segment(struct log_engine *engine, const struct log_manifest_s
         .used = (uint32_t)entry->used,
         .stamp_min = entry->stamp_min,
         .removal_stamp_max = entry->removal_stamp_max,
-        .filled_bytes = entry->filled,
+        .filled_bytes = sealed ? entry->filled : 0, // replay counts what it goes through
         .fd = -1,
         .state = entry->state == LOG_MANIFEST_SPARE ? LOG_SEGMENT_SPARE
-                 : entry->sequence_last != 0        ? LOG_SEGMENT_SEALED
+                 : sealed                           ? LOG_SEGMENT_SEALED
                                                     : LOG_SEGMENT_HEAD, // it may be one
     };
     if (entry->number >= engine->segment_top) {
@@ -129,11 +130,23 @@ static bool is_outdated(struct log_engine *engine)
     return outdated;
 }
 
+static int load_checkpoint(struct log_engine *engine, uint64_t number)
+{
+    const uint64_t begin_ns = io_clock_ns(engine->options.io);
+    const int error = log_checkpoint_load(engine, number);
+
+    engine->load_ns = io_clock_ns(engine->options.io) - begin_ns;
+    for (uint32_t i = 0; error == 0 && i < engine->options.vnodes; i++) {
+        engine->loaded_records += engine->vnodes[i].table.entries;
+    }
+    return error;
+}
+
 // -ESTALE: the manifest is older than the files.
 static int load_and_replay(struct log_engine *engine, struct log_recovery *report)
 {
     if (engine->checkpoint_number != 0) {
-        const int error = log_checkpoint_load(engine, engine->checkpoint_number);
+        const int error = load_checkpoint(engine, engine->checkpoint_number);
 
         if (error == -ENOMEM) {
             return error;
@@ -160,7 +173,7 @@ static int load_any_checkpoint(struct log_engine *engine, struct log_recovery *r
 
     engine->checkpoint_next = number + 1;
     for (; number != 0; number = log_files_checkpoint(engine, number)) {
-        const int error = log_checkpoint_load(engine, number);
+        const int error = load_checkpoint(engine, number);
 
         if (error == 0 || error == -ENOMEM) {
             engine->checkpoint_number = number;
@@ -372,8 +385,18 @@ static int recover_with(struct log_engine *engine, struct slice bytes, struct lo
     return error;
 }
 
+static void note_recovered(struct log_engine *engine, const struct log_recovery *report,
+                           uint64_t begin_ns)
+{
+    engine->replayed_frames = report->frames;
+    engine->replayed_records = report->records;
+    engine->replayed_bytes = report->bytes;
+    engine->open_ns = io_clock_ns(engine->options.io) - begin_ns;
+}
+
 int log_recover(struct log_engine *engine, struct log_recovery *report)
 {
+    const uint64_t begin_ns = io_clock_ns(engine->options.io);
     struct slice bytes = {0};
     int error = open_directory(engine);
 
@@ -405,6 +428,7 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
         return report->fresh ? -ENOENT : 0;
     }
     error = wait_ready(engine);
+    note_recovered(engine, report, begin_ns);
     if (error == 0 && report->damages != 0) {
         // What was read past damages is made the truth, and not read past them again.
         log_checkpoint_begin(engine);

@@ -51,7 +51,7 @@ static bool was_durable(struct recovery *recovery, uint64_t sequence)
         if (look.ended) {
             continue;
         }
-        look.bytes = NULL;
+        look.ahead = NULL;
         recovery->error = stream_begin(&look);
         if (recovery->error != 0) {
             return true;
@@ -63,6 +63,10 @@ static bool was_durable(struct recovery *recovery, uint64_t sequence)
             stream_next(&look);
         }
         stream_rest(&look);
+        if (look.error != 0) {
+            recovery->error = look.error;
+            return true;
+        }
     }
     return recovery->durable >= sequence;
 }
@@ -142,7 +146,7 @@ static int replay_frame(struct recovery *recovery, struct stream *stream, bool k
 
     recovery->epoch = stream->header.epoch;
     stream_next(stream);
-    return error;
+    return error != 0 ? error : stream->error;
 }
 
 static int replay(struct recovery *recovery)
@@ -152,12 +156,13 @@ static int replay(struct recovery *recovery)
     while ((stream = stream_first(recovery)) != NULL && recovery->error == 0) {
         const uint64_t sequence = stream->header.sequence;
 
-        if (stream->bytes == NULL) {
+        if (stream->ahead == NULL) {
             recovery->error = stream_begin(stream);
             continue;
         }
         if (stream->header.epoch < recovery->epoch) { // cut off when a later run began
             stream_next(stream);
+            recovery->error = stream->error;
             continue;
         }
         if (sequence > recovery->expected && !pass_gap(recovery, sequence) &&
@@ -205,7 +210,11 @@ static int open_streams(struct recovery *recovery, uint64_t after)
             .limit = sealed && segment->used < engine->segment_bytes ? segment->used
                                                                      : engine->segment_bytes,
             .sequence_max = sealed ? segment->sequence_last : UINT64_MAX,
+            .header.sequence = sealed ? segment->sequence_first : 0,
         };
+        if (stream->header.sequence != 0) {
+            continue; // it is begun when it is its turn
+        }
         const int error = stream_begin(stream);
 
         if (error != 0) {
@@ -231,6 +240,8 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
         .scratch = from != REPLAY_AFTER_CHECKPOINT,
     };
 
+    const uint64_t begin_ns = io_clock_ns(engine->options.io);
+
     recovery.streams =
         memory_allocate_zeroed((engine->segment_top + 1U) * sizeof *recovery.streams);
     recovery.twin = memory_allocate_aligned(LOG_FRAME_CAPACITY, LOG_BLOCK_BYTES);
@@ -254,6 +265,7 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
     engine->sequence = recovery.expected - 1 > engine->checkpoint_sequence
                            ? recovery.expected - 1
                            : engine->checkpoint_sequence;
+    engine->replay_ns = io_clock_ns(engine->options.io) - begin_ns;
     memory_free(recovery.streams);
     memory_free(recovery.twin);
     return error;

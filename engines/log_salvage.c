@@ -40,10 +40,15 @@ static bool hole_read(struct salvage *salvage)
         return false;
     }
     memset(salvage->bytes, 0, salvage->size);
-    for (uint32_t at = 0; at < salvage->size; at += LOG_BLOCK_BYTES) {
-        uint32_t got;
+    uint32_t got;
 
-        // Block by block, since some of them may not be readable; those stay zeros.
+    if (wait_read_some(engine->options.io, fd, salvage->bytes, salvage->size, stream->hole_from,
+                       &got) == 0) {
+        return true;
+    }
+    // Block by block, since some of them are not readable; those stay zeros.
+    for (uint32_t at = 0; at < salvage->size; at += LOG_BLOCK_BYTES) {
+        memset(salvage->bytes + at, 0, LOG_BLOCK_BYTES);
         (void)wait_read_some(engine->options.io, fd, salvage->bytes + at, LOG_BLOCK_BYTES,
                              stream->hole_from + at, &got);
     }

@@ -458,7 +458,7 @@ void log_segments_step(struct log_engine *engine)
         engine->segments_ready++;
         preparation_end(task);
     }
-    if (task->step == PREPARATION_IDLE && engine->failed == 0 &&
+    if (task->step == PREPARATION_IDLE && engine->failed == 0 && !engine->closing &&
         engine->segments_ready < SEGMENTS_READY_WANTED) {
         preparation_begin(engine);
     }
@@ -613,6 +613,29 @@ void log_segment_seal(struct log_engine *engine, uint32_t number)
     CHECK(engine->segments[number].state == LOG_SEGMENT_HEAD);
     engine->segments[number].state = LOG_SEGMENT_SEALED;
     log_segment_reconsider(engine, number);
+}
+
+static void retire_head(struct log_engine *engine, struct log_head *head)
+{
+    log_close_frame(engine, head);
+    if (head->segment != LOG_SEGMENTS_MAX && engine->segments[head->segment].sequence_last != 0) {
+        log_segment_seal(engine, head->segment);
+        head->segment = LOG_SEGMENTS_MAX;
+    }
+}
+
+void log_segments_retire(struct log_engine *engine)
+{
+    engine->closing = true;
+    retire_head(engine, &engine->hot);
+    retire_head(engine, &engine->cold);
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        if (engine->segments[i].state == LOG_SEGMENT_READY) {
+            engine->segments[i].state = LOG_SEGMENT_SPARE;
+            engine->segments_ready--;
+            engine->segments_spare++;
+        }
+    }
 }
 
 void log_kill(struct log_engine *engine, uint64_t location, uint32_t class)

@@ -8,17 +8,15 @@
 
 #include "engines/log_format.h"
 
+struct ahead;
 struct log_engine;
 
 struct stream {
     struct log_engine *engine;
     uint32_t segment;
-    uint32_t limit;    // no frame is beyond it
-    uint32_t offset;   // of `frame` in the segment
-    uint32_t begin;    // where the bytes read begin
-    uint32_t end;      // and end
-    uint32_t file_end; // UINT32_MAX: not known
-    uint8_t *bytes;    // while it is open
+    uint32_t limit;      // no frame is beyond it
+    uint32_t offset;     // of `frame` in the segment
+    struct ahead *ahead; // while it is open
     const uint8_t *frame;
     struct log_frame_header header; // of `frame`
     uint64_t sequence_max;          // frames beyond it do not count
@@ -27,12 +25,13 @@ struct stream {
     uint32_t hole_to;
     bool any; // frames of any segment and any use count
     bool ended;
+    int error; // -ENOMEM has ended it
 };
 
 // To the first frame at or after the stream's offset, with memory of its own: 0 or -ENOMEM.
 int stream_begin(struct stream *stream);
 
-// To the next frame.
+// To the next frame. At the end the memory is given back.
 void stream_next(struct stream *stream);
 
 // Keeps the header of its frame, and not the memory.

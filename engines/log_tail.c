@@ -248,7 +248,8 @@ void log_close_frame(struct log_engine *engine, struct log_head *head)
         engine->frames_first = frame;
     }
     engine->frames_last = frame;
-    engine->appended_since_checkpoint += log_frame_span(frame->header.bytes);
+    engine->replay_bytes += log_frame_span(frame->header.bytes) +
+                            (uint64_t)frame->header.records * LOG_REPLAY_RECORD_BYTES;
     engine->frames_closed_bytes += frame->header.bytes;
 }
 
