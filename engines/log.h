@@ -315,7 +315,7 @@ struct log_engine {
     uint64_t checkpoint_number;   // the newest that the manifest names
     uint64_t checkpoint_previous; // to be removed
     uint64_t checkpoint_sequence; // frames after it are replayed
-    uint64_t replay_bytes; // what replay after the last checkpoint costs, in bytes read
+    uint64_t replay_bytes;        // what replay after the last checkpoint costs, in bytes read
     struct log_compaction *compaction;
     struct log_larges large;
     struct log_snapshot snapshots[LIMIT_ENGINE_SNAPSHOTS];
@@ -360,6 +360,13 @@ struct log_bucket {
     uint32_t count;
     uint64_t entries[LOG_BUCKET_ENTRIES_MAX];
 };
+
+// An empty one. Most of its room is never touched.
+static inline void log_bucket_begin(struct log_bucket *bucket, const struct log_engine *engine)
+{
+    bucket->engine = engine;
+    bucket->count = 0;
+}
 
 static inline struct log_engine *log_engine_of(struct engine *engine)
 {
@@ -531,8 +538,8 @@ bool log_head_advance(struct log_engine *engine, struct log_head *head);
 // A head goes on elsewhere.
 void log_segment_seal(struct log_engine *engine, uint32_t number);
 
-// The engine closes: no segment is filling or about to be, so that the manifest which comes with the
-// last checkpoint leaves nothing to be looked for in them.
+// The engine closes: no segment is filling or about to be, so that the manifest which comes with
+// the last checkpoint leaves nothing to be looked for in them.
 void log_segments_retire(struct log_engine *engine);
 
 // Gives a sealed segment up if nothing of it is needed.

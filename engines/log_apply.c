@@ -237,16 +237,34 @@ static void apply_drop(struct recovery *recovery, const struct log_record *recor
     vnode->tombstones = vnode->with_expiry = 0;
 }
 
-// What the record takes the place of, NULL for none. Where replay starts from nothing, what goes is
-// counted here.
+// The slots that lead to the record itself, and to what it replaces, NULL for none, in one walk
+// through the bucket. A location that is none is that of no entry.
+static void find_places(const struct log_engine *engine, const struct log_record *record,
+                        uint64_t hash, uint64_t location, uint64_t **ret_own, uint64_t **ret_old)
+{
+    const uint64_t mask = LOG_PAYLOAD_CACHED | LOG_PAYLOAD_WHERE;
+    const uint64_t replaces = record->replaces == LOG_LOCATION_NONE
+                                  ? LOG_LOCATION_NONE
+                                  : record->replaces & LOG_PAYLOAD_WHERE;
+    struct index_probe probe;
+    uint64_t *slot;
+
+    *ret_own = *ret_old = NULL;
+    index_probe_begin(&engine->index, &engine->vnodes[record->vnode].table, hash, &probe);
+    while ((slot = index_probe_next(&engine->index, &probe)) != NULL) {
+        const uint64_t where = index_payload(*slot) & mask;
+
+        *ret_own = where == location ? slot : *ret_own;
+        *ret_old = where == replaces ? slot : *ret_old;
+    }
+}
+
+// What the record takes the place of, NULL for none: `old` if the index leads to what it names.
+// Where replay starts from nothing, what goes is counted here.
 static uint64_t *find_old(struct recovery *recovery, const struct log_record *record, uint64_t hash,
-                          struct log_record *ret_other)
+                          uint64_t *old, struct log_record *ret_other)
 {
     struct log_engine *const engine = recovery->engine;
-    uint64_t *old =
-        record->replaces == LOG_LOCATION_NONE
-            ? NULL
-            : log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE);
 
     *ret_other = (struct log_record){.kind = LOG_VALUE};
     if (old != NULL && recovery->scratch && record->stamp == 0) {
@@ -287,7 +305,11 @@ static void apply_removal(struct recovery *recovery, const struct log_record *re
 {
     struct log_engine *const engine = recovery->engine;
     struct log_record other;
-    uint64_t *slot = find_old(recovery, record, hash, &other);
+    uint64_t *own;
+    uint64_t *named;
+
+    find_places(engine, record, hash, LOG_LOCATION_NONE, &own, &named);
+    uint64_t *slot = find_old(recovery, record, hash, named, &other);
 
     // One that was moved may be behind a record that was put after it.
     if (slot != NULL && record->stamp != 0 &&
@@ -361,19 +383,17 @@ static bool apply_value(struct recovery *recovery, const struct log_record *reco
     struct index_table *const table = &engine->vnodes[record->vnode].table;
     const uint64_t payload = log_payload(location, log_class(record->bytes));
     struct log_record other;
+    uint64_t *own;
+    uint64_t *named;
 
-    if (log_slot_of(engine, record->vnode, hash, location) != NULL) {
-        uint64_t *const old =
-            record->replaces == LOG_LOCATION_NONE
-                ? NULL
-                : log_slot_of(engine, record->vnode, hash, record->replaces & LOG_PAYLOAD_WHERE);
-
-        if (old != NULL) { // the checkpoint was ahead, and an earlier frame has come after it
-            index_remove(&engine->index, table, hash, old);
+    find_places(engine, record, hash, location, &own, &named);
+    if (own != NULL) {
+        if (named != NULL) { // the checkpoint was ahead, and an earlier frame has come after it
+            index_remove(&engine->index, table, hash, named);
         }
         return true;
     }
-    uint64_t *const old = find_old(recovery, record, hash, &other);
+    uint64_t *const old = find_old(recovery, record, hash, named, &other);
 
     if (recovery->scratch) {
         count_new(engine, record);
@@ -490,6 +510,14 @@ static void apply_ahead(struct records_ahead *ahead)
     struct log_engine *const engine = recovery->engine;
     struct log_segment *const segment = &engine->segments[ahead->header->segment];
 
+    for (uint32_t i = 0; i < ahead->count && !ahead->known; i++) {
+        const struct record_ahead *const next = &ahead->of[i];
+
+        if (next->record.vnode < engine->options.vnodes) {
+            index_prefetch_overflow(&engine->index, &engine->vnodes[next->record.vnode].table,
+                                    next->hash);
+        }
+    }
     for (uint32_t i = 0; i < ahead->count && recovery->error == 0; i++) {
         const struct record_ahead *const next = &ahead->of[i];
 

@@ -383,9 +383,10 @@ static void last_block(struct log_checkpoint *task)
 bool log_checkpoint_collect(struct log_engine *engine, uint32_t entries)
 {
     struct log_checkpoint *const task = engine->checkpoint;
-    struct log_bucket bucket = {.engine = engine};
+    struct log_bucket bucket;
     uint32_t seen = 0;
 
+    log_bucket_begin(&bucket, engine);
     while (task->step == COLLECT && seen < entries) {
         if (task->vnode == engine->options.vnodes) {
             if (task->block_entries != 0) {

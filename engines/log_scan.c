@@ -199,10 +199,11 @@ bool log_bucket_show(const struct log_engine *engine, struct engine_scan *scan,
 static bool show_some(struct log_engine *engine, struct engine_scan *scan, size_t buckets_max)
 {
     const struct index_table *const table = &engine->vnodes[scan->vnode].table;
-    struct log_bucket bucket = {.engine = engine};
+    struct log_bucket bucket;
     bool go_on = true;
     size_t shown = 0;
 
+    log_bucket_begin(&bucket, engine);
     while (shown < buckets_max && go_on) {
         bucket.count = 0;
         const uint64_t next =
@@ -257,10 +258,11 @@ bool log_bucket_request(struct log_engine *engine, struct engine_scan *scan,
 static bool request_some(struct log_engine *engine, struct engine_scan *scan, size_t buckets_max)
 {
     const struct index_table *const table = &engine->vnodes[scan->vnode].table;
-    struct log_bucket bucket = {.engine = engine};
+    struct log_bucket bucket;
     uint64_t position = scan->cursor;
     bool enough = false;
 
+    log_bucket_begin(&bucket, engine);
     for (size_t i = 0; i < buckets_max && !enough && (i == 0 || position != 0); i++) {
         bucket.count = 0;
         position = index_scan(&engine->index, table, position, log_bucket_entry, &bucket);

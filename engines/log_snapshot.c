@@ -175,8 +175,8 @@ static size_t show_some(struct log_engine *engine, struct log_snapshot *it,
 
     for (size_t i = 0; i < buckets_max * KEPT_A_BUCKET && go_on && it->kept_shown < it->kept_count;
          i++) {
-        bucket = (struct log_bucket){.engine = engine, .count = 1};
-        bucket.entries[0] = it->kept[it->kept_shown];
+        log_bucket_begin(&bucket, engine);
+        bucket.entries[bucket.count++] = it->kept[it->kept_shown];
         if (!log_bucket_is_present(engine, scan, &bucket)) {
             return shown;
         }
@@ -202,10 +202,11 @@ static size_t show_some(struct log_engine *engine, struct log_snapshot *it,
 static bool request_some(struct log_engine *engine, const struct log_snapshot *it,
                          struct engine_scan *scan, size_t buckets_max)
 {
-    struct log_bucket bucket = {.engine = engine};
+    struct log_bucket bucket;
     uint64_t position = it->position;
     bool enough = false;
 
+    log_bucket_begin(&bucket, engine);
     for (uint32_t i = it->kept_shown; i < it->kept_count && bucket.count < KEPT_FIRST; i++) {
         bucket.entries[bucket.count++] = it->kept[i];
     }
