@@ -18,6 +18,7 @@
 //     log_files.h, .c             which file is which segment
 //     log_replay.h, .c, log_stream.h, .c, log_apply.c, log_salvage.c
 //                                 the part of it that reads frames
+//     log_ahead.h, .c             reading files ahead, for that
 //     log_check.h, .c             looking through a directory, and mending it
 //     log_compact.c, log_drop.c   room: segments emptied, and reused; a vnode dropped
 //

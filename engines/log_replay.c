@@ -22,6 +22,12 @@
 #include <errno.h>
 #include <inttypes.h>
 
+// Behind its last frame, a segment that is being filled, or was made ready to be, holds nothing of
+// its present use: looking for more there up to its end was most of what a start after a crash
+// took. Two frames may have been on their way; twice that is looked through, and all of it where
+// there is any sign of damage.
+enum { PATIENCE_BYTES = 4 * LOG_FRAME_CAPACITY };
+
 // The run of frames ------------------------------------------------------------------------------
 
 // The open stream with the smallest sequence, NULL when all have ended. Of two runs' frames with
@@ -52,6 +58,7 @@ static bool was_durable(struct recovery *recovery, uint64_t sequence)
             continue;
         }
         look.ahead = NULL;
+        look.patience = 0;
         recovery->error = stream_begin(&look);
         if (recovery->error != 0) {
             return true;
@@ -211,6 +218,7 @@ static int open_streams(struct recovery *recovery, uint64_t after)
                                                                      : engine->segment_bytes,
             .sequence_max = sealed ? segment->sequence_last : UINT64_MAX,
             .header.sequence = sealed ? segment->sequence_first : 0,
+            .patience = sealed || recovery->careful || recovery->damaged ? 0 : PATIENCE_BYTES,
         };
         if (stream->header.sequence != 0) {
             continue; // it is begun when it is its turn

@@ -47,6 +47,7 @@ static bool stream_look(struct stream *stream)
         status = log_frame_open(bytes, log_id, &header);
     }
     if (status != LOG_FRAME_VALID || !is_of_stream(stream, &header)) {
+        stream->traces = true;
         return false;
     }
     stream->header = header;
@@ -60,8 +61,12 @@ static void stream_seek(struct stream *stream)
     const uint32_t limit = stream->limit;
     const uint32_t from = stream->offset;
 
+    stream->traces = false;
     while (stream->error == 0 && stream->offset < limit &&
            stream->offset < stream->ahead->file_end) {
+        if (stream->patience != 0 && stream->offset - from >= stream->patience && !stream->traces) {
+            break;
+        }
         if (stream_look(stream)) {
             if (stream->header.sequence > stream->sequence_max) {
                 break; // cut off by an earlier recovery
