@@ -591,25 +591,6 @@ static void shard_log_options(struct shard *shard, struct engine_options *option
     options->report_context = shard;
 }
 
-// What the start took from the checkpoint, and what it had to replay after it.
-static void shard_log_opened(struct shard *shard)
-{
-    struct engine_stats stats;
-    struct log_line line;
-    engine_stats(shard->engine, &stats);
-    log_begin(&line, &shard->log, LOG_LEVEL_INFO, "engine opened");
-    log_u64(&line, "shard", shard->index);
-    log_u64(&line, "records", stats.records);
-    log_u64(&line, "from_checkpoint", stats.loaded_records);
-    log_u64(&line, "replayed_frames", stats.replayed_frames);
-    log_u64(&line, "replayed_records", stats.replayed_records);
-    log_u64(&line, "replayed_bytes", stats.replayed_bytes);
-    log_u64(&line, "load_us", stats.load_ns / 1000);
-    log_u64(&line, "replay_us", stats.replay_ns / 1000);
-    log_u64(&line, "open_us", stats.open_ns / 1000);
-    log_end(&line);
-}
-
 static int shard_open_engine(struct shard *shard)
 {
     const struct node *node = shard->node;
@@ -639,41 +620,6 @@ static int shard_open_engine(struct shard *shard)
         shard_log_opened(shard);
     }
     return error;
-}
-
-void shard_engine_stats(const struct shard *shard, struct engine_stats *ret_stats)
-{
-    engine_stats(shard->engine, ret_stats);
-    ret_stats->records -= shard->durable ? engine_count(shard->engine, shard->vnode_count) : 0;
-}
-
-uint64_t shard_saved_ms(struct shard *shard)
-{
-    struct engine_stats stats;
-    engine_stats(shard->engine, &stats);
-    if (stats.checkpoints != shard->checkpoints || shard->saved_ms == 0) {
-        shard->checkpoints = stats.checkpoints;
-        shard->saved_ms =
-            stats.checkpoints == 0 ? shard->node->started_wall_ms : shard->io->wall_ms;
-    }
-    return shard->saved_ms;
-}
-
-uint64_t shard_key_count(const struct shard *shard)
-{
-    uint64_t count = engine_count(shard->engine, ENGINE_ALL_VNODES);
-    return count - (shard->durable ? engine_count(shard->engine, shard->vnode_count) : 0);
-}
-
-void shard_drop_keys(struct shard *shard)
-{
-    if (!shard->durable) {
-        engine_drop(shard->engine, ENGINE_ALL_VNODES);
-        return;
-    }
-    for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
-        engine_drop(shard->engine, vnode);
-    }
 }
 
 void shard_init_limits(struct shard *shard)

@@ -167,6 +167,9 @@ static inline uint8_t *shard_head_scratch(struct shard *shard)
 void shard_engine_stats(const struct shard *shard, struct engine_stats *ret_stats);
 uint64_t shard_key_count(const struct shard *shard);
 
+// Logs what the start took from the checkpoint, and what it had to replay after it.
+void shard_log_opened(struct shard *shard);
+
 // Wall time at which its last checkpoint was seen to be written; before that, of the start.
 uint64_t shard_saved_ms(struct shard *shard);
 void shard_drop_keys(struct shard *shard);

@@ -1,6 +1,6 @@
 // Reading a file, opened with IO_OPEN_DIRECT, from one end to the other, as fast as the disk gives
-// it: while one piece is looked at the next ones are under way. For the log engine's start; waits in
-// io_turn().
+// it: while one piece is looked at the next ones are under way. For the log engine's start; waits
+// in io_turn().
 //
 //     | room | piece |   | room | piece |   | room | piece |     buffers, used in turn
 //         `---window---'

@@ -136,10 +136,10 @@ static void io_begin(struct bench *bench)
     }
 }
 
-static void say(void *context, const char *text)
+static void say(void *context, bool damage, const char *text)
 {
     (void)context;
-    printf("    the engine says: %s\n", text);
+    printf("    the engine says%s: %s\n", damage ? ", of damage" : "", text);
 }
 
 static void engine_begin(struct bench *bench)
