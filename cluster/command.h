@@ -28,6 +28,7 @@
 
 struct client;
 struct exec;
+struct haul;
 struct item;
 struct part;
 struct shard;
@@ -80,7 +81,6 @@ enum command_flags {
     COMMAND_UNPAUSES = 1 << 28, // goes through CLIENT PAUSE
     COMMAND_WALK = 1 << 29,     // ROUTE_ALL: reads all keys, at one moment for groups (gate.h)
     COMMAND_WHOLE = 1 << 30,    // ROUTE_ALL: writes all keys, at one moment for everybody
-    COMMAND_HAULED = 1 << 25,   // replies the value, and a long one in slices (haul.h)
     COMMAND_PAIRS = 1 << 26,    // key value pairs: an even number of arguments after the name
 };
 
@@ -159,7 +159,9 @@ struct exec {
     bool no_touch;      // CLIENT NO-TOUCH: what the client reads does not count as used
     bool reserved;      // memory was set aside for what it puts
     bool batch_bytes;   // the arguments' bytes go with the batch, not with the client's input
+    bool may_haul;      // long values may be asked for, to be brought in slices (haul.h)
     bool later;         // went to another core, or waits: it is counted where and when it runs
+    struct haul *haul;  // what was asked for and brought, or NULL
     struct part *part;  // ROUTE_ALL, run(): of this shard
     struct part *parts; // ROUTE_ALL, finish(): of all shards asked
     uint32_t part_count;

@@ -2,6 +2,7 @@
 // key.
 #include "cluster/commands.h"
 #include "cluster/expire.h"
+#include "cluster/haul.h"
 #include "cluster/item.h"
 #include "cluster/shard.h"
 #include "core/memory.h"
@@ -16,35 +17,41 @@ enum { STRING_BYTES_MAX = 512 * 1024 * 1024 }; // proto-max-bulk-len, as Redis h
 
 // Reading ------------------------------------------------------------------------------------
 
-static void string_reply_value(struct exec *x)
+// The value, to `out`. False: it was asked for in slices.
+static bool string_tell(struct exec *x, struct outbuf *out)
 {
-    if (x->item->exists) {
-        reply_bulk(&x->reply, item_value(x->item));
-    } else {
-        reply_null(&x->reply);
+    struct reply reply = x->reply;
+    if (x->item->exists && !haul_bulk(x, out, item_value(x->item))) {
+        return false;
     }
+    if (!x->item->exists) {
+        reply.out = out;
+        reply_null(&reply);
+    }
+    item_count_access(x->shard, x->item);
+    return true;
 }
 
 static void string_get(struct exec *x)
 {
-    item_count_access(x->shard, x->item);
-    string_reply_value(x);
+    (void)string_tell(x, x->reply.out);
 }
 
 // The value as it was, for a command that changes it and tells it. It lies in the engine's memory,
-// so it is written down before the change, and told only where the change was not refused.
-static void string_note_old(struct exec *x, struct outbuf *ret_old)
+// so it is written down before the change, and told only where the change was not refused. False:
+// it was asked for in slices.
+static bool string_note_old(struct exec *x, struct outbuf *ret_old)
 {
-    struct exec aside = *x;
     *ret_old = (struct outbuf){0};
-    aside.reply.out = ret_old;
-    string_get(&aside);
+    return string_tell(x, ret_old);
 }
 
 static void string_tell_old(struct exec *x, struct outbuf *old, bool changed)
 {
     if (changed) {
         outbuf_splice(x->reply.out, old, x->reply.cache);
+    } else if (haul_asked(x->haul)) {
+        haul_bulk_return(x, old); // the change has not been tried yet
     } else {
         outbuf_clear(old, x->reply.cache);
     }
@@ -62,21 +69,19 @@ static void string_getrange(struct exec *x)
     if (!exec_integer(x, 2, &start) || !exec_integer(x, 3, &end)) {
         return;
     }
-    item_count_access(x->shard, x->item);
     struct slice value = x->item->exists ? item_value(x->item) : slice_of(NULL, 0);
+    struct slice part = {0};
     int64_t size = (int64_t)value.size;
-    if (start < 0 && end < 0 && start > end) {
-        reply_bulk(&x->reply, slice_of(NULL, 0));
-        return;
-    }
+    bool backwards = start < 0 && end < 0 && start > end;
     start = start < 0 ? (start + size < 0 ? 0 : start + size) : start;
     end = end < 0 ? (end + size < 0 ? 0 : end + size) : end;
     end = end >= size ? size - 1 : end;
-    if (size == 0 || start > end) {
-        reply_bulk(&x->reply, slice_of(NULL, 0));
-        return;
+    if (size != 0 && start <= end && !backwards) {
+        part = slice_of(value.bytes + start, (size_t)(end - start + 1));
     }
-    reply_bulk(&x->reply, slice_of(value.bytes + start, (size_t)(end - start + 1)));
+    if (haul_bulk(x, x->reply.out, part)) {
+        item_count_access(x->shard, x->item);
+    }
 }
 
 // SET ----------------------------------------------------------------------------------------
@@ -160,7 +165,9 @@ static void string_set_with(struct exec *x)
         return;
     }
     struct outbuf old;
-    string_note_old(x, &old);
+    if (!string_note_old(x, &old)) {
+        return;
+    }
     string_tell_old(x, &old,
                     options.keep_ttl ? item_replace(x, item, x->argv[2])
                                      : item_set(x, item, x->argv[2], expire_ms));
@@ -218,8 +225,9 @@ static void string_msetnx_check(struct exec *x)
 static void string_getset(struct exec *x)
 {
     struct outbuf old;
-    string_note_old(x, &old);
-    string_tell_old(x, &old, item_set(x, x->item, x->argv[2], 0));
+    if (string_note_old(x, &old)) {
+        string_tell_old(x, &old, item_set(x, x->item, x->argv[2], 0));
+    }
 }
 
 static void string_getdel(struct exec *x)
@@ -229,8 +237,9 @@ static void string_getdel(struct exec *x)
         return;
     }
     struct outbuf old;
-    string_note_old(x, &old);
-    string_tell_old(x, &old, item_delete(x, x->item));
+    if (string_note_old(x, &old)) {
+        string_tell_old(x, &old, item_delete(x, x->item));
+    }
 }
 
 static void string_getex(struct exec *x)
@@ -251,7 +260,9 @@ static void string_getex(struct exec *x)
     struct outbuf old;
     bool absolute = options.unit == EXPIRE_AT_SECONDS || options.unit == EXPIRE_AT_MS;
     bool done = true;
-    string_note_old(x, &old);
+    if (!string_note_old(x, &old)) {
+        return;
+    }
     if (absolute && expire_ms <= x->shard->io->wall_ms) {
         done = item_delete(x, x->item);
     } else if (options.unit != EXPIRE_NONE || (options.persist && item_expire_ms(x->item) != 0)) {
@@ -271,38 +282,12 @@ static bool string_fits(struct exec *x, uint64_t size)
     return false;
 }
 
-// The value as it is, and behind it room up to `size`, zeroed, in the shard's scratch.
-static uint8_t *string_extend(struct exec *x, size_t size)
-{
-    struct slice old = x->item->exists ? item_value(x->item) : slice_of(NULL, 0);
-    uint8_t *bytes = shard_scratch(x->shard, size > old.size ? size : old.size);
-    if (bytes == NULL) {
-        exec_error_memory(x);
-        return NULL;
-    }
-    if (old.size != 0) {
-        memcpy(bytes, old.bytes, old.size);
-    }
-    if (size > old.size) {
-        memset(bytes + old.size, 0, size - old.size);
-    }
-    return bytes;
-}
-
 static void string_append(struct exec *x)
 {
     struct slice more = x->argv[2];
     size_t old_size = x->item->exists ? item_value(x->item).size : 0;
     size_t size = old_size + more.size;
-    if (!string_fits(x, size)) {
-        return;
-    }
-    uint8_t *bytes = string_extend(x, size);
-    if (bytes == NULL) {
-        return;
-    }
-    memcpy(bytes + old_size, more.bytes, more.size);
-    if (item_replace(x, x->item, slice_of(bytes, size))) {
+    if (string_fits(x, size) && item_splice(x, x->item, old_size, more)) {
         reply_integer(&x->reply, (int64_t)size);
     }
 }
@@ -331,16 +316,7 @@ static void string_setrange(struct exec *x)
     }
     size_t end = (size_t)offset + part.size;
     size_t size = end > old_size ? end : old_size;
-    if (size > x->shard->config.storage.value_max_bytes) {
-        exec_error_too_large(x, size);
-        return;
-    }
-    uint8_t *bytes = string_extend(x, size);
-    if (bytes == NULL) {
-        return;
-    }
-    memcpy(bytes + offset, part.bytes, part.size);
-    if (item_replace(x, x->item, slice_of(bytes, size))) {
+    if (item_splice(x, x->item, (size_t)offset, part)) {
         reply_integer(&x->reply, (int64_t)size);
     }
 }
@@ -439,8 +415,8 @@ static const struct command string_rows[] = {
                 "1.0.0", "O(1)", "Takes one from a key's integer")},
     {STRING_ROW("decrby", string_decrby, 3, WRITE_FAST, ACL_STRING_WRITE_FAST, "RW access update",
                 "1.0.0", "O(1)", "Takes a number from a key's integer")},
-    {STRING_ROW("get", string_get, 2, READ_FAST | COMMAND_HAULED, ACL_STRING_READ_FAST, "RO access",
-                "1.0.0", "O(1)", "Tells a key's value")},
+    {STRING_ROW("get", string_get, 2, READ_FAST, ACL_STRING_READ_FAST, "RO access", "1.0.0", "O(1)",
+                "Tells a key's value")},
     {STRING_ROW("getdel", string_getdel, 2, COMMAND_WRITE | COMMAND_FAST, ACL_STRING_WRITE_FAST,
                 "RW access delete", "6.2.0", "O(1)", "Tells a key's value and deletes the key")},
     {STRING_ROW("getex", string_getex, -2, COMMAND_WRITE | COMMAND_FAST, ACL_STRING_WRITE_FAST,

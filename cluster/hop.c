@@ -1,7 +1,6 @@
 #include "cluster/hop.h"
 
 #include "cluster/client.h"
-#include "cluster/haul.h"
 #include "cluster/load.h"
 #include "cluster/shard.h"
 #include "cluster/slowlog.h"
@@ -164,18 +163,13 @@ bool hop_load(struct exec *x)
     return true;
 }
 
-bool hop_haul(struct exec *x)
+struct hop *hop_haul(struct exec *x)
 {
     struct hop *hop = hop_make(x, x->shard->index);
-    if (hop == NULL) {
-        return false;
+    if (hop != NULL) {
+        client_pending_add(x->client, &hop->pending, PENDING_HOP);
     }
-    if (!haul_begin(x, hop)) {
-        hop_free(x->shard, &hop->pending);
-        return false;
-    }
-    client_pending_add(x->client, &hop->pending, PENDING_HOP);
-    return true;
+    return hop;
 }
 
 void hop_item(const struct hop *hop, const struct slice *argv, struct item *ret_item)
@@ -217,6 +211,7 @@ void hop_wait(struct shard *shard, struct hop *hop)
     hop->waiter = (struct gate_waiter){.hash = hop->hash, .granted = hop_granted};
     hop->waiting_at = shard;
     hop->gated = true;
+    hop->haul = NULL;
     gate_wait(shard->gates, &hop->waiter);
 }
 
@@ -225,6 +220,7 @@ void hop_hold_gate(struct shard *shard, struct hop *hop)
     hop->waiter = (struct gate_waiter){.hash = hop->hash, .granted = hop_granted};
     hop->waiting_at = shard;
     hop->gated = true;
+    hop->haul = NULL;
     gate_hold(shard->gates, &hop->waiter);
 }
 

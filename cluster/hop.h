@@ -7,6 +7,7 @@
 #include "cluster/message.h"
 
 struct exec;
+struct hop;
 struct item;
 
 // Sends x's request to `core`, for a credit that the caller took, or with this core behind the gate
@@ -16,9 +17,8 @@ bool hop_send(struct exec *x, uint32_t core);
 // Makes x's request a hop of this core to itself, whose record is on disk. False as above.
 bool hop_load(struct exec *x);
 
-// x's request, its item loaded, stays here and is hauled (haul.h): it becomes a hop to its own
-// core. False, with nothing done, when there is no room: it is to be run at once.
-bool hop_haul(struct exec *x);
+// Makes x's request a hop of this core to itself, for a haul (haul.h). NULL when there is no room.
+struct hop *hop_haul(struct exec *x);
 
 // The item of a hop's key, not loaded; `argv` as of hop_arguments().
 void hop_item(const struct hop *hop, const struct slice *argv, struct item *ret_item);

@@ -1,6 +1,7 @@
 #include "cluster/item.h"
 
 #include "cluster/command.h"
+#include "cluster/haul.h"
 #include "cluster/shard.h"
 #include "core/check.h"
 #include "core/hash.h"
@@ -209,6 +210,26 @@ static bool item_written(struct exec *x, const struct item *item)
     return false;
 }
 
+// What Redis still does when memory is full (EXPIRE, PERSIST, RENAME) has a share of its own.
+static uint32_t item_put_flags(const struct exec *x)
+{
+    return ((x->command->flags & COMMAND_DENYOOM) == 0 ? ENGINE_SPARED : 0U) |
+           (x->reserved ? ENGINE_RESERVED : 0U);
+}
+
+// Stores what was staged in slices.
+static bool item_store_staged(struct exec *x, struct item *item, struct haul *haul)
+{
+    struct engine_op *op = &item->op;
+    op->parts[0] = op->parts[1] = slice_of(NULL, 0);
+    op->tail_bytes = 0;
+    op->expire_ms = haul->stage_expire_ms;
+    op->flags = haul->stage_flags | ENGINE_STAGED;
+    op->stage = &haul->stage;
+    engine_put(x->shard->engine, &op, 1);
+    return item_written(x, item);
+}
+
 // Stores head, tail, and the last kept_bytes of the object that is there.
 static bool item_store_kept(struct exec *x, struct item *item, struct slice head, struct slice tail,
                             uint64_t kept_bytes, uint64_t expire_ms)
@@ -218,9 +239,7 @@ static bool item_store_kept(struct exec *x, struct item *item, struct slice head
     op->parts[1] = tail;
     op->tail_bytes = kept_bytes;
     op->expire_ms = expire_ms;
-    // What Redis still does when memory is full (EXPIRE, PERSIST, RENAME) has a share of its own.
-    op->flags = (x->command->flags & COMMAND_DENYOOM) == 0 ? ENGINE_SPARED : 0;
-    op->flags |= x->reserved ? ENGINE_RESERVED : 0;
+    op->flags = item_put_flags(x);
     engine_put(x->shard->engine, &op, 1);
     work_spend(&x->shard->work, (head.size + tail.size) / WORK_BYTES_A_UNIT);
     return item_written(x, item);
@@ -249,14 +268,47 @@ static bool item_too_large(struct exec *x, size_t size)
     return true;
 }
 
-static bool item_write(struct exec *x, struct item *item, struct slice value, uint64_t expire_ms)
+// A value in parts that may lie in the engine's memory, or be zeros, as one in the scratch.
+static bool item_gather(struct exec *x, const struct slice *parts, uint32_t count, size_t size,
+                        struct slice *ret_value)
+{
+    uint8_t *bytes = shard_scratch(x->shard, size);
+    if (bytes == NULL) {
+        exec_error_memory(x);
+        return false;
+    }
+    *ret_value = slice_of(bytes, size);
+    for (uint32_t i = 0; i < count; i++) {
+        if (parts[i].size != 0 && parts[i].bytes != NULL) {
+            memcpy(bytes, parts[i].bytes, parts[i].size);
+        } else if (parts[i].size != 0) {
+            memset(bytes, 0, parts[i].size);
+        }
+        bytes += parts[i].size;
+    }
+    work_spend(&x->shard->work, size / WORK_BYTES_A_UNIT);
+    return true;
+}
+
+// A value in parts; several are item_splice()'s.
+static bool item_write_parts(struct exec *x, struct item *item, const struct slice *parts,
+                             uint32_t count, uint64_t expire_ms)
 {
     uint8_t small[OBJECT_HEAD_SMALL];
     uint8_t *head = small;
     size_t capacity = sizeof small;
     size_t head_size;
     const struct object_view *old = item->stored ? &item->object : NULL;
-    if (item_too_large(x, value.size)) {
+    struct haul *haul = haul_staged(x);
+    struct slice value = parts[0];
+    size_t size = 0;
+    if (haul != NULL) {
+        return item_store_staged(x, item, haul);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        size += parts[i].size;
+    }
+    if (item_too_large(x, size)) {
         return false;
     }
     size_t bound = object_head_bound(old);
@@ -272,7 +324,16 @@ static bool item_write(struct exec *x, struct item *item, struct slice value, ui
     if (error < 0) {
         return item_failed(x, error);
     }
+    if (haul_stage(x, slice_of(head, head_size), parts, count, item_put_flags(x), expire_ms) ||
+        (count > 1 && !item_gather(x, parts, count, size, &value))) {
+        return false;
+    }
     return item_store(x, item, slice_of(head, head_size), value, expire_ms);
+}
+
+static bool item_write(struct exec *x, struct item *item, struct slice value, uint64_t expire_ms)
+{
+    return item_write_parts(x, item, &value, 1, expire_ms);
 }
 
 bool item_set(struct exec *x, struct item *item, struct slice value, uint64_t expire_ms)
@@ -286,6 +347,21 @@ bool item_set(struct exec *x, struct item *item, struct slice value, uint64_t ex
 bool item_replace(struct exec *x, struct item *item, struct slice value)
 {
     return item_write(x, item, value, item->exists ? item_expire_ms(item) : 0);
+}
+
+bool item_splice(struct exec *x, struct item *item, size_t offset, struct slice part)
+{
+    struct slice old = item->exists ? item_value(item) : slice_of(NULL, 0);
+    size_t before = offset < old.size ? offset : old.size;
+    size_t end = offset + part.size;
+    const struct slice parts[] = {
+        slice_of(old.bytes, before),
+        slice_of(NULL, offset - before),
+        part,
+        end < old.size ? slice_of(old.bytes + end, old.size - end) : slice_of(NULL, 0),
+    };
+    return item_write_parts(x, item, parts, sizeof parts / sizeof *parts,
+                            item->exists ? item_expire_ms(item) : 0);
 }
 
 bool item_add(struct exec *x, struct item *item, int64_t delta, int64_t *ret_total)
@@ -326,6 +402,10 @@ bool item_add(struct exec *x, struct item *item, int64_t delta, int64_t *ret_tot
 bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms)
 {
     CHECK(item->exists);
+    struct haul *haul = haul_staged(x);
+    if (haul != NULL) {
+        return item_store_staged(x, item, haul);
+    }
     uint8_t small[OBJECT_HEAD_SMALL];
     uint8_t *head = small;
     size_t capacity = sizeof small;
@@ -341,6 +421,12 @@ bool item_expire(struct exec *x, struct item *item, uint64_t expire_ms)
     int error = object_write_expiry(head, capacity, &item->object, dot, expire_ms, &head_size);
     if (error < 0) {
         return item_failed(x, error);
+    }
+    // The memory engine leaves the value where it is; on disk it is written anew.
+    struct slice tail = object_tail(&item->object);
+    if (x->shard->durable &&
+        haul_stage(x, slice_of(head, head_size), &tail, 1, item_put_flags(x), expire_ms)) {
+        return false;
     }
     return item_store_kept(x, item, slice_of(head, head_size), slice_of(NULL, 0),
                            object_tail(&item->object).size, expire_ms);

@@ -6,7 +6,8 @@
 // the actor of the vnode.
 //
 // A changing verb returns false when the engine refused: it has replied the error then, and nothing
-// was changed. At most one changing verb runs on an item in one command.
+// was changed. It also returns false when what is long was asked for in slices (haul.h): nothing is
+// replied then, and the handler returns. At most one changing verb runs on an item in one command.
 //
 // What a reply shows or acknowledges may have to become durable first: loading and changing raise
 // x->commit to the group commit that it waits for (hold.h).
@@ -76,8 +77,11 @@ void item_count_access(struct shard *shard, const struct item *item);
 // expires.
 bool item_set(struct exec *x, struct item *item, struct slice value, uint64_t expire_ms);
 
-// Replaces the value and keeps the expiry (SETRANGE, APPEND, KEEPTTL).
+// Replaces the value and keeps the expiry (KEEPTTL, INCRBYFLOAT).
 bool item_replace(struct exec *x, struct item *item, struct slice value);
+
+// Writes a part of the value, which grows for it, with zeros where nothing was (SETRANGE, APPEND).
+bool item_splice(struct exec *x, struct item *item, size_t offset, struct slice part);
 
 // INCR and its kin: adds to the value, which is an integer or absent (then 0). Also false, with the
 // error replied, when it is no integer or the total would leave int64.

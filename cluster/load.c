@@ -1,5 +1,6 @@
 #include "cluster/load.h"
 
+#include "cluster/haul.h"
 #include "cluster/hop.h"
 #include "cluster/multi.h"
 #include "cluster/request.h"
@@ -59,8 +60,12 @@ static void load_run_hop(struct load *load)
     struct exec x = {0};
     hop_exec(shard, hop, load->spans, &x);
     x.item = &load->item;
-    if (item_loaded(&x, x.item)) {
-        x.command->run(&x);
+    if (!item_loaded(&x, x.item)) {
+        haul_free(shard, hop->haul);
+        hop->haul = NULL;
+    } else if (!haul_run(&x, hop)) {
+        load_give(load);
+        return;
     }
     request_count_late(&x, shard->io->now_ns - load->began_ns);
     if (shard->slowlog_each) {

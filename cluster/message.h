@@ -79,6 +79,7 @@ struct hop {
     uint64_t took_ns;                  // for the sender's slow log
     struct gate_waiter waiter;         // the receiver's, when a gate is taken
     struct shard *waiting_at;          // the receiver, while `gated`
+    struct haul *haul;                 // while `gated`: what it has asked for, or NULL
     struct hold hold;                  // the receiver's, while its commit is not durable
 };
 

@@ -1,6 +1,7 @@
 #include "cluster/multi.h"
 
 #include "cluster/client.h"
+#include "cluster/haul.h"
 #include "cluster/request.h"
 #include "cluster/shard.h"
 #include "cluster/slowlog.h"
@@ -11,8 +12,10 @@
 #include <stddef.h>
 #include <string.h>
 
-// As many may be done at once, without gates: about 100 us.
-enum { MULTI_AT_ONCE_KEYS = 64 };
+enum {
+    MULTI_AT_ONCE_KEYS = 64, // as many may be done at once, without gates: about 100 us
+    MERGE_PIECE_BYTES = 16 * 1024,
+};
 
 static const char TEXT_OVERLOADED[] =
     "OVERLOADED too many commands over several keys are under way on this node; retry";
@@ -77,17 +80,21 @@ static bool multi_merge_array(struct multi *multi, struct exec *x)
         outbuf_splice(x->reply.out, &multi->parts[0].result.out, x->reply.cache);
         return true;
     }
-    for (; multi->key_at < multi->key_count; multi->key_at++) {
-        const struct part_key *key = &multi->keys[multi->key_at];
+    while (multi->key_at < multi->key_count) {
+        struct part_key *key = &multi->keys[multi->key_at];
         if (work_over(work)) {
             return false;
         }
-        if (multi->key_at == 0) {
+        if (!multi->headed) {
             reply_array(&x->reply, multi->key_count);
+            multi->headed = true;
         }
         struct multi_part *part = &multi->parts[multi->cores[key->core].part];
-        outbuf_move(x->reply.out, &part->result.out, x->reply.cache, key->reply_bytes);
-        work_spend(work, WORK_KEY_LOOK + key->reply_bytes / WORK_BYTES_A_UNIT);
+        size_t piece = key->reply_bytes < MERGE_PIECE_BYTES ? key->reply_bytes : MERGE_PIECE_BYTES;
+        outbuf_move(x->reply.out, &part->result.out, x->reply.cache, piece);
+        work_spend(work, WORK_KEY_LOOK + piece / WORK_FRESH_BYTES_A_UNIT);
+        key->reply_bytes -= (uint32_t)piece;
+        multi->key_at += key->reply_bytes == 0;
     }
     return true;
 }
@@ -337,7 +344,7 @@ static void multi_destroy(struct shard *shard, struct multi *multi)
     }
     client_lease_release(shard, &multi->lease);
     outbuf_clear(&multi->pending.out, &shard->outbufs);
-    memory_free(multi->transfer.bytes);
+    transfer_free(shard, &multi->transfer);
     memory_free(multi->argument_bytes);
     memory_free((void *)(uintptr_t)multi->argv);
     memory_free(multi->keys);
@@ -575,11 +582,18 @@ static bool at_once_array(struct exec *x, struct part_key *keys, uint32_t count)
     uint32_t at = 0;
     struct outbuf *out = x->reply.out;
     struct outbuf values = {0};
+    uint64_t hits = x->shard->stats.keyspace_hits;
+    uint64_t misses = x->shard->stats.keyspace_misses;
     x->reply.out = &values;
+    x->may_haul = true;
     bool through = part_keys_run(x, keys, &at, x->command->run) == KEYS_THROUGH;
     x->reply.out = out;
+    haul_free(x->shard, x->haul);
+    x->haul = NULL;
     if (!through) {
         outbuf_clear(&values, x->reply.cache);
+        x->shard->stats.keyspace_hits = hits; // they are counted when they are told
+        x->shard->stats.keyspace_misses = misses;
         return false;
     }
     if (!x->failed) {

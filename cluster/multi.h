@@ -85,6 +85,7 @@ struct multi_part {
     struct hold hold;   // until then, when it is done
     uint32_t key_first; // in multi->keys
     uint32_t key_at;    // where the phase is; PART_KEY_NONE past the last
+    struct haul *haul;  // what the key there has asked for, or NULL
     uint32_t ungranted; // gates that others still hold
     uint64_t bytes;     // of keys and values of pairs
     uint32_t key_count;
@@ -98,6 +99,7 @@ struct multi_part {
 struct transfer {
     uint8_t *bytes;
     size_t size;
+    size_t capacity; // haul_block()
     uint64_t expire_ms;
     bool found; // the source
     bool destination_exists;
@@ -128,6 +130,7 @@ struct multi {
     bool scoped;
     bool no_touch;
     bool merging;
+    bool headed; // the head of the array is replied
     uint8_t round;
     size_t memory_bytes; // what it keeps until it is through: the client's
     uint32_t argument_first, argument_step;
@@ -190,5 +193,6 @@ bool transfer_valid(struct exec *x); // false: it has replied an error
 void transfer_read(struct exec *x);
 bool transfer_decide(struct exec *x, struct multi *multi); // true to apply; else it has replied
 void transfer_reply(struct exec *x);                       // of one that was applied
+void transfer_free(struct shard *shard, struct transfer *transfer);
 bool transfer_holds_destination(const struct multi_part *part);
 void transfer_apply(struct exec *x);

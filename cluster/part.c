@@ -1,4 +1,5 @@
 // A part of a command: what one core does for it (multi.h).
+#include "cluster/haul.h"
 #include "cluster/load.h"
 #include "cluster/multi.h"
 #include "cluster/shard.h"
@@ -77,17 +78,24 @@ static bool key_loaded(struct exec *x, struct item *item)
     return loaded;
 }
 
-// On a key that is loaded.
-static void key_run(struct exec *x, struct part_key *key, command_fn *fn)
+// On a key that is loaded. False: it has asked for what comes in slices.
+static bool key_run(struct exec *x, struct part_key *key, command_fn *fn)
 {
     struct shard *shard = x->shard;
     size_t before = x->reply.out->bytes;
     fn(x);
+    if (haul_asked(x->haul)) {
+        return false;
+    }
+    bool brought = x->haul != NULL; // and paid for
+    haul_free(shard, x->haul);
+    x->haul = NULL;
     key->reply_bytes = (uint32_t)(x->reply.out->bytes - before);
-    work_spend(&shard->work, WORK_KEY_RUN + key->reply_bytes / WORK_BYTES_A_UNIT);
+    work_spend(&shard->work, WORK_KEY_RUN + (brought ? 0 : key->reply_bytes / WORK_BYTES_A_UNIT));
     if (x->reply.out->bytes > shard->config.clients.output_max_bytes) {
         keys_too_large(x);
     }
+    return true;
 }
 
 // Room on the disk is being made: until then nothing may be put, and the slice is over.
@@ -122,8 +130,8 @@ enum keys_result part_keys_run(struct exec *x, struct part_key *keys, uint32_t *
             if (x->item->op.status == ENGINE_PENDING) {
                 return KEYS_DISK;
             }
-            if (key_loaded(x, x->item)) {
-                key_run(x, &keys[*at], fn);
+            if (key_loaded(x, x->item) && !key_run(x, &keys[*at], fn)) {
+                return KEYS_SLICE;
             }
             *at = keys[*at].next;
         }
@@ -142,6 +150,8 @@ static struct exec part_exec(struct shard *shard, struct multi_part *part)
         .scoped = multi->scoped,
         .no_touch = multi->no_touch,
         .reserved = part->reserved,
+        .may_haul = true,
+        .haul = part->haul,
         .caller_id = multi->caller_id,
         .part = &part->result,
         .reply = {.out = &part->result.out, .cache = &shard->outbufs, .protocol = multi->protocol},
@@ -314,15 +324,32 @@ static bool part_has_room(struct shard *shard, struct multi_part *part, struct e
     return false;
 }
 
+// What the key at hand has asked for. False: there is more to do.
+static bool part_haul(struct shard *shard, struct multi_part *part)
+{
+    struct exec x = part_exec(shard, part);
+    struct item item = {0};
+    if (!haul_asked(part->haul)) {
+        return true;
+    }
+    part_key_item(&part->multi->keys[part->key_at], part->multi->argv, &item);
+    x.item = &item;
+    return haul_slice(part->haul, &x);
+}
+
 static bool part_keys(struct shard *shard, struct multi_part *part)
 {
     struct exec x = part_exec(shard, part);
     command_fn *fn = part_step_fn(part);
     enum keys_result result = KEYS_THROUGH;
+    if (!part_haul(shard, part)) {
+        return false;
+    }
     if (fn != NULL && !part_has_room(shard, part, &x)) {
         part_take_in(part, &x);
     } else if (fn != NULL) {
         result = part_keys_run(&x, part->multi->keys, &part->key_at, fn);
+        part->haul = x.haul;
         if (result == KEYS_DISK && !load_for_part(shard, part)) {
             keys_drop(&x);
             exec_error(&x, TEXT_LOADS);
@@ -338,11 +365,12 @@ void multi_part_loaded(struct shard *shard, struct multi_part *part, struct item
     struct part_key *key = &part->multi->keys[part->key_at];
     part->loading = false;
     x.item = item;
-    if (key_loaded(&x, item)) {
-        key_run(&x, key, part_step_fn(part));
-    }
+    bool through = !key_loaded(&x, item) || key_run(&x, key, part_step_fn(part));
+    part->haul = x.haul;
     part_take_in(part, &x);
-    part->key_at = key->next;
+    if (through) {
+        part->key_at = key->next;
+    }
 }
 
 void multi_part_ahead(struct shard *shard, struct multi_part *part)
@@ -425,6 +453,8 @@ static void part_go_back(struct shard *shard, struct multi_part *part)
 {
     client_memory_orphan(shard, -(int64_t)part->counted_bytes);
     part->counted_bytes = 0;
+    haul_free(shard, part->haul); // of a key that could not be read
+    part->haul = NULL;
     part->at = NULL;
     if (part->message.from == shard->index) {
         multi_part_return(shard, part);

@@ -252,6 +252,8 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     x->sum = 0;
     x->commit = 0;
     x->veto = x->failed = x->later = x->scoped = x->reserved = x->no_touch = false;
+    x->may_haul = false;
+    x->haul = NULL;
     request->hop = NULL;
     request->credit = false;
     if (status == RESP_ERROR) {
@@ -302,16 +304,12 @@ bool request_take_spill(const struct exec *x)
 // its record is on disk.
 enum run_result { RUN_DONE, RUN_LATER, RUN_WAITS };
 
-// LATER: its value is hauled, for `hop` or for one that is made of it. WAITS: for its record.
+// LATER: it is hauled, as `hop` or as one that was made of it. WAITS: for its record.
 static enum run_result request_run_key(struct exec *x, struct hop *hop)
 {
     switch (item_load(x, x->item)) {
     case ITEM_LOADED:
-        if (haul_wanted(x) && (hop == NULL ? hop_haul(x) : haul_begin(x, hop))) {
-            return RUN_LATER;
-        }
-        x->command->run(x);
-        return RUN_DONE;
+        return haul_run(x, hop) ? RUN_DONE : RUN_LATER;
     case ITEM_REFUSED:
         return RUN_DONE;
     case ITEM_WAITS:

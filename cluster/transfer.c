@@ -1,4 +1,5 @@
 // RENAME, RENAMENX and COPY: a value moves between two keys, which may live on two cores.
+#include "cluster/haul.h"
 #include "cluster/multi.h"
 #include "cluster/shard.h"
 #include "core/check.h"
@@ -85,16 +86,18 @@ void transfer_read(struct exec *x)
         return;
     }
     struct slice value = item_value(x->item);
-    transfer->found = true;
-    transfer->bytes = memory_allocate(value.size);
-    if (transfer->bytes == NULL) {
-        exec_error_memory(x);
-        return;
+    if (haul_block(x, value, &transfer->bytes, &transfer->capacity)) {
+        transfer->found = true;
+        transfer->size = value.size;
+        transfer->expire_ms = item_expire_ms(x->item);
     }
-    memcpy(transfer->bytes, value.bytes, value.size);
-    transfer->size = value.size;
-    transfer->expire_ms = item_expire_ms(x->item);
-    work_spend(&x->shard->work, value.size / WORK_BYTES_A_UNIT);
+}
+
+void transfer_free(struct shard *shard, struct transfer *transfer)
+{
+    if (transfer->bytes != NULL) {
+        haul_block_free(shard, transfer->bytes, transfer->size, transfer->capacity);
+    }
 }
 
 bool transfer_decide(struct exec *x, struct multi *multi)

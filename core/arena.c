@@ -463,6 +463,29 @@ uint64_t arena_extent_take(struct arena *arena, uint64_t bytes)
     return arena->extents_start + (uint64_t)unit * ARENA_EXTENT_UNIT_BYTES;
 }
 
+bool arena_extent_ready(struct arena *arena, uint64_t bytes, uint64_t budget_bytes)
+{
+    const uint64_t needed_bytes = arena_extent_bytes(bytes);
+    const uint8_t order = extent_order(bytes);
+    uint64_t given = 0;
+
+    while (arena->extents_dirty != 0) {
+        const struct arena_extent *const it = &arena->extents[arena->extents_dirty - 1];
+        const uint64_t kept_bytes = it->order == order ? needed_bytes : 0;
+        uint64_t part = budget_bytes - given;
+
+        if (it->touched_bytes <= kept_bytes) {
+            return true; // it is taken as it is
+        }
+        if (given >= budget_bytes) {
+            return false;
+        }
+        part = part < it->touched_bytes - kept_bytes ? part : it->touched_bytes - kept_bytes;
+        given += extent_release(arena, part);
+    }
+    return true;
+}
+
 void arena_extent_free(struct arena *arena, uint64_t place, uint64_t bytes)
 {
     const uint32_t unit = (uint32_t)((place - arena->extents_start) / ARENA_EXTENT_UNIT_BYTES);

@@ -120,6 +120,10 @@ uint64_t arena_extent_take(struct arena *arena, uint64_t bytes);
 // Whether arena_extent_take() is certain to find addresses.
 bool arena_extent_available(const struct arena *arena, uint64_t bytes);
 
+// Does a slice, of about budget_bytes, of what arena_extent_take() of so much would have to give
+// back first. True when nothing is left of that.
+bool arena_extent_ready(struct arena *arena, uint64_t bytes, uint64_t budget_bytes);
+
 // `bytes` as taken.
 void arena_extent_free(struct arena *arena, uint64_t place, uint64_t bytes);
 

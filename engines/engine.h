@@ -21,6 +21,11 @@
  * the rest: an expiry on a value of 64 MiB is written without touching the value, where the engine
  * can, and never copied more than once.
  *
+ * A large object may be put together over several turns, in the memory in which it stays: a stage.
+ * engine_stage_open() takes that memory, the caller fills it, and a put with ENGINE_STAGED takes
+ * effect at once then, whatever the size. Nobody sees anything of it before. What a get has found
+ * large may be kept where it is meanwhile: engine_pin().
+ *
  * A record that cannot be read is an ENGINE_ERROR to a get, unless another one turns out to be the
  * key's. A put or remove of the key takes its place all the same.
  *
@@ -61,9 +66,21 @@ enum engine_flags {
     ENGINE_AT_HAND = 16,  /* get: does not wait. PENDING means that it would have to: nothing was
                              begun, and `done` is not called */
     ENGINE_PARTIAL = 32,  /* scans: the object is left out, since it is large; a get has it */
+    ENGINE_STAGED = 64,   /* put: the object is that of op->stage, and not `parts` */
 };
 
 typedef void engine_done_fn(struct engine_op *op);
+
+/* The caller's, zeroed but for `bytes`. */
+struct engine_stage {
+    uint64_t bytes;  /* of the object; set by the caller */
+    uint8_t *object; /* where it is to be written; NULL while the stage is not open */
+    /* the engine's own */
+    void *memory;
+    uint64_t memory_bytes;
+    uint64_t place;
+    uint64_t looked; /* work done for its room */
+};
 
 struct engine_op {
     /* set by the caller */
@@ -76,7 +93,8 @@ struct engine_op {
                               the engine's own memory */
     uint64_t tail_bytes;   /* put: and then by as many bytes from the end of the object that is
                               there. It has as many, or ENGINE_MISS: it went meanwhile */
-    engine_done_fn *done;  /* for ENGINE_PENDING */
+    struct engine_stage *stage; /* put, with ENGINE_STAGED: whole; tail_bytes is 0 */
+    engine_done_fn *done;       /* for ENGINE_PENDING */
     /* set by the engine */
     struct slice object; /* get: the object, in place */
     enum engine_status status;
@@ -230,6 +248,11 @@ struct engine_vtable {
     uint64_t (*count)(struct engine *engine, uint32_t vnode);
     enum engine_status (*sample)(struct engine *engine, struct engine_scan *scan, uint64_t random);
     bool (*step)(struct engine *engine, uint32_t budget_bytes);
+    enum engine_status (*stage_open)(struct engine *engine, const struct engine_op *op,
+                                     struct engine_stage *stage);
+    void (*stage_close)(struct engine *engine, struct engine_stage *stage);
+    bool (*pin)(struct engine *engine, const struct engine_op *op, uint64_t *ret_pin);
+    void (*unpin)(struct engine *engine, uint64_t pin);
     bool (*reserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     void (*unreserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     bool (*stalled)(struct engine *engine);
@@ -340,6 +363,35 @@ static inline enum engine_status engine_sample(struct engine *engine, struct eng
 static inline bool engine_step(struct engine *engine, uint32_t budget_bytes)
 {
     return engine->vtable->step(engine, budget_bytes);
+}
+
+/* Opens a stage for an object of stage->bytes, to be put by an op with the key, hash, vnode, flags
+ * and expire_ms of this one. OK: stage->object is to be filled. PENDING: some memory was freed for
+ * it, a slice of work; call again. FULL: it has no room beside what is there, or it is not large
+ * enough to be staged. A put without a stage may succeed then, since it may give up first what it
+ * replaces. */
+static inline enum engine_status
+engine_stage_open(struct engine *engine, const struct engine_op *op, struct engine_stage *stage)
+{
+    return engine->vtable->stage_open(engine, op, stage);
+}
+
+/* Gives the memory back, unless a put that was answered OK has taken it. */
+static inline void engine_stage_close(struct engine *engine, struct engine_stage *stage)
+{
+    engine->vtable->stage_close(engine, stage);
+}
+
+/* Keeps op->object, which a get has just found, where it is until engine_unpin(), whatever happens
+ * to the key. False: this engine cannot, or not so small a one; look it up anew in each turn. */
+static inline bool engine_pin(struct engine *engine, const struct engine_op *op, uint64_t *ret_pin)
+{
+    return engine->vtable->pin(engine, op, ret_pin);
+}
+
+static inline void engine_unpin(struct engine *engine, uint64_t pin)
+{
+    engine->vtable->unpin(engine, pin);
 }
 
 /* Sets memory aside for so many records, of so many bytes of keys and objects, that belong together

@@ -12,6 +12,7 @@
 //     log_scan.c                  scans and samples
 //     log_snapshot.c              frozen views
 //     log_large.h, .c             values with files of their own
+//     log_large_stage.c           put together, and told, over several turns
 //     log_large_look.c            whose such files are, after a start
 //     log_checkpoint.h, .c        the index on disk, written in slices
 //     log_recover.h, .c           from what a stop left to an engine that serves
@@ -59,6 +60,9 @@ enum {
     LOG_FRAME_CAPACITY = 2 << 20,     // of a frame's buffer
     LOG_FRAME_FULL_BYTES = 256 << 10, // a frame this large goes to disk beside another one
     LOG_RECORD_BYTES_MAX = 1 << 20,   // what is larger has a file of its own
+    // Key and object together, of what goes into a frame; a record that compaction moves is a
+    // little longer.
+    LOG_OBJECT_BYTES_MAX = LOG_RECORD_BYTES_MAX - 64,
     LOG_FRAMES_WRITING = 2,
     LOG_PATH_BYTES = 4096,
     LOG_BATCH = 16,         // ops that are prefetched together

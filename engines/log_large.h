@@ -18,13 +18,14 @@
 //    key, and removed in the background.
 #pragma once
 
+#include "core/block.h"
 #include "core/io.h"
 #include "core/slice.h"
+#include "engines/engine.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct engine_op;
 struct log_engine;
 struct log_frame;
 struct log_large_look;
@@ -49,7 +50,9 @@ struct log_large {
     struct log_frame *frame; // that waits for it
     struct engine_op *waiting;
     struct log_large_work *work;
-    uint8_t *buffer;     // the file, while it is written or read
+    uint8_t *buffer;     // the file, while it is written or read, or pinned: a block
+    size_t capacity;     // of the block
+    uint32_t pins;       // who keeps it where it is
     uint64_t at;         // written or read so far
     uint64_t summed;     // of what was read
     uint64_t dead_after; // sequence of the frame that has to be durable before it is removed
@@ -70,17 +73,18 @@ struct log_larges {
     struct log_large *dead_first;               // in order of dead_after
     struct log_large *dead_last;
     struct log_large_look *look;
-    uint64_t bytes;        // of files
-    uint64_t buffer_bytes; // of buffers
-    uint64_t count;        // written in this run
-    uint32_t busy;         // that have something under way
+    struct block_store blocks; // buffers that were given back: unmapped in slices
+    uint64_t bytes;            // of files
+    uint64_t buffer_bytes;     // of buffers, stages included
+    uint64_t count;            // written in this run
+    uint32_t busy;             // that have something under way
     uint32_t unknown;
     bool removing;
     bool damaged; // the log was, at the start
 };
 
-// Begins to write a file for an object in three parts: its number, or 0 when there is no room for
-// it, in memory or on disk.
+// Begins to write a file for an object in three parts, or the op's stage: its number, or 0 when
+// there is no room for it, in memory or on disk.
 uint64_t log_large_write(struct log_engine *engine, const struct engine_op *op,
                          const struct slice parts[3]);
 
@@ -108,6 +112,23 @@ bool log_large_step(struct log_engine *engine);
 bool log_large_busy(const struct log_engine *engine);
 
 void log_large_close(struct log_engine *engine);
+
+// The size of the file for such an object, and whether there is room for one, in memory and on
+// disk.
+uint64_t log_large_file_bytes(size_t key_bytes, uint64_t object_bytes);
+bool log_large_has_room(const struct log_engine *engine, uint64_t size);
+
+struct log_large *log_large_find(const struct log_engine *engine, uint64_t number);
+
+// Its buffer is given back when the turn ends.
+void log_large_settle_later(struct log_large *large);
+
+// log_large_stage.c: engine_stage_open() and what follows it, and engine_pin().
+enum engine_status log_large_stage_open(struct log_engine *engine, const struct engine_op *op,
+                                        struct engine_stage *stage);
+void log_large_stage_close(struct log_engine *engine, struct engine_stage *stage);
+bool log_large_pin(struct log_engine *engine, uint64_t number);
+void log_large_unpin(struct log_engine *engine, uint64_t number);
 
 struct log_large *log_large_add(struct log_engine *engine, uint64_t number);
 

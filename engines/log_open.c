@@ -152,7 +152,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
         engine->synced_ms = now_ms;
         log_flush(engine);
     }
-    log_large_step(engine);
+    more = log_large_step(engine);
     if (now_ms >= engine->manifest_retry_ms) {
         log_manifest_retry(engine);
     }
@@ -167,9 +167,36 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
     for (uint32_t i = 0; engine->drops_owed != 0 && i < engine->options.vnodes; i++) {
         (void)log_drop_settle(engine, i);
     }
-    more = log_drop_step(engine, budget_bytes / STEP_ENTRIES_SHARE);
+    more = log_drop_step(engine, budget_bytes / STEP_ENTRIES_SHARE) || more;
     more = log_checkpoint_collect(engine, budget_bytes / STEP_ENTRIES_SHARE) || more;
     return log_compact(engine, budget_bytes) || more;
+}
+
+static enum engine_status log_stage_open(struct engine *base, const struct engine_op *op,
+                                         struct engine_stage *stage)
+{
+    return log_large_stage_open(log_engine_of(base), op, stage);
+}
+
+static void log_stage_close(struct engine *base, struct engine_stage *stage)
+{
+    log_large_stage_close(log_engine_of(base), stage);
+}
+
+// A get leaves the number of the file in the op.
+static bool log_pin(struct engine *base, const struct engine_op *op, uint64_t *ret_pin)
+{
+    if (op->memory != ENGINE_MEMORY_RESOLVED ||
+        !log_large_pin(log_engine_of(base), op->memory_large)) {
+        return false;
+    }
+    *ret_pin = op->memory_large;
+    return true;
+}
+
+static void log_unpin(struct engine *base, uint64_t pin)
+{
+    log_large_unpin(log_engine_of(base), pin);
 }
 
 // The end of a turn: what was put in it goes to disk, what was read in it into the cache.
@@ -397,6 +424,10 @@ static const struct engine_vtable log_vtable = {
     .committed = log_committed,
     .newest = log_newest,
     .stalled = log_stalled,
+    .stage_open = log_stage_open,
+    .stage_close = log_stage_close,
+    .pin = log_pin,
+    .unpin = log_unpin,
     .reserve = log_reserve,
     .unreserve = log_unreserve,
     .set_memory_max = log_set_memory_max,

@@ -3,10 +3,6 @@
 
 #include <inttypes.h>
 
-// Key and object together, of what goes into a frame; a record that compaction moves is a little
-// longer.
-enum { OBJECT_BYTES_MAX = LOG_RECORD_BYTES_MAX - 64 };
-
 void log_count(struct log_engine *engine, uint32_t vnode, bool tombstone, bool expires,
                uint64_t change)
 {
@@ -112,7 +108,9 @@ static bool lead_to(struct log_engine *engine, const struct engine_op *op,
 
 static uint64_t object_bytes(const struct engine_op *op)
 {
-    return (uint64_t)op->parts[0].size + op->parts[1].size + op->tail_bytes;
+    return (op->flags & ENGINE_STAGED) != 0
+               ? op->stage->bytes
+               : (uint64_t)op->parts[0].size + op->parts[1].size + op->tail_bytes;
 }
 
 static struct slice kept_tail(const struct engine_op *op, const struct log_found *old)
@@ -128,7 +126,7 @@ static struct slice kept_tail(const struct engine_op *op, const struct log_found
 static uint64_t name_large(struct log_engine *engine, const struct engine_op *op,
                            struct log_record *record, uint8_t *name)
 {
-    if (op->key.size + object_bytes(op) <= OBJECT_BYTES_MAX) {
+    if (op->key.size + object_bytes(op) <= LOG_OBJECT_BYTES_MAX) {
         return 0;
     }
     log_close_frame(engine, &engine->hot); // what was put before does not wait for the file

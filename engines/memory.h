@@ -2,6 +2,7 @@
 //
 //     memory.c          open, close; looking up, get
 //     memory_put.c      put and remove
+//     memory_stage.c    large records that are put together over several turns
 //     memory_segment.c  where records lie: segments, what is dead in them, the write heads
 //     memory_walk.c     walking through a segment: moving, evicting, reaping
 //     memory_clean.c    the cleaner
@@ -70,6 +71,7 @@ enum segment_state {
     SEGMENT_HEAD, // being appended to
     SEGMENT_FULL,
     SEGMENT_LARGE,     // an extent with one record
+    SEGMENT_STAGED,    // one that is being put together: in no list, and in no snapshot's way
     SEGMENT_CONDEMNED, // all was dropped; to be freed
 };
 
@@ -255,6 +257,17 @@ void memory_prepare(struct engine *base, struct engine_op *const *ops, size_t co
 void memory_put(struct engine *base, struct engine_op *const *ops, size_t count);
 void memory_remove_batch(struct engine *base, struct engine_op *const *ops, size_t count);
 
+// Puts what is staged, where it lies.
+enum engine_status memory_put_staged(struct memory_engine *engine, struct engine_op *op);
+
+// memory_stage.c
+
+enum engine_status memory_stage_open(struct engine *base, const struct engine_op *op,
+                                     struct engine_stage *stage);
+void memory_stage_close(struct engine *base, struct engine_stage *stage);
+bool memory_pin(struct engine *base, const struct engine_op *op, uint64_t *ret_pin);
+void memory_unpin(struct engine *base, uint64_t pin);
+
 // memory_segment.c
 
 uint64_t memory_index_bytes(const struct memory_engine *engine);
@@ -269,6 +282,10 @@ bool segment_allowed(const struct memory_engine *engine, uint64_t bytes, uint64_
 // reserve.
 uint64_t segment_append(struct memory_engine *engine, struct head *head, uint64_t bytes);
 uint64_t segment_append_large(struct memory_engine *engine, uint64_t bytes);
+
+// The same in two steps: what is staged counts as written when it is published.
+uint64_t segment_stage_large(struct memory_engine *engine, uint64_t bytes);
+void segment_publish_large(struct memory_engine *engine, uint64_t place);
 
 // Takes back what was just appended.
 void segment_unappend(struct memory_engine *engine, uint64_t place, uint64_t bytes);
@@ -302,6 +319,11 @@ void segment_give(struct memory_engine *engine, uint32_t number);
 // needed, however much work it is. PLACE_NONE when there is no room and nothing may be evicted.
 uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
                           uint32_t flags);
+
+// The same for one that is staged, in slices: false when another call may bring it further.
+// *looked, 0 at first, counts the work over all calls.
+bool memory_stage_room(struct memory_engine *engine, uint64_t bytes, uint32_t flags,
+                       uint64_t *looked, uint64_t *ret_place);
 
 // The same for what an insertion may take of the index. False too when the index has that room.
 bool memory_make_index_room(struct memory_engine *engine);

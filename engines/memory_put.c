@@ -265,6 +265,54 @@ static enum engine_status put_one(struct memory_engine *engine, struct engine_op
     return put_instead(&put) ? ENGINE_OK : put_appended(&put);
 }
 
+// The index leads to it, or has no room for one more key.
+static bool put_staged_slot(struct put *put, uint64_t place)
+{
+    struct memory_engine *const engine = put->engine;
+
+    while (put->slot == NULL && !index_insert(&engine->index, &put->vnode->table, put->op->hash,
+                                              payload_of(place, put->bytes))) {
+        if (!memory_make_index_room(engine)) {
+            return false;
+        }
+        put_find(put);
+    }
+    return true;
+}
+
+enum engine_status memory_put_staged(struct memory_engine *engine, struct engine_op *op)
+{
+    struct engine_stage *const stage = op->stage;
+    struct put put = {.engine = engine,
+                      .vnode = &engine->vnodes[op->vnode],
+                      .op = op,
+                      .bytes = stage->memory_bytes};
+
+    CHECK(stage->object != NULL && op->tail_bytes == 0);
+    put_find(&put);
+    if (put.slot != NULL && record_expired(engine, &put.old)) {
+        memory_remove(engine, op->hash, put.slot, &put.old, ENGINE_REMOVED_EXPIRED);
+        put.slot = NULL;
+    }
+    if (!put_staged_slot(&put, stage->place)) {
+        return ENGINE_FULL;
+    }
+    struct record_new it = put_record(&put);
+
+    it.parts[0] = it.parts[1] = slice_of(NULL, 0);
+    it.tail = slice_of(stage->object, stage->bytes);
+    CHECK(engine->arena.base + stage->place + record_new_head_bytes(&it, engine->vnode_bytes) ==
+          stage->object);
+    segment_publish_large(engine, stage->place);
+    put_write(&put, stage->place, &it);
+    if (put.slot != NULL) {
+        put_slot(&put, stage->place);
+        release_record(engine, op->hash, &put.old);
+    }
+    stage->object = NULL;
+    return ENGINE_OK;
+}
+
 void memory_put(struct engine *base, struct engine_op *const *ops, size_t count)
 {
     struct memory_engine *const engine = (struct memory_engine *)base;
@@ -275,7 +323,8 @@ void memory_put(struct engine *base, struct engine_op *const *ops, size_t count)
             memory_prepare(base, ops + i, count - i < MEMORY_BATCH ? count - i : MEMORY_BATCH);
         }
         CHECK(ops[i]->vnode < engine->options.vnodes);
-        ops[i]->status = put_one(engine, ops[i]);
+        ops[i]->status = (ops[i]->flags & ENGINE_STAGED) != 0 ? memory_put_staged(engine, ops[i])
+                                                              : put_one(engine, ops[i]);
         if (ops[i]->status == ENGINE_FULL) {
             engine->refused++;
         }

@@ -14,12 +14,13 @@
 
 enum {
     FREE_SLICE_BYTES = 16 << 10,
-    CHOOSY_BYTES = 128 << 10,   // a put looks at so much before lru spares nothing
-    PACE_SLICE_BYTES = 2 << 10, // what pacing waits for: some 16 records, prefetched together
-    PACE_BYTES_MAX = 256 << 10, // after one put, and 8 times what it appended: some 200 us
-    RECORD_COST_BYTES = 128,    // a record dropped or let go of, as part of a budget
-    KEEP_RUNS = 8,              // free 2 MiB runs that are not given back
-    PREFAULT_BYTES = 1 << 20,   // what is cleared ahead of segments and of the index
+    CHOOSY_BYTES = 128 << 10,     // a put looks at so much before lru spares nothing
+    PACE_SLICE_BYTES = 2 << 10,   // what pacing waits for: some 16 records, prefetched together
+    PACE_BYTES_MAX = 256 << 10,   // after one put, and 8 times what it appended: some 200 us
+    STAGE_SLICE_BYTES = 16 << 10, // looked at in a call for room of what is staged
+    RECORD_COST_BYTES = 128,      // a record dropped or let go of, as part of a budget
+    KEEP_RUNS = 8,                // free 2 MiB runs that are not given back
+    PREFAULT_BYTES = 1 << 20,     // what is cleared ahead of segments and of the index
     PREFAULT_RUNS_MAX = 4,
 };
 
@@ -240,36 +241,68 @@ static void note_appended(struct memory_engine *engine, uint64_t bytes)
     }
 }
 
+// Room for a record that is wanted.
+struct wanted {
+    uint64_t bytes;
+    uint64_t replaced;
+    uint32_t flags;
+    bool staged;
+    uint64_t looked; // work done for it
+};
+
+// Takes it, or frees some memory for it. False when there is more to be done; else *ret_place is
+// set, to PLACE_NONE when nothing can be gained.
+static bool room_step(struct memory_engine *engine, struct wanted *it, uint64_t *ret_place)
+{
+    const bool fits = live_fits(engine, it->bytes, it->replaced, it->flags);
+
+    *ret_place = PLACE_NONE;
+    if (fits && leaves_reserved(engine, it->bytes, it->replaced, it->flags)) {
+        *ret_place = it->staged ? segment_stage_large(engine, it->bytes)
+                     : it->bytes > LARGE_RECORD_BYTES
+                         ? segment_append_large(engine, it->bytes)
+                         : segment_append(engine, &engine->fresh, it->bytes);
+        if (*ret_place != PLACE_NONE) {
+            return true;
+        }
+    }
+    // All of the memory was worked through over and over: that cannot be, and must not hang.
+    if (it->looked > 8 * engine->options.memory_max_bytes ||
+        (it->looked == 0 && !fits_alone(engine, it->bytes))) {
+        return true;
+    }
+    const uint64_t part = free_some(engine, !fits, it->looked < CHOOSY_BYTES + 2 * it->bytes);
+
+    it->looked += part;
+    return part == 0;
+}
+
 uint64_t memory_make_room(struct memory_engine *engine, uint64_t bytes, uint64_t replaced,
                           uint32_t flags)
 {
-    uint64_t looked = 0;
+    struct wanted wanted = {.bytes = bytes, .replaced = replaced, .flags = flags};
+    uint64_t place;
 
     note_appended(engine, bytes);
-    for (;;) {
-        const bool fits = live_fits(engine, bytes, replaced, flags);
-
-        if (fits && leaves_reserved(engine, bytes, replaced, flags)) {
-            const uint64_t place = bytes > LARGE_RECORD_BYTES
-                                       ? segment_append_large(engine, bytes)
-                                       : segment_append(engine, &engine->fresh, bytes);
-
-            if (place != PLACE_NONE) {
-                return place;
-            }
-        }
-        // All of the memory was worked through over and over: that cannot be, and must not hang.
-        if (looked > 8 * engine->options.memory_max_bytes ||
-            (looked == 0 && !fits_alone(engine, bytes))) {
-            return PLACE_NONE;
-        }
-        const uint64_t part = free_some(engine, !fits, looked < CHOOSY_BYTES + 2 * bytes);
-
-        if (part == 0) {
-            return PLACE_NONE;
-        }
-        looked += part;
+    while (!room_step(engine, &wanted, &place)) {
     }
+    return place;
+}
+
+bool memory_stage_room(struct memory_engine *engine, uint64_t bytes, uint32_t flags,
+                       uint64_t *looked, uint64_t *ret_place)
+{
+    struct wanted wanted = {.bytes = bytes, .flags = flags, .staged = true, .looked = *looked};
+    bool over;
+
+    if (*looked == 0) {
+        note_appended(engine, bytes);
+    }
+    do {
+        over = room_step(engine, &wanted, ret_place);
+    } while (!over && wanted.looked - *looked < STAGE_SLICE_BYTES);
+    *looked = wanted.looked;
+    return over;
 }
 
 static bool index_has_room(const struct memory_engine *engine)

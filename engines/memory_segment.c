@@ -274,7 +274,7 @@ uint64_t segment_append(struct memory_engine *engine, struct head *head, uint64_
     return place;
 }
 
-uint64_t segment_append_large(struct memory_engine *engine, uint64_t bytes)
+uint64_t segment_stage_large(struct memory_engine *engine, uint64_t bytes)
 {
     if (!segment_allowed(engine, large_bytes(bytes), SEGMENT_RESERVE)) {
         return PLACE_NONE;
@@ -289,16 +289,35 @@ uint64_t segment_append_large(struct memory_engine *engine, uint64_t bytes)
     engine->large_bytes += large_bytes(bytes);
     memory_bound_index(engine);
     engine->segments[number] = (struct segment){
-        .state = SEGMENT_LARGE,
-        .order = ++engine->order,
+        .state = SEGMENT_STAGED,
         .expire_ms_min = EXPIRE_NEVER,
-        .reap_tick = reap_tick(engine->options.io->wall_ms),
-        .birth = (uint32_t)engine->order,
         .used = (uint32_t)bytes,
         .lead = LARGE_LEAD_BYTES,
     };
-    age_link_before(engine, number, SEGMENT_NONE);
     return place + LARGE_LEAD_BYTES;
+}
+
+void segment_publish_large(struct memory_engine *engine, uint64_t place)
+{
+    const uint32_t number = segment_number(engine, place);
+    struct segment *const it = &engine->segments[number];
+
+    CHECK(it->state == SEGMENT_STAGED);
+    it->state = SEGMENT_LARGE;
+    it->order = ++engine->order;
+    it->birth = (uint32_t)engine->order;
+    it->reap_tick = reap_tick(engine->options.io->wall_ms);
+    age_link_before(engine, number, SEGMENT_NONE);
+}
+
+uint64_t segment_append_large(struct memory_engine *engine, uint64_t bytes)
+{
+    const uint64_t place = segment_stage_large(engine, bytes);
+
+    if (place != PLACE_NONE) {
+        segment_publish_large(engine, place);
+    }
+    return place;
 }
 
 void segment_move_large(struct memory_engine *engine, uint64_t from, uint64_t to)

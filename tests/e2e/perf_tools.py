@@ -128,7 +128,7 @@ def off_cpu():
 
 
 def helps():
-    for name in ("compare", "profile", "idle", "engine", "table", "flame.py"):
+    for name in ("compare", "profile", "idle", "engine", "stalls", "table", "flame.py"):
         text = tool(name, "--help")[0]
         expect_true(f"perf/{name}" in text, f"{name}: {text}")
 

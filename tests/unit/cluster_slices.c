@@ -500,3 +500,98 @@ Test(slices, settings_are_looked_for_in_slices)
     expect_within_slices(&story, "CONFIG GET");
     story_close(&story);
 }
+
+// A request of these words, of which `long_word` stands for the long value.
+static void say_words(struct sim_talk *talk, const char *const *all, uint32_t count,
+                      const char *value, size_t size)
+{
+    struct words words = {.bytes = malloc(64), .capacity = 64};
+
+    words.size = (size_t)snprintf(words.bytes, 64, "*%u\r\n", count);
+    for (uint32_t i = 0; i < count; i++) {
+        const bool is_long = strcmp(all[i], "<long>") == 0;
+
+        words_add(&words, is_long ? value : all[i], is_long ? size : strlen(all[i]));
+    }
+    say(talk, words);
+}
+
+// Whatever is done with a long value, no turn copies more than its share of it. `a` is on core 0,
+// `b` on the last one.
+static void long_values(uint32_t cores, const char *config, bool in_place)
+{
+    enum { LONG = 6 * 1000 * 1000, WORDS_MAX = 6, MS_MAX = 5000 };
+    static const struct {
+        const char *words[WORDS_MAX];
+        const char *hear; // how the reply begins
+        bool stays;       // an expiry changes nothing but the head, in memory
+    } steps[] = {
+        {{"SET", "a", "<long>"}, "+OK\r\n", false},
+        {{"SET", "a", "<long>", "EX", "1000"}, "+OK\r\n", false},
+        {{"GET", "a"}, "$6000000\r\nv", false},
+        {{"APPEND", "a", "more"}, ":6000004\r\n", false},
+        {{"SETRANGE", "a", "3000000", "more"}, ":6000004\r\n", false},
+        {{"GETRANGE", "a", "1", "-2"}, "$6000002\r\n", false},
+        {{"GETEX", "a", "EX", "2000"}, "$6000004\r\n", false},
+        {{"EXPIRE", "a", "3000"}, ":1\r\n", true},
+        {{"SET", "a", "<long>", "KEEPTTL", "GET"}, "$6000004\r\n", false},
+        {{"GETSET", "a", "<long>"}, "$6000000\r\n", false},
+        {{"COPY", "a", "b"}, ":1\r\n", false},
+        {{"MGET", "a", "b", "nosuch"}, "*3\r\n$6000000\r\n", false},
+        {{"MSET", "a", "<long>", "b", "short"}, "+OK\r\n", false},
+        {{"RENAME", "a", "b"}, "+OK\r\n", false},
+        {{"GETDEL", "b"}, "$6000000\r\n", false},
+    };
+    struct story story = story_open(cores, config);
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct sim_talk *const other = story_talk(&story, 0);
+    char a[STORY_KEY_BYTES], b[STORY_KEY_BYTES];
+    char *const value = malloc(LONG);
+
+    memset(value, 'v', LONG);
+    story_key(&story, 0, 0, a);
+    story_key(&story, cores - 1, 1, b);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        const char *words[WORDS_MAX];
+        const uint64_t before = slices(&story);
+        uint32_t count = 0;
+
+        for (; count < WORDS_MAX && steps[i].words[count] != NULL; count++) {
+            const char *const word = steps[i].words[count];
+
+            words[count] = strcmp(word, "a") == 0 ? a : strcmp(word, "b") == 0 ? b : word;
+        }
+        say_words(talk, words, count, value, LONG);
+        const char *heard = sim_talk_hear(talk, MS_MAX, NULL);
+
+        cr_assert_eq(strncmp(heard, steps[i].hear, strlen(steps[i].hear)), 0, "%s: %.40s", words[0],
+                     heard);
+        const size_t least = steps[i].stays && in_place ? 0 : 10;
+
+        cr_assert_geq(slices(&story) - before, least, "%s took %zu slices", words[0],
+                      (size_t)(slices(&story) - before));
+        expect_within_slices(&story, words[0]);
+        story_expect(other, "PING\r\n", "+PONG\r\n");
+    }
+    story_expect(talk, "DBSIZE\r\n", ":0\r\n");
+    free(value);
+    story_close(&story);
+}
+
+Test(slices, long_values_on_one_core)
+{
+    long_values(1, "", true);
+}
+
+Test(slices, long_values_on_two_cores)
+{
+    long_values(2, "", true);
+}
+
+Test(slices, long_values_on_disk)
+{
+    long_values(2,
+                "node: { data_dir: '/data' }\n"
+                "storage: { engine: log, cache: 2MiB, segment: 2MiB }\n",
+                false);
+}

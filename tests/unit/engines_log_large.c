@@ -414,3 +414,58 @@ Test(engines_log_large, damage_removes_no_files)
     end_engine(&model, END_CLOSE);
     model_end(&model);
 }
+
+static void ignore_done(struct engine_op *op)
+{
+    (void)op;
+}
+
+// What is pinned stays where it is, through turns, another value and the end of its file's write.
+Test(engines_log_large, what_is_pinned_stays)
+{
+    struct model model;
+
+    model_begin(&model, 77, 4, roomy);
+    for (int written = 0; written < 2; written++) {
+        uint8_t *const bytes = memory_allocate(3 << 20);
+        struct engine_op op = {.key = slice_from_text("pinned"), .vnode = 0};
+        struct engine_op *const ops[1] = {&op};
+        uint64_t pin = 0;
+
+        memset(bytes, 'p', 3 << 20);
+        op.hash = log_hash(log_engine_of(model.engine), op.key);
+        op.parts[0] = slice_of(bytes, 3 << 20);
+        engine_put(model.engine, ops, 1);
+        cr_assert_eq(op.status, ENGINE_OK);
+        if (written == 1) {
+            for (int i = 0; i < 400; i++) {
+                turn(&model, 1000000);
+            }
+            cr_assert_eq(log_engine_of(model.engine)->large.buffer_bytes, 0);
+        }
+        struct engine_op read = {.key = op.key, .hash = op.hash, .done = ignore_done};
+        struct engine_op *const reads[1] = {&read};
+
+        read.status = ENGINE_PENDING;
+        engine_get(model.engine, reads, 1);
+        while (read.status == ENGINE_PENDING) {
+            turn(&model, 1000000);
+        }
+        cr_assert_eq(read.status, ENGINE_OK);
+        cr_assert(engine_pin(model.engine, &read, &pin));
+        engine_remove(model.engine, ops, 1);
+        for (int i = 0; i < 400; i++) {
+            turn(&model, 1000000);
+        }
+        cr_assert_eq(memcmp(read.object.bytes, bytes, 3 << 20), 0);
+        cr_assert_gt(log_engine_of(model.engine)->large.buffer_bytes, 0);
+        engine_unpin(model.engine, pin);
+        for (int i = 0; i < 400; i++) {
+            turn(&model, 1000000);
+        }
+        cr_assert_eq(log_engine_of(model.engine)->large.buffer_bytes, 0);
+        memory_free(bytes);
+    }
+    end_engine(&model, END_CLOSE);
+    model_end(&model);
+}

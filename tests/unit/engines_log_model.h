@@ -49,6 +49,7 @@ struct model_op {
     uint8_t key[KEY_BYTES_MAX];
     uint8_t head[HEAD_BYTES_MAX];
     uint8_t *object; // the body of a put
+    struct engine_stage stage;
     enum op_kind kind;
     bool busy;
 };
@@ -259,6 +260,7 @@ static inline void finish(struct model *model, struct model_op *op)
             note(model, key, op->version, op->op.commit);
             key->body = op->version;
         }
+        engine_stage_close(model->engine, &op->stage);
         break;
     }
     model->full += op->op.status == ENGINE_FULL ? 1 : 0;
@@ -302,6 +304,14 @@ static inline void prepare_put(struct model *model, struct model_op *op)
     op->object = memory_allocate(size);
     fill_body(op->object, size, number, body);
     op->op.parts[1] = slice_of(op->object, size);
+    op->stage = (struct engine_stage){.bytes = op->op.parts[0].size + size};
+    if (op->version % 2 == 0 &&
+        engine_stage_open(model->engine, &op->op, &op->stage) == ENGINE_OK) {
+        memcpy(op->stage.object, op->op.parts[0].bytes, op->op.parts[0].size);
+        memcpy(op->stage.object + op->op.parts[0].size, op->object, size);
+        op->op.flags |= ENGINE_STAGED;
+        op->op.stage = &op->stage;
+    }
 }
 
 static inline void start(struct model *model, struct model_op *op)

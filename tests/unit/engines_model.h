@@ -139,7 +139,29 @@ static inline struct engine_op model_op(const struct model *model, uint32_t numb
     };
 }
 
-// Stores a new version. Returns the engine's answer; the model follows it.
+// Puts the object together in a stage, however often that takes making room. False: it has none.
+static inline bool model_stage(struct model *model, struct engine_op *op, uint32_t bytes,
+                               struct engine_stage *ret_stage)
+{
+    enum engine_status status = ENGINE_PENDING;
+
+    *ret_stage = (struct engine_stage){.bytes = bytes};
+    while (status == ENGINE_PENDING) {
+        status = engine_stage_open(model->engine, op, ret_stage);
+    }
+    if (status != ENGINE_OK) {
+        cr_assert_eq(status, ENGINE_FULL);
+        return false;
+    }
+    memcpy(ret_stage->object, model->object, bytes);
+    op->stage = ret_stage;
+    op->flags |= ENGINE_STAGED;
+    op->parts[0] = op->parts[1] = slice_of(NULL, 0);
+    return true;
+}
+
+// Stores a new version, every second long one by a stage. Returns the engine's answer; the model
+// follows it.
 static inline enum engine_status model_put(struct model *model, uint32_t number, uint32_t bytes,
                                            uint32_t flags, uint64_t expire_ms)
 {
@@ -154,7 +176,13 @@ static inline enum engine_status model_put(struct model *model, uint32_t number,
     op.parts[1] = slice_of(model->object + cut, bytes - cut);
     op.flags = flags;
     op.expire_ms = expire_ms;
+    struct engine_stage stage;
+    const bool staged =
+        bytes > UINT16_MAX && version % 2 == 0 && model_stage(model, &op, bytes, &stage);
     engine_put(model->engine, ops, 1);
+    if (staged) {
+        engine_stage_close(model->engine, &stage);
+    }
     if (op.status == ENGINE_OK) {
         model->records[number] =
             (struct model_record){version, bytes, flags & ENGINE_TOMBSTONE, expire_ms};

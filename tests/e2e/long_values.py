@@ -1,0 +1,133 @@
+"""Values of megabytes: every command on them against a plain model.
+
+What is long is copied in slices, while others are served (cluster/haul.h). What is done in many
+steps must come to what is done in one.
+"""
+
+import os
+import pathlib
+import random
+import sys
+
+sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
+
+# pylint: disable=wrong-import-position
+from harness.cases import main
+from harness.report import expect
+from harness.resp import Connection
+from harness.rldb import fresh
+from harness.servers import start_node
+
+STEPS = int(os.environ.get("RLDB_TEST_LONG", "60"))
+SEED = int(os.environ.get("RLDB_TEST_SEED", "1"))
+SIZES = (10, (1 << 20) - 200, 1 << 20, (1 << 20) + 1, 3_000_001, 9_000_000)
+LONGEST = 24 << 20
+KEYS = [b"k%d" % number for number in range(4)]
+
+
+class Model:
+    """Draws a request, and returns it with its reply."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.held = {}
+        self.values = [self.random.randbytes(size) for size in SIZES] + [b"17"]
+
+    def value(self):
+        return self.random.choice(self.values)
+
+    def set(self, key, old):
+        new = self.value()
+        self.held[key] = new
+        return self.random.choice(
+            [
+                (("SET", key, new), "OK"),
+                (("SET", key, new, "EX", "1000"), "OK"),
+                (("SET", key, new, "GET"), old),
+                (("GETSET", key, new), old),
+            ]
+        )
+
+    def read(self, key, old):
+        size = len(old or b"")
+        first = self.random.randrange(size + 10)
+        last = self.random.randrange(first, size + 20)
+        return self.random.choice(
+            [
+                (("GET", key), old),
+                (("STRLEN", key), size),
+                (("GETEX", key, "EX", "1000"), old),
+                (("EXPIRE", key, "1000"), int(old is not None)),
+                (("GETRANGE", key, first, last), (old or b"")[first : last + 1]),
+                (("MGET", *KEYS), [self.held.get(each) for each in KEYS]),
+            ]
+        )
+
+    def append(self, key, old):
+        new = (old or b"") + self.value()
+        if len(new) > LONGEST:
+            return self.remove(key, old)
+        self.held[key] = new
+        return ("APPEND", key, new[len(old or b"") :]), len(new)
+
+    def overwrite(self, key, old):
+        part = self.value()
+        at = self.random.randrange(4_000_000)
+        old = old or b""
+        new = old[:at] + bytes(max(0, at - len(old))) + part + old[at + len(part) :]
+        if len(new) > LONGEST:
+            return self.remove(key, old)
+        self.held[key] = new
+        return ("SETRANGE", key, at, part), len(new)
+
+    def remove(self, key, old):
+        there = self.held.pop(key, None)
+        verb = self.random.choice(["DEL", "GETDEL"])
+        return (verb, key), int(there is not None) if verb == "DEL" else there
+
+    def transfer(self, key, old):
+        if old is None:
+            return self.set(key, old)
+        to = self.random.choice([each for each in KEYS if each != key])
+        self.held[to] = old
+        if self.random.randrange(2):
+            return ("COPY", key, to, "REPLACE"), 1
+        del self.held[key]
+        return ("RENAME", key, to), "OK"
+
+    def several(self, key, old):
+        pairs = {each: self.value() for each in KEYS[:3]}
+        self.held.update(pairs)
+        return ("MSET", *[word for pair in pairs.items() for word in pair]), "OK"
+
+    def draw(self):
+        key = self.random.choice(KEYS)
+        verb = self.random.choice(
+            [self.set, self.read, self.read, self.append, self.overwrite, self.remove]
+            + [self.transfer, self.several]
+        )
+        return verb(key, self.held.get(key))
+
+
+def brief(thing):
+    return f"{len(thing)} bytes, {thing[:40]!r}" if isinstance(thing, bytes) else repr(thing)[:200]
+
+
+def follows_the_model(node):
+    fresh(node)
+    for seed in range(SEED, SEED + 2):
+        model = Model(seed)
+        with Connection(node.port, timeout=120) as client:
+            client.cmd("DEL", *KEYS)
+            for step in range(STEPS):
+                request, wanted = model.draw()
+                got = client.cmd(*request)
+                if got != wanted:
+                    said = f"seed {seed}, step {step}: {brief(request)}"
+                    expect(brief(got), brief(wanted), said)
+
+
+CASES = [("long values follow the model", follows_the_model)]
+
+if __name__ == "__main__":
+    main("long_values", [(lambda: start_node(shards=1), CASES), (start_node, CASES)])
