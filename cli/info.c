@@ -138,8 +138,10 @@ double info_part_number(struct slice value, const char *name)
 static json_t *info_scalar_json(struct slice value)
 {
     double number = 0;
+    // The zeros of redis_git_sha1:00000000 are not the number 0.
+    const bool padded = value.size > 1 && value.bytes[0] == '0' && isdigit(value.bytes[1]);
 
-    if (!info_is_number(value, false, &number)) {
+    if (padded || !info_is_number(value, false, &number)) {
         return render_bytes(value.bytes, value.size);
     }
     // What has neither point nor exponent and fits is whole.

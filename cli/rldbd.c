@@ -480,26 +480,38 @@ static int daemon_main(struct daemon *daemon, const char *path, bool check)
     return status;
 }
 
+// What --help and --version say. That nobody gets it (a full disk) is a failure.
+static int tell(const char *text)
+{
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0) {
+        return EXIT_SUCCESS;
+    }
+    (void)fprintf(stderr, "rldbd: writing to standard output failed: %s\n", strerror(errno));
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     const char *path = NULL;
     bool check = false;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
-            path = argv[++i];
-        } else if (strcmp(argv[i], "--config") == 0) {
+        const bool apart = strcmp(argv[i], "--config") == 0;
+        if (apart && i + 1 == argc) {
             (void)fprintf(stderr, "rldbd: --config needs a FILE\n\n%s", USAGE);
             return EXIT_USAGE;
-        } else if (strncmp(argv[i], "--config=", 9) == 0) {
-            path = argv[i] + 9;
+        }
+        if (apart || strncmp(argv[i], "--config=", 9) == 0) {
+            if (path != NULL) {
+                (void)fprintf(stderr, "rldbd: --config is given twice\n\n%s", USAGE);
+                return EXIT_USAGE;
+            }
+            path = apart ? argv[++i] : argv[i] + 9;
         } else if (strcmp(argv[i], "--check") == 0) {
             check = true;
         } else if (strcmp(argv[i], "--version") == 0) {
-            (void)printf("rldbd %s\n", RLDB_VERSION);
-            return EXIT_SUCCESS;
+            return tell("rldbd " RLDB_VERSION "\n");
         } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            (void)fputs(USAGE, stdout);
-            return EXIT_SUCCESS;
+            return tell(USAGE);
         } else {
             (void)fprintf(stderr, "rldbd: unknown argument '%s'\n\n%s", argv[i], USAGE);
             return EXIT_USAGE;

@@ -127,9 +127,10 @@ static void cluster_shards(struct exec *x)
 static void cluster_node_line(struct text *text, const struct node *node, const char *id,
                               uint32_t port, bool self)
 {
-    // The bus port is Redis's convention, port + 10000; nothing of ours listens there.
-    text_printf(text, "%s %s:%u@%u %smaster - 0 0 1 connected", id, node->advertise, port,
-                port + 10000, self ? "myself," : "");
+    // The bus port is Redis's convention, port + 10000; nothing of ours listens there. 0 is none.
+    uint32_t bus_port = port + 10000 <= UINT16_MAX ? port + 10000 : 0;
+    text_printf(text, "%s %s:%u@%u %smaster - 0 0 1 connected", id, node->advertise, port, bus_port,
+                self ? "myself," : "");
 }
 
 static void cluster_nodes(struct exec *x)

@@ -138,8 +138,8 @@ const struct config_key config_keys[] = {
      .fallback = "refuse",
      .choices = evictions,
      .help = "What happens at memory_max: refuse (writes get an error), lru (what was not "
-             "used for long goes first, approximately), random, ttl (what expires soonest "
-             "goes first)."},
+             "used for long goes first, approximately), random (a record picked at random, with "
+             "all that was written beside it: 256 KiB), ttl (what expires soonest goes first)."},
     {.path = "storage.disk_reserve",
      .type = CONFIG_PERCENT,
      .flags = CONFIG_RUNTIME,

@@ -67,16 +67,35 @@ def version_and_help():
     expect((code, err), (0, ""), "--help")
     for word in ("--config", "--check", "--version", "--help"):
         expect_true(word in out, f"--help does not name {word}")
+    for word in ("--version", "--help"):
+        # Where nothing can be written to; not every root has a /dev/full.
+        done = subprocess.run(
+            ["sh", "-c", 'exec "$0" "$1" >&-', rldbd_path(), word],
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+        expect_true(done.returncode != 0, f"{word} without an output: exit status 0")
+        expect_true(b"standard output" in done.stderr, f"{word} without one: {done.stderr}")
 
 
 def wrong_command_lines():
-    for words in (["--nosuch"], ["--config"], ["stray"], ["--check"], ["--config", "/nosuch/file"]):
+    twice = ["--config", "/dev/null", "--config=/dev/null"]
+    for words in (
+        ["--nosuch"],
+        ["--config"],
+        ["stray"],
+        ["--check"],
+        ["--config", "/nosuch/file"],
+        twice,
+    ):
         code, out, err = rldbd(*words)
         expect_true(code != 0, f"{words}: exit status 0")
         expect(out, "", f"{words}: standard output")
         expect_true(err.strip(), f"{words}: no word on what is wrong")
     expect_true("/nosuch/file" in rldbd("--config", "/nosuch/file")[2], "the file is not named")
     expect_true("needs a FILE" in rldbd("--config")[2], "what --config lacks is not said")
+    expect_true("given twice" in rldbd(*twice)[2], "that it is given twice is not said")
 
 
 def check_of_good_files():

@@ -52,6 +52,17 @@ Test(cli_info, json_has_sections_numbers_and_objects)
     json_decref(document);
 }
 
+Test(cli_info, json_of_zeros_that_are_no_number_is_text)
+{
+    json_t *const document =
+        info_json(slice_from_text("# S\r\nsha:00000000\r\nzero:0\r\nr:0.5\r\n"));
+    char *const printed = json_dumps(document, JSON_COMPACT);
+
+    cr_assert_str_eq(printed, "{\"s\":{\"sha\":\"00000000\",\"zero\":0,\"r\":0.5}}");
+    free(printed);
+    json_decref(document);
+}
+
 // As a server that is none may answer: nothing is lost, and what comes out is JSON.
 Test(cli_info, json_of_what_is_no_text_is_json)
 {
