@@ -232,12 +232,6 @@ static bool config_set_one(struct exec *x, uint32_t at, struct settings *setting
     if (why == NULL && settings->config.clients.max > x->shard->node->config.clients.max) {
         why = "argument must be between 1 and clients.max of the configuration file";
     }
-    const struct config_storage *now = &x->shard->config.storage;
-    if (why == NULL && x->shard->durable &&
-        (settings->config.storage.sync != now->sync ||
-         settings->config.storage.sync_interval_ns != now->sync_interval_ns)) {
-        why = "the log engine takes it at its start alone: set it in the file and start anew";
-    }
     if (why != NULL) {
         config_failed(x, x->argv[at], why);
     }

@@ -283,7 +283,7 @@ static void info_engine(struct info *info)
     uint64_t cells[sizeof info->total->engine / sizeof(uint64_t)];
     CHECK(metrics_cell_count(&part, 1) <= sizeof cells / sizeof *cells);
     metrics_snapshot(&part, 1, cells);
-    text_string(&info->text, "engine:memory\r\n");
+    text_printf(&info->text, "engine:%s\r\n", info->x->shard->engine->vtable->name);
     metrics_render_lines(&info->text, &part, 1, "engine", cells);
 }
 

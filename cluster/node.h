@@ -40,7 +40,6 @@ struct node {
     struct data_identity identity;   // with an engine that has files the data directory's
     struct io *io;                   // node_open()'s
     int data_lock;                   // -1: no engine has files
-    uint64_t disk_max_bytes;         // for all shards' files; 0, as ever yet: the disk's own
     uint64_t started_wall_ms;
     uint64_t started_ns;
     uint64_t memory_total_bytes; // the machine's

@@ -407,7 +407,7 @@ static int open_engines(struct spreading *spreading)
             .directory = path,
             .shard = i,
             .shards = reshard->shards,
-            .sync = ENGINE_SYNC_NEVER, // all at once, at the end
+            .durability.sync = ENGINE_SYNC_NEVER, // all at once, at the end
             .cache_bytes = CACHE_BYTES,
             .segment_bytes = reshard->segment_bytes,
             .hash_seed = reshard->from.hash_seed,

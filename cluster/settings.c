@@ -62,6 +62,21 @@ uint64_t settings_cache_share_bytes(const struct shard *shard)
     return all / shard->node->shard_count;
 }
 
+struct engine_durability settings_durability(const struct shard *shard)
+{
+    static const enum engine_sync syncs[] = {
+        [CONFIG_SYNC_ALWAYS] = ENGINE_SYNC_ALWAYS,
+        [CONFIG_SYNC_INTERVAL] = ENGINE_SYNC_INTERVAL,
+        [CONFIG_SYNC_NEVER] = ENGINE_SYNC_NEVER,
+    };
+    const struct config_storage *storage = &shard->config.storage;
+    return (struct engine_durability){
+        .sync = syncs[storage->sync],
+        .sync_interval_ms = (storage->sync_interval_ns + 999999) / 1000000,
+        .disk_reserve_percent = storage->disk_reserve_percent,
+    };
+}
+
 enum engine_eviction settings_eviction(const struct shard *shard)
 {
     static const enum engine_eviction evictions[] = {
@@ -99,6 +114,13 @@ void settings_apply(struct shard *shard, const struct settings *settings)
         now->storage.eviction != before.storage.eviction) {
         engine_set_memory_max(shard->engine, settings_memory_share_bytes(shard),
                               settings_eviction(shard));
+    }
+    if (now->storage.sync != before.storage.sync ||
+        now->storage.sync_interval_ns != before.storage.sync_interval_ns ||
+        now->storage.disk_reserve_percent != before.storage.disk_reserve_percent) {
+        const struct engine_durability durability = settings_durability(shard);
+        engine_set_durability(shard->engine, &durability);
+        shard_cron_arm(shard);
     }
     if (now->clients.idle_timeout_ns != before.clients.idle_timeout_ns) {
         for (struct client *client = shard->clients; client != NULL; client = client->next) {

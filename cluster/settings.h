@@ -64,6 +64,7 @@ uint32_t settings_segment_bytes(const struct config *config);
 uint64_t settings_cache_share_bytes(const struct shard *shard);
 
 enum engine_eviction settings_eviction(const struct shard *shard);
+struct engine_durability settings_durability(const struct shard *shard);
 
 // Redis's name of storage.eviction.
 const char *settings_policy_name(const struct config *config);

@@ -264,7 +264,8 @@ static void shard_cron(struct timer *timer)
     engine_stats(shard->engine, &engine);
     identity_extend(shard);
     (void)shard_saved_ms(shard);
-    if (commands != 0 || engine.with_expiry != 0 || shard_has_to_sync(shard, &engine)) {
+    if (commands != 0 || engine.with_expiry != 0 || engine.disk_short != 0 ||
+        shard_has_to_sync(shard, &engine)) {
         timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + shard_cron_ns(shard));
     } else if (planted(PLANTED_NEVER_IDLE)) {
         timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + SHARD_CRON_NS / 64);
@@ -571,20 +572,12 @@ static void shard_memory_options(struct shard *shard, struct engine_options *opt
 
 static void shard_log_options(struct shard *shard, struct engine_options *options)
 {
-    static const enum engine_sync syncs[] = {
-        [CONFIG_SYNC_ALWAYS] = ENGINE_SYNC_ALWAYS,
-        [CONFIG_SYNC_INTERVAL] = ENGINE_SYNC_INTERVAL,
-        [CONFIG_SYNC_NEVER] = ENGINE_SYNC_NEVER,
-    };
-    const struct config_storage *storage = &shard->config.storage;
     options->vnodes++; // identity.h
     options->shard = shard->index;
     options->shards = shard->node->shard_count;
-    options->sync = syncs[storage->sync];
-    options->sync_interval_ms = (storage->sync_interval_ns + 999999) / 1000000;
+    options->durability = settings_durability(shard);
     options->cache_bytes = settings_cache_share_bytes(shard);
     options->segment_bytes = settings_segment_bytes(&shard->config);
-    options->disk_max_bytes = shard->node->disk_max_bytes / shard->node->shard_count;
     options->committed = hold_committed;
     options->committed_context = shard;
     options->report = shard_report;

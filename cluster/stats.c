@@ -164,6 +164,10 @@ static const struct metric engine_rows[] = {
     ENGINE_ROW(replay_ns, "engine_start_replay", METRIC_GAUGE, METRIC_NS, "How long it replayed"),
     ENGINE_ROW(open_ns, "engine_start", METRIC_GAUGE, METRIC_NS,
                "How long it took in all to open the engine"),
+    ENGINE_ROW(disk_short, "engine_disk_short", METRIC_GAUGE, METRIC_COUNT,
+               "Shards that refuse writes since less than storage.disk_reserve is free"),
+    ENGINE_ROW(write_ended, "engine_write_ended", METRIC_GAUGE, METRIC_COUNT,
+               "Shards that take no writes since the disk failed"),
     ENGINE_ROW(snapshots, "engine_snapshots", METRIC_GAUGE, METRIC_COUNT, "Snapshots open now"),
 };
 

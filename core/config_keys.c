@@ -93,8 +93,7 @@ const struct config_key config_keys[] = {
      .choices = syncs,
      .help =
          "When a write is acknowledged and durable (log and lsm): always (acknowledged when it is "
-         "on disk), interval (on disk within sync_interval), never (when the system likes). "
-         "The log engine takes it at its start alone."},
+         "on disk), interval (on disk within sync_interval), never (when the system likes)."},
     {.path = "storage.sync_interval",
      .type = CONFIG_TIME,
      .flags = CONFIG_RUNTIME,
@@ -102,9 +101,7 @@ const struct config_key config_keys[] = {
      .fallback = "1s",
      .min = UINT64_C(1000000),
      .max = UINT64_C(3600) * 1000000000,
-     .help =
-         "How much may be lost with sync: interval (log and lsm). The log engine takes it at its "
-         "start alone."},
+     .help = "How much may be lost with sync: interval (log and lsm)."},
     {.path = "storage.cache",
      .type = CONFIG_SIZE,
      .flags = CONFIG_AUTO,
@@ -147,8 +144,10 @@ const struct config_key config_keys[] = {
      .fallback = "5%",
      .min = 0,
      .max = 90,
-     .help = "The part of the disk that stays free: writes are refused before it is used up "
-             "(log and lsm). Not in force in this version: the disk's own end is the bound."},
+     .help = "The part of the filesystem that stays free (log and lsm): with less, values are "
+             "refused with NOSPACE until there is more again. Removals and compaction may take "
+             "of it, so it is what a full node makes room with. 0% still keeps what a "
+             "checkpoint takes."},
     {.path = "storage.value_max",
      .type = CONFIG_SIZE,
      .offset = offsetof(struct config, storage.value_max_bytes),

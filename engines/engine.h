@@ -131,6 +131,12 @@ typedef uint64_t engine_hash_fn(uint64_t seed, struct slice key);
  * every sync_interval_ms, or never but by checkpoints. */
 enum engine_sync { ENGINE_SYNC_ALWAYS, ENGINE_SYNC_INTERVAL, ENGINE_SYNC_NEVER };
 
+struct engine_durability {
+    enum engine_sync sync;
+    uint64_t sync_interval_ms;
+    uint32_t disk_reserve_percent; /* of the filesystem: puts leave so much of it free */
+};
+
 struct engine_options {
     struct io *io; /* time (wall_ms), entropy, files */
     /* the log engine's: directory to be made or opened, in an existing one; of which shard of how
@@ -138,8 +144,7 @@ struct engine_options {
     const char *directory;
     uint32_t shard;
     uint32_t shards;
-    enum engine_sync sync;
-    uint64_t sync_interval_ms;
+    struct engine_durability durability;
     uint64_t cache_bytes;
     uint32_t segment_bytes;
     uint64_t disk_max_bytes; /* of segments; 0: what their numbers allow, 1 TiB */
@@ -230,6 +235,8 @@ struct engine_stats {
     uint64_t load_ns; /* of open_ns */
     uint64_t replay_ns;
     uint64_t open_ns;
+    uint64_t disk_short;  /* 1 while puts are refused since too little of the disk is free */
+    uint64_t write_ended; /* 1 once a failed write or sync has ended all writing */
 };
 
 struct engine_vtable {
@@ -257,6 +264,7 @@ struct engine_vtable {
     void (*unreserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     bool (*stalled)(struct engine *engine);
     void (*set_memory_max)(struct engine *engine, uint64_t bytes, enum engine_eviction eviction);
+    void (*set_durability)(struct engine *engine, const struct engine_durability *durability);
     void (*commit)(struct engine *engine);
     uint64_t (*committed)(struct engine *engine, int *ret_error);
     uint64_t (*newest)(struct engine *engine);
@@ -419,6 +427,14 @@ static inline void engine_set_memory_max(struct engine *engine, uint64_t bytes,
                                          enum engine_eviction eviction)
 {
     engine->vtable->set_memory_max(engine, bytes, eviction);
+}
+
+/* From now on; all that was put before a change to `always` is durable when what is put after it
+ * is. Does nothing to an engine without files. */
+static inline void engine_set_durability(struct engine *engine,
+                                         const struct engine_durability *durability)
+{
+    engine->vtable->set_durability(engine, durability);
 }
 
 /* The end of a turn: what was written in it goes on its way to the disk. */

@@ -7,6 +7,7 @@
 //     log_open.c                  open, close, steps, figures
 //     log_tail.c                  frames: appended to, written, durable in their order
 //     log_segment.c               segments: made, taken, given back; the manifest on disk
+//     log_space.c                 room on the disk: what is kept, who may write
 //     log_cache.h, .c             records in RAM
 //     log_read.c                  records from disk, one read each
 //     log_scan.c                  scans and samples
@@ -69,7 +70,8 @@ enum {
     LOG_VNODES_MAX = 16000, // whose counts are in one block of a checkpoint
     LOG_SEGMENT_BYTES_MIN = 2 << 20,
     LOG_SPACE_RETRY_MS = 1000,     // a disk that had no room is asked again
-    LOG_SEGMENTS_SPARED = 1,       // of a full disk, kept from puts for removals
+    LOG_SEGMENTS_SPARED = 2,       // of a full disk, kept from puts: one that removals fill, while
+                                   // compaction packs what they filled before
     LOG_SEGMENTS_RESERVED = 1,     // of those that are ready, for what compaction moves
     LOG_BUCKET_ENTRIES_MAX = 1024, // far beyond what chance puts into one bucket of the index
     LOG_REPLAY_RECORD_BYTES = 64,  // that are read in the time in which a record is applied
@@ -146,8 +148,9 @@ struct log_segment {
     uint64_t live_bytes;   // length classes of what is reachable
     uint64_t filled_bytes; // of all that ever was
     uint32_t used;
-    uint64_t order; // of the hot head's in this run; 0: what snapshots take for old
-    uint32_t pins;  // reads under way, and records kept for snapshots
+    uint32_t packed; // bytes of all its records, dead ones and removals too; after a start `used`
+    uint64_t order;  // of the hot head's in this run; 0: what snapshots take for old
+    uint32_t pins;   // reads under way, and records kept for snapshots
     int32_t fd;
     uint8_t state; // enum log_segment_state
     bool dirty;    // written to since it was last made durable
@@ -281,12 +284,18 @@ struct log_engine {
     uint32_t segments_emptied;
     uint64_t generation;     // of the newest use of a segment
     bool space_refused;      // the disk has no room for one more
+    bool space_short;        // less than the reserve is free: puts are refused
+    uint64_t space_left;     // bytes free beyond the reserve
+    uint64_t space_last;     // beyond what checkpoints take
+    uint64_t space_next_ns;  // when they are looked at again
+    uint64_t reserved_bytes; // of records that belong together: log_reserve()
     uint64_t space_retry_ms; // wall time before which it is not asked again
     struct log_preparation *preparation;
     struct log_manifest_task *manifest;
     uint64_t manifest_wanted; // version
     uint64_t manifest_durable;
     uint64_t manifest_retry_ms; // wall time to write it again, after space ran out; 0: it did not
+    int manifest_error;         // that put it off
 
     struct log_head hot;
     struct log_head cold;
@@ -302,7 +311,9 @@ struct log_engine {
     uint64_t durable;        // and durable
     uint64_t chain;          // checksum of the frame closed last
     uint64_t commit_open;    // number of the hot frame that is filling, or of the next one
-    uint64_t commit_written; // group commits up to it are written; durable with `always`
+    uint64_t commit_last;    // group commits up to it are written
+    uint64_t commit_written; // and durable with `always`
+    uint64_t always_from;    // `always` is in force once frames up to it are durable
     uint64_t commit_removal; // of the newest removal: who misses a key waits for it
     uint64_t flush;          // frames up to it are to be durable soon
     struct log_sync *sync;
@@ -500,16 +511,39 @@ int log_tail_open(struct log_engine *engine);
 bool log_tail_busy(const struct log_engine *engine);
 void log_tail_close(struct log_engine *engine);
 
+// The engine's call: from one way of being durable to another while writers go on.
+void log_set_durability(struct engine *base, const struct engine_durability *durability);
+
+// log_space.c
+
+// Whether an error says that something has run out (space, a quota, descriptors, memory), so that
+// the same may succeed later if nothing depends on what the failed attempt has left.
+bool log_may_pass(int error);
+
+// Looks at the filesystem now; or when it is time to.
+void log_space_look(struct log_engine *engine);
+void log_space_step(struct log_engine *engine);
+
+// How many segments there may be by the options; how many more can be made without touching the
+// disk's reserve.
+uint32_t log_segments_allowed(const struct log_engine *engine);
+uint32_t log_segments_to_come(const struct log_engine *engine);
+
+// Whether the disk is so full that what is left is for removals: a record of so many bytes would
+// take what is kept for them, or what is reserved.
+bool log_is_full(const struct log_engine *engine, uint64_t bytes);
+
+// The engine's calls. What is reserved is told by its bytes and records, which may each take a
+// frame of its own.
+bool log_reserve(struct engine *base, uint64_t bytes, uint64_t records);
+void log_unreserve(struct engine *base, uint64_t bytes, uint64_t records);
+
 // log_segment.c
 
 int log_segments_open(struct log_engine *engine);
 void log_segments_close(struct log_engine *engine);
 void log_path(const struct log_engine *engine, char *path, const char *name);
 void log_segment_path(const struct log_engine *engine, char *path, uint32_t number);
-
-// Whether an error says that something has run out (space, a quota, descriptors, memory), so that
-// the same may succeed later if nothing depends on what the failed attempt has left.
-bool log_may_pass(int error);
 
 // Writes the manifest anew; `manifest_durable` reaches what it returns when that is done.
 uint64_t log_manifest_changed(struct log_engine *engine);
@@ -527,12 +561,8 @@ static inline bool log_manifest_comes(const struct log_engine *engine)
 void log_segments_step(struct log_engine *engine);
 bool log_segments_busy(const struct log_engine *engine);
 
-// How many segments there may be.
-uint32_t log_segments_allowed(const struct log_engine *engine);
-
-// Whether the disk is so full that what is left is for removals: nothing more can be made ready,
-// and a record of so many bytes would take what is kept for them.
-bool log_is_full(const struct log_engine *engine, uint64_t bytes);
+// Whether one is being made ready.
+bool log_segments_preparing(const struct log_engine *engine);
 
 // Bytes that the hot head has left in its segment.
 uint64_t log_hot_left(const struct log_engine *engine);

@@ -79,22 +79,21 @@ bool log_compaction_busy(const struct log_engine *engine)
     return engine->compaction->step == READING;
 }
 
+// A segment is moved for its empty space alone where that is half of it or more: frames that hold
+// what was moved leave less.
+#define SPACE_PART_MAX 0.5
+
 // The victim -------------------------------------------------------------------------------------
 
 static uint32_t segments_free(const struct log_engine *engine)
 {
-    const uint32_t allowed = log_segments_allowed(engine);
-
-    return engine->segments_spare + engine->segments_ready +
-           (engine->space_refused || allowed < engine->segment_top ? 0
-                                                                   : allowed - engine->segment_top);
+    return engine->segments_spare + engine->segments_ready + log_segments_to_come(engine);
 }
 
 // How much of a victim may be live, in percent.
 static uint32_t live_percent_max(const struct log_engine *engine)
 {
-    const uint32_t total =
-        engine->space_refused ? engine->segment_top : log_segments_allowed(engine);
+    const uint32_t total = engine->segment_top + log_segments_to_come(engine);
     const uint32_t wanted = total * ROOM_PERCENT_SHORT / 100;
     const uint32_t left = segments_free(engine);
 
@@ -110,8 +109,37 @@ static bool is_sealed(const struct log_engine *engine, const struct log_segment 
            segment->sequence_last <= engine->written && log_snapshots_allow(engine, segment);
 }
 
-// Moving nothing but removals that have to stay gains nothing: they would be moved for ever. Where
-// such segments are many, the one that holds what they have to outlive is the victim.
+// At most so many bytes of a segment have to be moved, for the space that it takes: single writes
+// and removals leave most of their blocks empty.
+static uint32_t bytes_to_move(const struct log_segment *segment, uint64_t oldest)
+{
+    return segment->removal_stamp_max < oldest && segment->live_bytes < segment->packed
+               ? (uint32_t)segment->live_bytes
+               : segment->packed;
+}
+
+// Whether it holds nothing but removals that have to stay.
+static bool is_pinned(const struct log_segment *segment, uint64_t oldest)
+{
+    return segment->filled_bytes == 0 && segment->removal_stamp_max > oldest;
+}
+
+// What part of a segment is left when it was moved: of the records that were in it, or of its
+// space where much of that is empty.
+static double live_part(const struct log_segment *segment, uint64_t oldest)
+{
+    const double space = (double)bytes_to_move(segment, oldest) / (double)segment->used;
+    double live = is_pinned(segment, oldest) ? 1 : 0;
+
+    if (segment->filled_bytes != 0) {
+        live = (double)segment->live_bytes / (double)segment->filled_bytes;
+    }
+    return space <= SPACE_PART_MAX && space < live ? space : live;
+}
+
+// Moving nothing but removals that have to stay gains nothing, unless most of their space is empty:
+// they would be moved for ever. Where such segments are many, the one that holds what they have to
+// outlive is the victim.
 static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
 {
     const uint32_t percent = live_percent_max(engine);
@@ -131,16 +159,12 @@ static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
             continue;
         }
         sealed++;
-        if (segment->filled_bytes == 0 && segment->removal_stamp_max > oldest) {
-            pinned++;
+        const double live = live_part(segment, oldest);
+
+        if (live * 100 > percent) {
+            pinned += is_pinned(segment, oldest) ? 1 : 0;
             continue;
         }
-        if (segment->live_bytes * 100 > segment->filled_bytes * percent) {
-            continue;
-        }
-        const double live = segment->filled_bytes == 0
-                                ? 0
-                                : (double)segment->live_bytes / (double)segment->filled_bytes;
         const double age = (double)(engine->sequence - segment->sequence_last + 1);
         const double gain = (1 - live) * age / (1 + live);
 

@@ -22,7 +22,8 @@ static bool log_drop_record(struct log_engine *engine, uint32_t vnode)
     log_record_write(at, &record, log_record_seed_at(engine, location));
     log_note_stamp(engine, location, engine->stamp, true);
     engine->stamp++;
-    engine->commit_removal = engine->options.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
+    engine->commit_removal =
+        engine->options.durability.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
     return true;
 }
 
@@ -96,7 +97,7 @@ uint64_t log_drop(struct engine *base, uint32_t vnode)
             drop_one(engine, i);
         }
     }
-    if (engine->options.sync != ENGINE_SYNC_ALWAYS) {
+    if (engine->options.durability.sync != ENGINE_SYNC_ALWAYS) {
         return 0;
     }
     const bool filling = engine->hot.open != NULL && engine->hot.open->header.records != 0;

@@ -186,17 +186,25 @@ uint64_t log_large_file_bytes(size_t key_bytes, uint64_t object_bytes)
     return (bytes + (LOG_BLOCK_BYTES - 1)) & ~(uint64_t)(LOG_BLOCK_BYTES - 1);
 }
 
-bool log_large_has_room(const struct log_engine *engine, uint64_t size)
+static bool has_room(const struct log_engine *engine, uint64_t size, uint64_t reserved)
 {
     const uint64_t disk_max = engine->options.disk_max_bytes;
+    const uint64_t buffers = engine->large.buffer_bytes + reserved;
+    const uint32_t shards = engine->options.shards == 0 ? 1 : engine->options.shards;
 
-    if (engine->large.buffer_bytes != 0 &&
-        engine->large.buffer_bytes + size > LIMIT_LOG_LARGE_BYTES) {
+    // As if the others were writing as much to the same disk: a write that meets its end is fatal.
+    if ((buffers != 0 && buffers + size > LIMIT_LOG_LARGE_BYTES) ||
+        (buffers + size) * shards > engine->space_left) {
         return false;
     }
-    return disk_max == 0 ||
-           (uint64_t)engine->segment_top * engine->segment_bytes + engine->large.bytes + size <=
-               disk_max;
+    return disk_max == 0 || (uint64_t)engine->segment_top * engine->segment_bytes +
+                                    engine->large.bytes + reserved + size <=
+                                disk_max;
+}
+
+bool log_large_has_room(const struct log_engine *engine, uint64_t size)
+{
+    return has_room(engine, size, engine->large.reserved_bytes);
 }
 
 // Of a stage the object is there already.
@@ -245,7 +253,9 @@ uint64_t log_large_write(struct log_engine *engine, const struct engine_op *op,
         stage != NULL ? stage->bytes : (uint64_t)parts[0].size + parts[1].size + parts[2].size;
     const uint64_t size = log_large_file_bytes(op->key.size, bytes);
 
-    if (stage == NULL && !log_large_has_room(engine, size)) {
+    log_space_look(engine);
+    // What was reserved for it may be less than it takes, by what rounds it up.
+    if (stage == NULL && (op->flags & ENGINE_RESERVED) == 0 && !log_large_has_room(engine, size)) {
         return 0;
     }
     // The epoch makes a number unique in the log.

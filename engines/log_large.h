@@ -76,6 +76,7 @@ struct log_larges {
     struct block_store blocks; // buffers that were given back: unmapped in slices
     uint64_t bytes;            // of files
     uint64_t buffer_bytes;     // of buffers, stages included
+    uint64_t reserved_bytes;   // of objects that may come: log_reserve()
     uint64_t count;            // written in this run
     uint32_t busy;             // that have something under way
     uint32_t unknown;

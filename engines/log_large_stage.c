@@ -10,6 +10,7 @@ enum engine_status log_large_stage_open(struct log_engine *engine, const struct 
     const uint64_t size = log_large_file_bytes(op->key.size, stage->bytes);
     size_t capacity = size;
 
+    log_space_look(engine);
     if (op->key.size + stage->bytes <= LOG_OBJECT_BYTES_MAX || engine->failed != 0 ||
         op->key.size + stage->bytes > engine->record_max || !log_large_has_room(engine, size)) {
         return ENGINE_FULL;

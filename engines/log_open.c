@@ -14,7 +14,6 @@ enum {
     STEP_ENTRIES_SHARE = 64, // bytes of a step's budget that an entry of a checkpoint counts
     STALL_BYTES = 4 << 20,   // more than callers put before they look whether there is room
     STALL_FRAMES = LIMIT_LOG_FRAMES / 2,
-    RECORD_OVERHEAD_BYTES = 64,
 };
 
 static const uint64_t reservation_bytes = UINT64_C(1) << 36; // addresses of the index: 64 GiB
@@ -147,12 +146,14 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
     if (engine->failed != 0) {
         return false;
     }
-    if (engine->options.sync == ENGINE_SYNC_INTERVAL && engine->sequence + 1 > engine->flush &&
-        now_ms - engine->synced_ms >= engine->options.sync_interval_ms) {
+    if (engine->options.durability.sync == ENGINE_SYNC_INTERVAL &&
+        engine->sequence + 1 > engine->flush &&
+        now_ms - engine->synced_ms >= engine->options.durability.sync_interval_ms) {
         engine->synced_ms = now_ms;
         log_flush(engine);
     }
     more = log_large_step(engine);
+    log_space_step(engine);
     if (now_ms >= engine->manifest_retry_ms) {
         log_manifest_retry(engine);
     }
@@ -220,8 +221,9 @@ static uint64_t log_newest(struct engine *base)
     const struct log_engine *const engine = log_engine_of(base);
     const uint64_t newest = engine->commit_open - (engine->hot.open == NULL ? 1 : 0);
 
-    return engine->options.sync == ENGINE_SYNC_ALWAYS && newest > engine->commit_written ? newest
-                                                                                         : 0;
+    return engine->options.durability.sync == ENGINE_SYNC_ALWAYS && newest > engine->commit_written
+               ? newest
+               : 0;
 }
 
 // A disk that is behind, or a segment that is being made ready: what is under way ends it.
@@ -235,25 +237,6 @@ static bool log_stalled(struct engine *base)
     }
     return engine->segments_ready <= LOG_SEGMENTS_RESERVED && log_hot_left(engine) < STALL_BYTES &&
            engine->failed == 0 && log_segments_busy(engine);
-}
-
-// What is free, or can be: as if half of it were lost where segments and frames end.
-static bool log_reserve(struct engine *base, uint64_t bytes, uint64_t records)
-{
-    const struct log_engine *const engine = log_engine_of(base);
-    const uint64_t wanted = 2 * (bytes + records * RECORD_OVERHEAD_BYTES);
-    const uint64_t free = engine->segments_spare + engine->segments_ready +
-                          (engine->space_refused ? 0 : engine->segments_max - engine->segment_top);
-
-    return free > LOG_SEGMENTS_RESERVED &&
-           wanted / engine->segment_bytes < free - LOG_SEGMENTS_RESERVED;
-}
-
-static void log_unreserve(struct engine *base, uint64_t bytes, uint64_t records)
-{
-    (void)base;
-    (void)bytes;
-    (void)records;
 }
 
 // Its memory is the cache, whose size is fixed, and the index.
@@ -323,6 +306,8 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .load_ns = engine->load_ns,
         .replay_ns = engine->replay_ns,
         .open_ns = engine->open_ns,
+        .disk_short = engine->space_short ? 1 : 0,
+        .write_ended = engine->failed != 0 ? 1 : 0,
         .unsynced_bytes = (engine->hot.open != NULL ? engine->hot.open->header.bytes : 0) +
                           engine->frames_closed_bytes +
                           (engine->written > engine->durable ? LOG_BLOCK_BYTES : 0),
@@ -431,6 +416,7 @@ static const struct engine_vtable log_vtable = {
     .reserve = log_reserve,
     .unreserve = log_unreserve,
     .set_memory_max = log_set_memory_max,
+    .set_durability = log_set_durability,
     .sync = log_sync_all,
     .save = log_save,
     .stats = log_stats,

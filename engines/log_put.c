@@ -149,7 +149,8 @@ static bool put_record(struct log_engine *engine, const struct engine_op *op,
     const uint32_t class = log_class(bytes);
     uint64_t location;
     uint8_t *const at =
-        place_record(engine, old, record, (op->flags & ENGINE_SPARED) != 0, bytes, &location);
+        place_record(engine, old, record, (op->flags & (ENGINE_SPARED | ENGINE_RESERVED)) != 0,
+                     bytes, &location);
 
     if (at == NULL) {
         return false;
@@ -209,7 +210,7 @@ static enum engine_status put_found(struct log_engine *engine, struct engine_op 
         log_count(engine, op->vnode, old->tombstone, old->expire_ms != 0, UINT64_MAX);
     }
     log_count(engine, op->vnode, tombstone, op->expire_ms != 0, 1);
-    op->commit = engine->options.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
+    op->commit = engine->options.durability.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
     return ENGINE_OK;
 }
 
@@ -248,7 +249,7 @@ static enum engine_status remove_found(struct log_engine *engine, struct engine_
     log_count(engine, op->vnode, old->tombstone, old->expire_ms != 0, UINT64_MAX);
     log_kill(engine, old->location, old->class);
     engine->record_bytes += bytes;
-    op->commit = engine->options.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
+    op->commit = engine->options.durability.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
     engine->commit_removal = op->commit;
     return ENGINE_OK;
 }

@@ -245,6 +245,7 @@ static void settle_segments(struct log_engine *engine)
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         struct log_segment *const segment = &engine->segments[i];
 
+        segment->packed = segment->used;
         if (is_unused(engine, segment)) {
             segment->state = LOG_SEGMENT_SPARE;
         } else if (segment->state == LOG_SEGMENT_HEAD) {
@@ -325,7 +326,11 @@ static int open_directory(struct log_engine *engine)
     }
     engine->directory_fd =
         wait_open(io, engine->options.directory, IO_OPEN_READ | IO_OPEN_DIRECTORY);
-    return engine->directory_fd < 0 ? engine->directory_fd : 0;
+    if (engine->directory_fd < 0) {
+        return engine->directory_fd;
+    }
+    log_space_look(engine);
+    return 0;
 }
 
 // Until the manifest names this run, and there is a segment to write to beside the one that is
@@ -341,6 +346,9 @@ static int wait_ready(struct log_engine *engine)
             break;
         }
         io_turn(engine->options.io, UINT64_MAX);
+    }
+    if (engine->failed == 0 && engine->manifest_durable < version) {
+        return engine->manifest_error; // nothing may be written under an epoch that nobody knows
     }
     return engine->failed;
 }

@@ -166,8 +166,9 @@ static void manifest_go(struct log_manifest_task *task)
 }
 
 // The old one stands, and the new file is written anew from its beginning.
-static void manifest_put_off(struct log_engine *engine)
+static void manifest_put_off(struct log_engine *engine, int error)
 {
+    engine->manifest_error = error;
     engine->manifest->version = 0;
     engine->manifest_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
 }
@@ -175,21 +176,16 @@ static void manifest_put_off(struct log_engine *engine)
 static void manifest_begin(struct log_engine *engine)
 {
     struct log_manifest_task *const task = engine->manifest;
+    const int error = manifest_render(engine, task);
 
-    if (manifest_render(engine, task) != 0) {
-        manifest_put_off(engine);
+    if (error != 0) {
+        manifest_put_off(engine, error);
         return;
     }
     task->version = engine->manifest_wanted;
     task->step = MANIFEST_OPEN;
     task->written = 0;
     manifest_go(task);
-}
-
-bool log_may_pass(int error)
-{
-    return error == -ENOSPC || error == -EDQUOT || error == -EMFILE || error == -ENFILE ||
-           error == -ENOMEM;
 }
 
 // Without space a later attempt may do better. Any other failure ends all writing: what is on the
@@ -202,8 +198,9 @@ static void manifest_failed(struct log_manifest_task *task, int error)
         task->version = 0;
         log_fail(engine, error);
     } else if (task->step == MANIFEST_OPEN) {
-        manifest_put_off(engine);
+        manifest_put_off(engine, error);
     } else {
+        engine->manifest_error = error;
         task->step = MANIFEST_GIVE_UP;
         manifest_go(task);
     }
@@ -215,7 +212,7 @@ static void manifest_done(struct io_op *op, int32_t result)
     struct log_engine *const engine = task->engine;
 
     if (task->step == MANIFEST_GIVE_UP) {
-        manifest_put_off(engine);
+        manifest_put_off(engine, engine->manifest_error);
         return;
     }
     if (result < 0) {
@@ -317,7 +314,7 @@ static void preparation_go(struct log_preparation *task)
     case PREPARATION_MANIFEST:
         segment->generation = ++engine->generation;
         segment->sequence_first = segment->sequence_last = 0;
-        segment->used = 0;
+        segment->used = segment->packed = 0;
         segment->live_bytes = 0;
         segment->filled_bytes = 0;
         segment->stuck = false;
@@ -389,17 +386,6 @@ static bool pick_spare(const struct log_engine *engine, uint32_t *ret_number)
     return false;
 }
 
-// Files of large values take their share of disk_max_bytes.
-uint32_t log_segments_allowed(const struct log_engine *engine)
-{
-    const uint64_t large = engine->large.bytes / engine->segment_bytes + 1;
-
-    if (engine->options.disk_max_bytes == 0 || engine->large.bytes == 0) {
-        return engine->segments_max;
-    }
-    return large < engine->segments_max ? engine->segments_max - (uint32_t)large : 0;
-}
-
 // A number for a file that is to be made: one whose making was given up, or the next.
 static bool pick_new(struct log_engine *engine, uint32_t *ret_number)
 {
@@ -418,6 +404,14 @@ static bool pick_new(struct log_engine *engine, uint32_t *ret_number)
     return true;
 }
 
+// What the disk keeps in reserve is for removals and what compaction moves: one each at a time.
+static bool may_make(const struct log_engine *engine)
+{
+    return engine->space_left >= engine->segment_bytes ||
+           (engine->segments_ready <= LOG_SEGMENTS_RESERVED &&
+            engine->space_last >= engine->segment_bytes);
+}
+
 static void preparation_begin(struct log_engine *engine)
 {
     struct log_preparation *const task = engine->preparation;
@@ -434,7 +428,8 @@ static void preparation_begin(struct log_engine *engine)
         preparation_go(task);
         return;
     }
-    if (engine->space_refused || !pick_new(engine, &task->number)) {
+    log_space_look(engine);
+    if (engine->space_refused || !may_make(engine) || !pick_new(engine, &task->number)) {
         return;
     }
     task->zeros = memory_allocate_aligned(ZERO_BYTES, LOG_BLOCK_BYTES);
@@ -462,6 +457,11 @@ void log_segments_step(struct log_engine *engine)
         engine->segments_ready < SEGMENTS_READY_WANTED) {
         preparation_begin(engine);
     }
+}
+
+bool log_segments_preparing(const struct log_engine *engine)
+{
+    return engine->preparation->step != PREPARATION_IDLE;
 }
 
 bool log_segments_busy(const struct log_engine *engine)
@@ -513,17 +513,6 @@ uint64_t log_hot_left(const struct log_engine *engine)
                ? 0
                : engine->segment_bytes - hot->offset -
                      (hot->open == NULL ? 0 : log_frame_span(hot->open->header.bytes));
-}
-
-bool log_is_full(const struct log_engine *engine, uint64_t bytes)
-{
-    const bool more =
-        engine->manifest_retry_ms == 0 &&
-        (engine->segments_spare != 0 || engine->preparation->step != PREPARATION_IDLE ||
-         (!engine->space_refused && engine->segment_top < log_segments_allowed(engine)));
-
-    return !more && engine->segments_ready <= LOG_SEGMENTS_RESERVED + LOG_SEGMENTS_SPARED &&
-           log_hot_left(engine) < bytes + LOG_FRAME_HEADER_BYTES;
 }
 
 bool log_head_advance(struct log_engine *engine, struct log_head *head)

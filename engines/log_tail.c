@@ -192,7 +192,7 @@ uint64_t log_commit_of(const struct log_engine *engine, uint64_t location)
     const uint32_t segment = log_location_segment(location);
     const uint64_t offset = log_location_offset(location);
 
-    if (engine->options.sync != ENGINE_SYNC_ALWAYS) {
+    if (engine->options.durability.sync != ENGINE_SYNC_ALWAYS) {
         return 0;
     }
     if (log_is_filling(engine, location)) {
@@ -225,6 +225,7 @@ void log_close_frame(struct log_engine *engine, struct log_head *head)
     }
     head->offset += log_frame_span(frame->header.bytes);
     segment->used = head->offset;
+    segment->packed += frame->header.bytes - LOG_FRAME_HEADER_BYTES;
     frame->header.sequence = ++engine->sequence;
     frame->header.previous_checksum = engine->chain;
     frame->header.durable = engine->durable;
@@ -257,8 +258,8 @@ static void frame_write(struct log_engine *engine, struct log_frame *frame)
 {
     const struct log_segment *const segment = &engine->segments[frame->header.segment];
     const uint32_t span = log_frame_span(frame->header.bytes);
-    const bool durable =
-        engine->options.sync == ENGINE_SYNC_ALWAYS && !planted(PLANTED_EARLY_ACKNOWLEDGE);
+    const bool durable = engine->options.durability.sync == ENGINE_SYNC_ALWAYS &&
+                         !planted(PLANTED_EARLY_ACKNOWLEDGE);
 
     frame->state = LOG_FRAME_WRITING;
     io_write(engine->options.io, &frame->op, segment->fd, frame->bytes + frame->written,
@@ -277,6 +278,15 @@ struct log_sync {
 };
 
 static void sync_step(struct log_engine *engine);
+static void frames_advance(struct log_engine *engine);
+
+// Whether each frame is durable when it is written, after all before it: `always`, once what had
+// been written before that was asked for has been synced.
+static bool writes_durably(const struct log_engine *engine)
+{
+    return engine->options.durability.sync == ENGINE_SYNC_ALWAYS &&
+           engine->durable >= engine->always_from;
+}
 
 static void sync_next(struct log_engine *engine)
 {
@@ -287,9 +297,10 @@ static void sync_next(struct log_engine *engine)
     }
     if (task->segment == engine->segment_top) {
         task->busy = false;
-        engine->durable = task->sequence;
-        log_checkpoint_step(engine);
-        sync_step(engine); // more may have been asked for meanwhile
+        if (task->sequence > engine->durable) {
+            engine->durable = task->sequence;
+        }
+        frames_advance(engine);
         return;
     }
     struct log_segment *const segment = &engine->segments[task->segment];
@@ -315,7 +326,7 @@ static void sync_step(struct log_engine *engine)
 {
     struct log_sync *const task = engine->sync;
 
-    if (engine->options.sync == ENGINE_SYNC_ALWAYS || task->busy || engine->failed != 0 ||
+    if (writes_durably(engine) || task->busy || engine->failed != 0 ||
         engine->flush <= engine->durable || engine->written < engine->flush) {
         return;
     }
@@ -359,16 +370,19 @@ static void frames_advance(struct log_engine *engine)
         }
         engine->written = frame->header.sequence;
         if (frame->hot) {
-            engine->commit_written = frame->commit;
+            engine->commit_last = frame->commit;
         }
         engine->frames_closed_bytes -= frame->header.bytes;
         engine->written_bytes += log_frame_span(frame->header.bytes);
         frame_give(engine, frame);
     }
-    if (engine->options.sync == ENGINE_SYNC_ALWAYS) {
+    if (writes_durably(engine)) {
         engine->durable = engine->written;
     }
-    sync_step(engine);
+    if (engine->options.durability.sync != ENGINE_SYNC_ALWAYS || writes_durably(engine)) {
+        engine->commit_written = engine->commit_last;
+    }
+    sync_step(engine); // more may have been asked for meanwhile
     log_checkpoint_step(engine);
     if (engine->commit_written != before && engine->options.committed != NULL) {
         engine->options.committed(engine->options.committed_context);
@@ -408,7 +422,7 @@ void log_submit(struct log_engine *engine)
         return;
     }
     const bool eager =
-        engine->options.sync == ENGINE_SYNC_ALWAYS || engine->flush > engine->written;
+        engine->options.durability.sync == ENGINE_SYNC_ALWAYS || engine->flush > engine->written;
 
     if (hot_is_full(engine) || (eager && engine->frames_first == NULL)) {
         log_close_frame(engine, &engine->hot);
@@ -436,4 +450,22 @@ void log_flush(struct log_engine *engine)
     engine->flush = engine->sequence;
     log_submit(engine);
     sync_step(engine);
+}
+
+void log_set_durability(struct engine *base, const struct engine_durability *durability)
+{
+    struct log_engine *const engine = log_engine_of(base);
+    const bool now = durability->sync == ENGINE_SYNC_ALWAYS;
+    const bool before = engine->options.durability.sync == ENGINE_SYNC_ALWAYS;
+
+    engine->options.durability = *durability;
+    if (engine->failed == 0 && now != before) {
+        // Either way all that was put until now is to be durable: before what follows counts as
+        // that, or since somebody waits for it.
+        log_close_frame(engine, &engine->hot);
+        log_close_frame(engine, &engine->cold);
+        engine->always_from = now ? engine->sequence : 0;
+        log_flush(engine);
+    }
+    log_space_look(engine);
 }

@@ -251,6 +251,12 @@ static void memory_commit(struct engine *base)
     (void)base;
 }
 
+static void memory_set_durability(struct engine *base, const struct engine_durability *durability)
+{
+    (void)base;
+    (void)durability;
+}
+
 static bool memory_stalled(struct engine *base)
 {
     (void)base;
@@ -318,6 +324,7 @@ static const struct engine_vtable memory_vtable = {
     .reserve = memory_reserve,
     .unreserve = memory_unreserve,
     .set_memory_max = memory_set_max,
+    .set_durability = memory_set_durability,
     .commit = memory_commit,
     .committed = memory_committed,
     .newest = memory_newest,

@@ -148,7 +148,7 @@ static void engine_begin(struct bench *bench)
         .io = bench->io,
         .directory = bench->directory,
         .shards = 1,
-        .sync = ENGINE_SYNC_NEVER,
+        .durability.sync = ENGINE_SYNC_NEVER,
         .cache_bytes = CACHE_BYTES,
         .segment_bytes = SEGMENT_BYTES,
         .disk_max_bytes = bench->disk_max_bytes,

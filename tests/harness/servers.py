@@ -190,7 +190,7 @@ def storage():
     test do not fit into, and segments that are soon full; or memory."""
     if os.environ.get("RLDB_TEST_ENGINE", "log") == "memory":
         return {"engine": "memory"}
-    return {"engine": "log", "cache": "1MiB", "segment": "4MiB"}
+    return {"engine": "log", "cache": "1MiB", "segment": "4MiB", "disk_reserve": "0%"}
 
 
 class Rldbd(Server):

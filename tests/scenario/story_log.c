@@ -157,12 +157,12 @@ static void command_start(struct story *story, char **words, size_t count)
         return;
     }
     if (count > 1) {
-        stage->options.sync = strcmp(words[1], "never") == 0      ? ENGINE_SYNC_NEVER
-                              : strcmp(words[1], "interval") == 0 ? ENGINE_SYNC_INTERVAL
-                                                                  : ENGINE_SYNC_ALWAYS;
+        stage->options.durability.sync = strcmp(words[1], "never") == 0      ? ENGINE_SYNC_NEVER
+                                         : strcmp(words[1], "interval") == 0 ? ENGINE_SYNC_INTERVAL
+                                                                             : ENGINE_SYNC_ALWAYS;
     }
     if (count > 2) {
-        stage->options.sync_interval_ms = story_time(story, words[2]) / 1000000;
+        stage->options.durability.sync_interval_ms = story_time(story, words[2]) / 1000000;
     }
     stage->io = sim_core_open(stage->node, &io_options);
     stage->options.io = stage->io;
@@ -411,8 +411,8 @@ static void stage_open(struct story *story)
                     .vnodes = STAGE_VNODES,
                     .shards = 1,
                     .hash_seed = 42,
-                    .sync = ENGINE_SYNC_ALWAYS,
-                    .sync_interval_ms = 1000,
+                    .durability.sync = ENGINE_SYNC_ALWAYS,
+                    .durability.sync_interval_ms = 1000,
                     .cache_bytes = 256 << 10,
                     .segment_bytes = LOG_SEGMENT_BYTES_MIN,
                     .disk_max_bytes = UINT64_C(16) * LOG_SEGMENT_BYTES_MIN,

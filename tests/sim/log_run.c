@@ -224,7 +224,7 @@ static void finish_write(struct run *run, struct call *call)
         // Without a promise each is a commit of its own: then there are no holes either.
         run->order++;
         key_note(key, call->version,
-                 run->options.sync == ENGINE_SYNC_ALWAYS ? call->op.commit : run->order);
+                 run->options.durability.sync == ENGINE_SYNC_ALWAYS ? call->op.commit : run->order);
     } else if (call->kind == PUT || key->version != 0) {
         run_fail(run, SIM_ORACLE_HISTORY, "key %u of version %" PRIu64 " was missing", call->number,
                  key->version);
@@ -457,7 +457,7 @@ static uint64_t life_end(struct run *run, enum end how)
     log_engine_abandon(run->engine);
     run->crashed = true;
     calls_end(run);
-    return run->options.sync == ENGINE_SYNC_ALWAYS ? committed : 0;
+    return run->options.durability.sync == ENGINE_SYNC_ALWAYS ? committed : 0;
 }
 
 // After a life --------------------------------------------------------------------------------
@@ -620,8 +620,8 @@ static void run_open(struct run *run)
         .vnodes = VNODES,
         .shards = 1,
         .hash_seed = 42,
-        .sync = draw(run, 2) == 0 ? ENGINE_SYNC_ALWAYS : (enum engine_sync)draw(run, 3),
-        .sync_interval_ms = 1 + draw(run, 5),
+        .durability.sync = draw(run, 2) == 0 ? ENGINE_SYNC_ALWAYS : (enum engine_sync)draw(run, 3),
+        .durability.sync_interval_ms = 1 + draw(run, 5),
         .cache_bytes = UINT64_C(128) << (10 + draw(run, 3)),
         .segment_bytes = LOG_SEGMENT_BYTES_MIN,
         .disk_max_bytes = (uint64_t)(12 + draw(run, 12)) << 20,

@@ -511,7 +511,7 @@ static void long_image(enum engine_sync sync, struct image *ret_image)
 
     random_seed(&random, 3);
     bench_empty(bench, 3, NULL);
-    bench->sync = sync;
+    bench->durability.sync = sync;
     bench_open_engine(bench);
     cr_assert_eq(bench->error, 0);
     for (uint64_t version = 1; log_engine_of(bench->engine)->order < 2; version++) {

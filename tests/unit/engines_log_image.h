@@ -42,7 +42,6 @@ struct bench {
     struct sim_node *node;
     struct io *io;
     struct engine *engine; // NULL where it could not be opened
-    enum engine_sync sync; // `always`, but where a test says otherwise
     int error;
     uint32_t reports; // lines that recovery has said
     uint32_t damages; // of those
@@ -51,6 +50,9 @@ struct bench {
     uint64_t location;     // of what bench_get() has found last
     uint64_t commit;       // of what bench_put() has put last
     uint8_t object[65536]; // scratch
+    // for the next bench_open_engine(); bench_empty() sets them
+    struct engine_durability durability;
+    uint64_t disk_max_bytes;
 };
 
 // Images ------------------------------------------------------------------------------------------
@@ -190,11 +192,11 @@ static inline void bench_open_engine_of(struct bench *bench, uint32_t segment_by
         .directory = "/log",
         .shards = 1,
         .vnodes = IMAGE_VNODES,
-        .sync = bench->sync,
         .hash_seed = 42,
         .cache_bytes = 512 << 10,
         .segment_bytes = segment_bytes,
         .disk_max_bytes = disk_max_bytes,
+        .durability = bench->durability,
         .report = bench_report,
         .report_context = bench,
     };
@@ -208,7 +210,7 @@ static inline void bench_open_engine_of(struct bench *bench, uint32_t segment_by
 
 static inline void bench_open_engine(struct bench *bench)
 {
-    bench_open_engine_of(bench, IMAGE_SEGMENT_BYTES, IMAGE_DISK_BYTES);
+    bench_open_engine_of(bench, IMAGE_SEGMENT_BYTES, bench->disk_max_bytes);
 }
 
 // A disk with what is in the image, or an empty one with NULL, and no engine.
@@ -217,7 +219,8 @@ static inline void bench_empty(struct bench *bench, uint64_t seed, const struct 
     char path[128];
 
     bench->engine = NULL;
-    bench->sync = ENGINE_SYNC_ALWAYS;
+    bench->durability = (struct engine_durability){.sync = ENGINE_SYNC_ALWAYS};
+    bench->disk_max_bytes = IMAGE_DISK_BYTES;
     bench->world = sim_world_open(seed, NULL);
     bench->node = sim_node_add(bench->world, "10.0.0.1");
     for (uint32_t i = 0; image != NULL && i < image->count; i++) {
