@@ -71,7 +71,6 @@ static void drop_one(struct log_engine *engine, uint32_t number)
     engine->with_expiry -= vnode->with_expiry;
     engine->drops_owed += vnode->drop_owed == 0 ? 1 : 0;
     log_snapshots_give_up(engine, number, -ESTALE);
-    log_large_drop(engine, number);
     table_take(engine, number);
     *vnode = (struct log_vnode){.drop_owed = 1};
     (void)log_drop_settle(engine, number);
@@ -84,6 +83,7 @@ bool log_drop_settle(struct log_engine *engine, uint32_t number)
     if (vnode->drop_owed != 0 && engine->failed == 0 && log_drop_record(engine, number)) {
         vnode->drop_owed = 0;
         engine->drops_owed--;
+        log_large_drop(engine, number); // nothing was put there since
     }
     return vnode->drop_owed == 0;
 }

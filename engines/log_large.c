@@ -472,6 +472,25 @@ void log_large_die(struct log_large *large, uint64_t after)
         engine->large.dead_first = large;
     }
     *at = large;
+    if (after == UINT64_MAX && engine->large.dead_unsure == NULL) {
+        engine->large.dead_unsure = large;
+    }
+}
+
+// The number that the hot frame gets is not known before it is closed: what compaction moves may
+// close frames meanwhile.
+static uint64_t frame_that_kills(const struct log_engine *engine)
+{
+    return engine->hot.open != NULL ? UINT64_MAX : engine->sequence + 1;
+}
+
+void log_large_hot_closed(struct log_engine *engine)
+{
+    for (struct log_large *large = engine->large.dead_unsure; large != NULL;
+         large = large->next_dead) {
+        large->dead_after = engine->sequence;
+    }
+    engine->large.dead_unsure = NULL;
 }
 
 void log_large_kill(struct log_engine *engine, uint64_t number)
@@ -479,8 +498,7 @@ void log_large_kill(struct log_engine *engine, uint64_t number)
     struct log_large *const large = log_large_find(engine, number);
 
     if (large != NULL) {
-        log_large_die(large,
-                      engine->sequence + 1); // what took its place is in a frame not yet closed
+        log_large_die(large, frame_that_kills(engine));
     }
 }
 
@@ -489,7 +507,7 @@ void log_large_drop(struct log_engine *engine, uint32_t vnode)
     for (uint32_t i = 0; i < LOG_LARGE_BUCKETS; i++) {
         for (struct log_large *large = engine->large.table[i]; large != NULL; large = large->next) {
             if (large->object_bytes != 0 && large->vnode == vnode) {
-                log_large_die(large, engine->sequence + 1);
+                log_large_die(large, frame_that_kills(engine));
             }
         }
     }

@@ -72,6 +72,7 @@ struct log_larges {
     struct log_large *wanted;                   // to be read when there is memory
     struct log_large *dead_first;               // in order of dead_after
     struct log_large *dead_last;
+    struct log_large *dead_unsure; // from it on they wait for the hot frame that is open
     struct log_large_look *look;
     struct block_store blocks; // buffers that were given back: unmapped in slices
     uint64_t bytes;            // of files
@@ -133,7 +134,10 @@ void log_large_unpin(struct log_engine *engine, uint64_t number);
 
 struct log_large *log_large_add(struct log_engine *engine, uint64_t number);
 
-// It is removed when the frame `after` is durable.
+// The hot frame was closed: what died meanwhile waits for it.
+void log_large_hot_closed(struct log_engine *engine);
+
+// It is removed when the frame `after` is durable; UINT64_MAX: the hot one that is open.
 void log_large_die(struct log_large *large, uint64_t after);
 
 // log_large_look.c

@@ -238,6 +238,7 @@ void log_close_frame(struct log_engine *engine, struct log_head *head)
     if (frame->hot) {
         segment->stamp_min =
             frame->header.stamp < segment->stamp_min ? frame->header.stamp : segment->stamp_min;
+        log_large_hot_closed(engine);
         frame->commit = engine->commit_open++;
         engine->commits++;
     }
