@@ -34,38 +34,26 @@ put plum*80=#20K
   frame 5 is durable
   80 of plum* are acknowledged
 put quince*80=#20K
-  66 of quince* are put in group 6
-  14 of quince* are put in group 7
-  frame 6 is on its way to segment-00002 at 741376: 66 records, 1355776 bytes
-  frame 7 is on its way to segment-00003 at 0: 14 records, 290816 bytes
-  frame 6 is written to segment-00002 at 741376: 66 records, 1355776 bytes
-  frame 7 is written to segment-00003 at 0: 14 records, 290816 bytes
+  65 of quince* are put in group 6
+  15 of quince* are not put: the disk is full
+  frame 6 is on its way to segment-00002 at 741376: 65 records, 1335296 bytes
+  frame 6 is written to segment-00002 at 741376: 65 records, 1335296 bytes
   frame 6 is durable
-  frame 7 is durable
-  80 of quince* are acknowledged
+  65 of quince* are acknowledged
 work
 put fig*80=#20K
-  80 of fig* are put in group 8
-  frame 8 is on its way to segment-00003 at 290816: 80 records, 1642496 bytes
-  frame 8 is written to segment-00003 at 290816: 80 records, 1642496 bytes
-  frame 8 is durable
-  80 of fig* are acknowledged
+  80 of fig* are not put: the disk is full
 work
 put cherry*80=#20K
-  7 of cherry* are put in group 9
-  73 of cherry* are not put: the disk is full
-  frame 9 is on its way to segment-00003 at 1933312: 7 records, 147456 bytes
-  frame 9 is written to segment-00003 at 1933312: 7 records, 147456 bytes
-  frame 9 is durable
-  7 of cherry* are acknowledged
+  80 of cherry* are not put: the disk is full
 work
 
 # The refused ones are as they were, also after a crash.
 put apple1=red
-  apple1 is put in group 10
-  frame 10 is on its way to segment-00003 at 2080768: 1 record, 4096 bytes
-  frame 10 is written to segment-00003 at 2080768: 1 record, 4096 bytes
-  frame 10 is durable
+  apple1 is put in group 7
+  frame 7 is on its way to segment-00002 at 2076672: 1 record, 4096 bytes
+  frame 7 is written to segment-00002 at 2076672: 1 record, 4096 bytes
+  frame 7 is durable
   apple1 is acknowledged
 get apple1 pear80 cherry80
   apple1 is red
@@ -73,7 +61,7 @@ get apple1 pear80 cherry80
   pear80 is abcd..., 20480 bytes
 kill
 start
-  it is started: epoch 2, 407 records
+  it is started: epoch 2, 305 records
 get apple1 pear80 cherry80
   cherry80 is not there
   apple1 is red
@@ -82,51 +70,48 @@ get apple1 pear80 cherry80
 # Removals go through, and make room.
 remove apple*80
   1 of apple* are removed in group 1
-  frame 11 is on its way to segment-00004 at 0: 1 record, 4096 bytes
-  frame 11 is written to segment-00004 at 0: 1 record, 4096 bytes
-  frame 11 is durable
+  frame 8 is on its way to segment-00003 at 0: 1 record, 4096 bytes
+  frame 8 is written to segment-00003 at 0: 1 record, 4096 bytes
+  frame 8 is durable
   64 of apple* are removed in group 2
   1 of apple* are acknowledged
-  frame 12 is on its way to segment-00004 at 4096: 64 records, 4096 bytes
-  frame 12 is written to segment-00004 at 4096: 64 records, 4096 bytes
-  frame 12 is durable
+  frame 9 is on its way to segment-00003 at 4096: 64 records, 4096 bytes
+  frame 9 is written to segment-00003 at 4096: 64 records, 4096 bytes
+  frame 9 is durable
   15 of apple* are removed in group 3
   64 of apple* are acknowledged
-  frame 13 is on its way to segment-00004 at 8192: 15 records, 4096 bytes
-  frame 13 is written to segment-00004 at 8192: 15 records, 4096 bytes
-  frame 13 is durable
+  frame 10 is on its way to segment-00003 at 8192: 15 records, 4096 bytes
+  frame 10 is written to segment-00003 at 8192: 15 records, 4096 bytes
+  frame 10 is durable
   15 of apple* are acknowledged
 remove pear*80
   64 of pear* are removed in group 4
-  frame 14 is on its way to segment-00004 at 12288: 64 records, 4096 bytes
-  frame 14 is written to segment-00004 at 12288: 64 records, 4096 bytes
-  frame 14 is durable
+  frame 11 is on its way to segment-00003 at 12288: 64 records, 4096 bytes
+  frame 11 is written to segment-00003 at 12288: 64 records, 4096 bytes
+  frame 11 is durable
   16 of pear* are removed in group 5
   64 of pear* are acknowledged
-  frame 15 is on its way to segment-00004 at 16384: 16 records, 4096 bytes
-  frame 15 is written to segment-00004 at 16384: 16 records, 4096 bytes
-  frame 15 is durable
+  frame 12 is on its way to segment-00003 at 16384: 16 records, 4096 bytes
+  frame 12 is written to segment-00003 at 16384: 16 records, 4096 bytes
+  frame 12 is durable
   16 of pear* are acknowledged
 work
-  frame 16 is on its way to segment-00005 at 0: 44 records, 905216 bytes
-  frame 16 is written to segment-00005 at 0: 44 records, 905216 bytes
-  frame 16 is durable
-  frame 17 is on its way to segment-00005 at 905216: 58 records, 1191936 bytes
-  frame 17 is written to segment-00005 at 905216: 58 records, 1191936 bytes
-  frame 17 is durable
-  frame 18 is on its way to segment-00000 at 0: 36 records, 741376 bytes
-  frame 18 is written to segment-00000 at 0: 36 records, 741376 bytes
-  frame 18 is durable
-  frame 19 is on its way to segment-00000 at 741376: 8 records, 167936 bytes
-  frame 19 is written to segment-00000 at 741376: 8 records, 167936 bytes
-  frame 19 is durable
+  frame 13 is on its way to segment-00004 at 0: 44 records, 905216 bytes
+  frame 13 is written to segment-00004 at 0: 44 records, 905216 bytes
+  frame 13 is durable
+  frame 14 is on its way to segment-00004 at 905216: 58 records, 1191936 bytes
+  frame 15 is on its way to segment-00005 at 0: 43 records, 884736 bytes
+  frame 14 is written to segment-00004 at 905216: 58 records, 1191936 bytes
+  frame 14 is durable
+  frame 15 is written to segment-00005 at 0: 43 records, 884736 bytes
+  frame 15 is durable
 checkpoint
 work
 put lime*40=#20K
   40 of lime* are put in group 6
-  frame 20 is on its way to segment-00004 at 20480: 40 records, 823296 bytes
-  frame 20 is written to segment-00004 at 20480: 40 records, 823296 bytes
-  frame 20 is durable
+  frame 16 is on its way to segment-00003 at 20480: 40 records, 823296 bytes
+  frame 16 is written to segment-00003 at 20480: 40 records, 823296 bytes
+  frame 16 is durable
   40 of lime* are acknowledged
 get apple1 lime1 plum1
   apple1 is not there

@@ -50,6 +50,9 @@ power-loss nothing
 start
   it is started: epoch 4, 62 records
 wait 3s
+  frame 4 is on its way to segment-00002 at 0: 1 record, 4096 bytes
+  frame 4 is written to segment-00002 at 0: 1 record, 4096 bytes
+  frame 4 is durable
 get apple pear
   apple is blue
   pear is not there
@@ -57,15 +60,15 @@ get apple pear
 # Compaction leaves behind what has expired.
 put plum*60=#11K
   60 of plum* are put in group 1
-  frame 4 is on its way to segment-00002 at 0: 60 records, 679936 bytes
-  frame 4 is written to segment-00002 at 0: 60 records, 679936 bytes
-  frame 4 is durable
+  frame 5 is on its way to segment-00003 at 0: 60 records, 679936 bytes
+  frame 5 is written to segment-00003 at 0: 60 records, 679936 bytes
+  frame 5 is durable
   60 of plum* are acknowledged
 put plum*60=#10K
   60 of plum* are put in group 2
-  frame 5 is on its way to segment-00002 at 679936: 60 records, 618496 bytes
-  frame 5 is written to segment-00002 at 679936: 60 records, 618496 bytes
-  frame 5 is durable
+  frame 6 is on its way to segment-00003 at 679936: 60 records, 618496 bytes
+  frame 6 is written to segment-00003 at 679936: 60 records, 618496 bytes
+  frame 6 is durable
   60 of plum* are acknowledged
 work
 checkpoint

@@ -48,8 +48,13 @@ put plum=yellow
 show files frames
 disk fails rename EIO
 checkpoint
+  frame 3 is on its way to segment-00002 at 0: 2 records, 4096 bytes
+  frame 3 is written to segment-00002 at 0: 2 records, 4096 bytes
+  frame 3 is durable
   checkpoint-0000000001 is written
   checkpoint-0000000001 is durable
+  log is durable
+  segment-00005 is durable
   log is durable
   MANIFEST.new is written
   MANIFEST.new is durable

@@ -43,6 +43,12 @@ checkpoint
   frame 3 is on its way to segment-00002 at 0: 1 record, 4096 bytes
   frame 3 is written to segment-00002 at 0: 1 record, 4096 bytes
   frame 3 is done
+  frame 4 is on its way to segment-00003 at 0: 2 records, 4096 bytes
+  frame 4 is written to segment-00003 at 0: 2 records, 4096 bytes
+  frame 4 is done
+  frame 5 is on its way to segment-00003 at 4096: 1 record, 4096 bytes
+  frame 5 is written to segment-00003 at 4096: 1 record, 4096 bytes
+  frame 5 is done
 put lime=green
   lime is put
 power-loss nothing

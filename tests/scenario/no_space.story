@@ -1,7 +1,8 @@
 # A file system without room for more, while the log's own share of it is not used up.
 #
-# Segments that are there go on to be used; what needs a new file is put off, and asked for again
-# when a second has passed. A checkpoint that found no room leaves nothing behind.
+# Values are refused as soon as that is seen: what is left is for what makes room. What needs a new
+# file is put off, and asked for again when a second has passed. A checkpoint that found no room
+# leaves nothing behind.
 cast log
 disk segments 8
 start
@@ -20,23 +21,19 @@ checkpoint
   checkpoint-0000000001 is removed
 put pear*80=#20K
   22 of pear* are put in group 2
-  58 of pear* are put in group 3
+  1 of pear* are put in group 3
+  57 of pear* are not put: the disk is full
   frame 2 is on its way to segment-00000 at 1642496: 22 records, 454656 bytes
-  frame 3 is on its way to segment-00001 at 0: 58 records, 1191936 bytes
   frame 2 is written to segment-00000 at 1642496: 22 records, 454656 bytes
-  frame 3 is written to segment-00001 at 0: 58 records, 1191936 bytes
   frame 2 is durable
+  22 of pear* are acknowledged
+  frame 3 is on its way to segment-00001 at 0: 1 record, 24576 bytes
+  frame 3 is written to segment-00001 at 0: 1 record, 24576 bytes
   frame 3 is durable
-  80 of pear* are acknowledged
-  segment-00004: allocate fails: No space left on device
+  1 of pear* are acknowledged
 work
 put plum*80=#20K
-  43 of plum* are put in group 4
-  37 of plum* are not put: the disk is full
-  frame 4 is on its way to segment-00001 at 1191936: 43 records, 884736 bytes
-  frame 4 is written to segment-00001 at 1191936: 43 records, 884736 bytes
-  frame 4 is durable
-  43 of plum* are acknowledged
+  80 of plum* are not put: the disk is full
 work
 put quince*80=#20K
   80 of quince* are not put: the disk is full
@@ -57,17 +54,11 @@ wait 2s
   log is durable
 work
 put fig*80=#20K
-  80 of fig* are put in group 5
-  frame 5 is on its way to segment-00002 at 0: 80 records, 1642496 bytes
-  frame 5 is written to segment-00002 at 0: 80 records, 1642496 bytes
-  frame 5 is durable
+  80 of fig* are put in group 4
+  frame 4 is on its way to segment-00001 at 24576: 80 records, 1642496 bytes
+  frame 4 is written to segment-00001 at 24576: 80 records, 1642496 bytes
+  frame 4 is durable
   80 of fig* are acknowledged
-  segment-00005 is durable
-  log is durable
-  MANIFEST.new is written
-  MANIFEST.new is durable
-  MANIFEST.new becomes MANIFEST
-  log is durable
 checkpoint
   checkpoint-0000000002 is written
   checkpoint-0000000002 is durable
@@ -86,7 +77,7 @@ close
   log is durable
   checkpoint-0000000002 is removed
 start
-  it is started: epoch 2, 283 records
+  it is started: epoch 2, 183 records
 get apple1 pear1 fig80
   apple1 is abcd..., 20480 bytes
   pear1 is abcd..., 20480 bytes
