@@ -141,7 +141,7 @@ segments
   segment-00000 is emptied, nothing of it live
   segment-00001 is emptied, nothing of it live
   segment-00002 is emptied, nothing of it live
-  segment-00003 is sealed, some of it live
+  segment-00003 is sealed, all of it live
   segment-00004 is ready, nothing of it live
   segment-00005 is ready, nothing of it live
   segment-00006 is ready, nothing of it live

@@ -99,19 +99,13 @@ work
   frame 13 is on its way to segment-00004 at 0: 44 records, 905216 bytes
   frame 13 is written to segment-00004 at 0: 44 records, 905216 bytes
   frame 13 is durable
-  frame 14 is on its way to segment-00004 at 905216: 58 records, 1191936 bytes
-  frame 15 is on its way to segment-00005 at 0: 43 records, 884736 bytes
-  frame 14 is written to segment-00004 at 905216: 58 records, 1191936 bytes
-  frame 14 is durable
-  frame 15 is written to segment-00005 at 0: 43 records, 884736 bytes
-  frame 15 is durable
 checkpoint
 work
 put lime*40=#20K
   40 of lime* are put in group 6
-  frame 16 is on its way to segment-00003 at 20480: 40 records, 823296 bytes
-  frame 16 is written to segment-00003 at 20480: 40 records, 823296 bytes
-  frame 16 is durable
+  frame 14 is on its way to segment-00003 at 20480: 40 records, 823296 bytes
+  frame 14 is written to segment-00003 at 20480: 40 records, 823296 bytes
+  frame 14 is durable
   40 of lime* are acknowledged
 get apple1 lime1 plum1
   apple1 is not there
