@@ -1,7 +1,10 @@
 """What a key may hold after a crash, known by the one connection that writes to it.
 
 A key's history is what it surely holds, as was acknowledged, and after it what was sent since, in
-order. Whatever of that took effect before the crash, it did in this order. None is: not there."""
+order. Whatever of that took effect before the crash, it did in this order. None is: not there.
+
+Where acknowledged does not mean durable, a key may go back to what it held before, but not to
+before the last start: what a start shows is durable."""
 
 
 class Wrong(Exception):
@@ -12,6 +15,7 @@ class Key:
     def __init__(self):
         self.sure = None
         self.sent = []
+        self.before = []  # what it surely held, since the last start
 
     def newest(self):
         """What it holds when everything that was sent takes effect."""
@@ -22,19 +26,22 @@ class Key:
 
     def acknowledged(self):
         """The oldest that was sent and not acknowledged is now."""
+        self.before.append(self.sure)
         self.sure = self.sent.pop(0)
 
-    def found(self, name, value):
-        """After a restart. What is there now must stay."""
-        if value != self.sure and value not in self.sent:
+    def found(self, name, value, durable):
+        """After a restart. What is there now must stay. Durable: what was acknowledged was."""
+        known = value == self.sure or value in self.sent
+        if not known and (durable or value not in self.before):
             raise Wrong(
                 f"{name}: holds {show(value)}; acknowledged was {show(self.sure)}, sent after it "
                 f"{[show(sent) for sent in self.sent] or 'nothing'}"
             )
-        kept = value != self.sure
+        kept = known and value != self.sure
         self.sure = value
         self.sent = []
-        return kept
+        self.before = []
+        return kept, not known
 
 
 def show(value):
@@ -112,12 +119,15 @@ class Writer:
             self.keys[name].acknowledged()
         self.acknowledged += len(names)
 
-    def after_crash(self, read):
-        """Looks at all keys with read(names) -> values. How many hold what was not acknowledged."""
+    def after_crash(self, read, durable):
+        """Looks at all keys with read(names) -> values. How many hold what was not acknowledged,
+        and how many have lost what was."""
         self.waiting = []
-        kept = 0
+        kept = lost = 0
         for at in range(0, len(self.keys), 50):
             names = list(self.keys)[at : at + 50]
             for name, value in zip(names, read(names), strict=True):
-                kept += self.keys[name].found(name.decode(), value)
-        return kept
+                outcome = self.keys[name].found(name.decode(), value, durable)
+                kept += outcome[0]
+                lost += outcome[1]
+        return kept, lost
