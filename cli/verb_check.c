@@ -5,6 +5,7 @@
 #include "cluster/data_dir.h"
 #include "core/wait.h"
 #include "engines/log_check.h"
+#include "ring/placement.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -76,7 +77,7 @@ static const char *why(int error)
     case -ENOENT:
         return "there is no log here";
     case -EBADMSG:
-        return "its MANIFEST is damaged; rldbd makes it anew from the segments when it starts here";
+        return "its MANIFEST is damaged; give the node's data directory, which knows what it said";
     case -EPROTONOSUPPORT:
         return "a newer version of rldb wrote it";
     default:
@@ -120,12 +121,37 @@ static void show_shard(struct checking *checking, const char *path, const struct
     cli_print_text(checking->cli, &line);
 }
 
-static void check_shard(struct checking *checking, struct io *io, const char *path)
+// How many vnodes a shard of a single node has: its data's and the node's own (cluster/identity.h).
+static uint32_t vnodes_of(const struct data_identity *identity, uint32_t shard)
 {
+    const struct ring_member self = {
+        .id = identity->id, .name = "self", .weight = 1, .cores = identity->shards};
+    struct placement *placement = NULL;
+    struct ring *ring = NULL;
+    uint32_t vnodes = 0;
+
+    if (ring_single(&self, identity->partitions, &ring) == 0 &&
+        placement_create(ring, 0, identity->shards, &placement) == 0) {
+        vnodes = placement_vnodes(placement, shard) + 1;
+    }
+    placement_destroy(placement);
+    ring_destroy(ring);
+    return vnodes;
+}
+
+// `identity` is that of the node, NULL where it is not known.
+static void check_shard(struct checking *checking, struct io *io, const char *path,
+                        const struct data_identity *identity, uint32_t shard)
+{
+    const bool known = identity != NULL && shard < identity->shards;
     struct log_check check = {
         .io = io,
         .directory = path,
         .mend = checking->mend,
+        .shard = shard,
+        .shards = known ? identity->shards : 0,
+        .vnodes = known ? vnodes_of(identity, shard) : 0,
+        .hash_seed = known ? identity->hash_seed : 0,
         .context = checking,
         .say = say,
         .lost = say_lost,
@@ -150,12 +176,11 @@ static void check_shard(struct checking *checking, struct io *io, const char *pa
 
 // A node's directory ------------------------------------------------------------------------------
 
-// Which generation holds the data.
-static int find_generation(struct io *io, const char *path, uint32_t *ret_generation)
+// Who lives there, and which generation holds the data.
+static int find_identity(struct io *io, const char *path, struct data_identity *ret_identity)
 {
     uint8_t bytes[DATA_DIR_CURRENT_BYTES + 1];
     char name[PATH_BYTES];
-    struct data_identity identity;
     uint32_t size = 0;
 
     (void)snprintf(name, sizeof name, "%.4000s/CURRENT", path);
@@ -167,11 +192,7 @@ static int find_generation(struct io *io, const char *path, uint32_t *ret_genera
     int error = wait_read_some(io, fd, bytes, sizeof bytes, 0, &size);
 
     (void)wait_close(io, fd);
-    error = error != 0 ? error : data_dir_read_current(slice_of(bytes, size), &identity);
-    if (error == 0) {
-        *ret_generation = identity.generation;
-    }
-    return error;
+    return error != 0 ? error : data_dir_read_current(slice_of(bytes, size), ret_identity);
 }
 
 // Nobody else may run there meanwhile: 0 with the lock's descriptor, -1 where there is no lock
@@ -198,7 +219,7 @@ static int check_node(struct checking *checking, struct io *io, const char *path
 {
     char shard[PATH_BYTES];
     char name[64];
-    uint32_t generation = 0;
+    struct data_identity identity;
     int lock = -1;
     int error = take_lock(io, path, &lock);
 
@@ -207,18 +228,18 @@ static int check_node(struct checking *checking, struct io *io, const char *path
                         error == -EWOULDBLOCK ? "a node runs on it; stop it first"
                                               : strerror(-error));
     }
-    error = find_generation(io, path, &generation);
+    error = find_identity(io, path, &identity);
     if (error != 0) {
         checking->code = cli_fail(checking->cli, "%s/CURRENT: %s", path,
                                   error == -EBADMSG ? "it is damaged" : strerror(-error));
     }
     for (uint32_t i = 0; error == 0 && i < SHARDS_MAX; i++) {
-        (void)snprintf(name, sizeof name, "generation-%u/shard-%u", generation, i);
+        (void)snprintf(name, sizeof name, "generation-%u/shard-%u", identity.generation, i);
         if (!exists(path, name)) {
             break;
         }
         (void)snprintf(shard, sizeof shard, "%.4000s/%s", path, name);
-        check_shard(checking, io, shard);
+        check_shard(checking, io, shard, &identity, i);
     }
     if (lock >= 0) {
         (void)wait_close(io, lock);
@@ -245,7 +266,7 @@ static int run(struct cli *cli, const char *path, bool mend)
     }
     checking.shards = cli->json ? json_array() : NULL;
     if (exists(path, "MANIFEST") || exists(path, "segment-00000")) {
-        check_shard(&checking, io, path);
+        check_shard(&checking, io, path, NULL, 0);
     } else if (exists(path, "CURRENT")) {
         checking.code = check_node(&checking, io, path);
     }
@@ -286,8 +307,9 @@ const struct verb verb_check = {
         "DIR is node.data_dir, or the directory of one shard in it. Reads every record that a "
         "key leads to, and changes nothing. Says which files are damaged and which keys cannot be "
         "read, and exits with 3 when there are any, or when nothing could be checked. Frames that "
-        "the last stop has cut off in their writing are told as torn: nobody was told that "
-        "they were written.",
+        "the last stop has cut off in their writing are told as torn, which is no damage: nobody "
+        "was told that they were durable. A shard whose MANIFEST is lost is told as damaged, and "
+        "looked through all the same, when DIR is node.data_dir.",
     .words_min = 1,
     .words_max = 1,
     .run = check_run,
@@ -301,7 +323,8 @@ const struct verb verb_repair = {
         "Finds what can be found, as rldbd does when it starts. Then copies each segment with "
         "records that cannot be read to a file aside-* beside it, and lets the keys of these "
         "records lead nowhere: what reads as an error before is not found after. Deletes "
-        "nothing. Run check first, and repair only what no other replica can give back.",
+        "nothing, and makes a lost MANIFEST anew. Run check first, and repair only what no other "
+        "replica can give back.",
     .words_min = 1,
     .words_max = 1,
     .run = repair_run,

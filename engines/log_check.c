@@ -428,11 +428,40 @@ static int mend(struct checking *checking)
     return 0;
 }
 
+// What the directory is of, by its manifest, or else by what the caller knows. A file of segments
+// has to be there then, or mending would begin a new log.
+static int find_manifest(struct log_check *check, struct log_manifest *ret_manifest)
+{
+    const int error = read_manifest(check, ret_manifest);
+    char path[LOG_PATH_BYTES];
+    struct io_stat stat;
+
+    if ((error != -ENOENT && error != -EBADMSG) || check->vnodes == 0) {
+        return error;
+    }
+    *ret_manifest = (struct log_manifest){
+        .shard = check->shard,
+        .shards = check->shards,
+        .vnodes = check->vnodes,
+        .hash_seed = check->hash_seed,
+        .segment_bytes = LOG_SEGMENT_BYTES_MAX,
+    };
+    for (uint32_t i = 0; i < LOG_SEGMENTS_MAX; i++) {
+        if (snprintf(path, sizeof path, "%s/segment-%05u", check->directory, i) >= LOG_PATH_BYTES) {
+            return -ENAMETOOLONG;
+        }
+        if (io_stat(check->io, path, &stat) == 0) {
+            return 0;
+        }
+    }
+    return error;
+}
+
 int log_check_run(struct log_check *check)
 {
     struct log_manifest manifest;
     struct checking checking = {.check = check};
-    int error = read_manifest(check, &manifest);
+    int error = find_manifest(check, &manifest);
 
     if (error != 0) {
         return error;
@@ -451,7 +480,6 @@ int log_check_run(struct log_check *check)
     };
     struct log_recovery report = {.say = check->say, .context = check->context};
 
-    check->shard = manifest.shard;
     check->records = check->bytes = check->unreadable = 0;
     check->damages = check->aside = 0;
     error = log_engine_begin(&options, !check->mend, &report, &checking.engine);

@@ -19,6 +19,11 @@ struct log_check {
     struct io *io;
     const char *directory; // of a shard
     bool mend;             // else nothing is changed
+    // what the manifest would say, where it cannot be read; no vnodes: that is not known
+    uint32_t shard;
+    uint32_t shards;
+    uint32_t vnodes;
+    uint64_t hash_seed;
     void *context;
     engine_report_fn *say;
     // Of each record that a key leads to and that cannot be read. The key is what its bytes say; no
@@ -30,7 +35,6 @@ struct log_check {
     int (*each)(void *context, const struct engine_record *record);
     bool brief; // opens the log, and reads no record
     // set by log_check_run()
-    uint32_t shard;
     uint64_t records; // that keys lead to
     uint64_t bytes;   // that they take on the disk, about
     uint64_t unreadable;
@@ -42,7 +46,10 @@ struct log_check {
 // segments with records that cannot be read are copied to files aside-*; the keys of those records
 // lead nowhere then, and a checkpoint says so. Nothing is deleted.
 //
+// A manifest that is lost or damaged is damage like any other, where the caller knows what it would
+// say: the segments tell the rest, and mending makes it anew.
+//
 // 0, also where much is damaged; -ENOENT where there is no log; -EBADMSG where its manifest cannot
-// be read, without which it is not known what the directory is of (an engine that starts there
-// makes it anew); -EPROTONOSUPPORT for a newer version; or -errno.
+// be read and it is not known what the directory is of; -EPROTONOSUPPORT for a newer version; or
+// -errno.
 int log_check_run(struct log_check *check);
