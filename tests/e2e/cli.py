@@ -141,6 +141,15 @@ def check_says_the_truth():
         expect(len(list(data.rglob("aside-*-segment-*"))), 1, "the damaged segment is kept")
         expect(len(list(data.rglob("aside-large-*"))), 1, "and the large value")
         expect_check(data, DONE, 0)
+        # A manifest that is lost is damage, and nothing else is lost with it.
+        manifests = list(data.glob("generation-*/shard-*/MANIFEST"))
+        manifests[0].unlink()
+        for manifest in manifests[1:]:
+            manifest.write_bytes(manifest.read_bytes()[:-1])
+        code, out, err = run(["--json", "check", str(data)])
+        expect((code, json.loads(out)["records"] >= 200), (FAILED, True), err)
+        expect(run(["repair", str(data)])[0], DONE, "repair makes manifests")
+        expect_check(data, DONE, 0)
 
 
 def expect_check(data, code_wanted, unreadable):
