@@ -696,9 +696,8 @@ Test(engines_log_damage, is_told_and_mended)
 Test(engines_log_damage, is_looked_through_without_a_manifest)
 {
     struct bench *const bench = malloc(sizeof *bench);
-    struct image image;
     struct looked looked;
-
+    struct image image;
     simple_image(true, &image);
     image_remove(&image, image_find(&image, "MANIFEST"));
     bench_empty(bench, 9, &image);
@@ -711,7 +710,6 @@ Test(engines_log_damage, is_looked_through_without_a_manifest)
     cr_assert_eq(looked.check.records, 50);
     cr_assert_eq(looked.check.damages, 0);
     bench_done(bench);
-
     image = (struct image){0};
     image_put(&image, "notes", (const uint8_t *)"x", 1);
     bench_empty(bench, 9, &image);
