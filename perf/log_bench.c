@@ -40,6 +40,7 @@ enum {
     TURN_OPERATIONS = 64,
     SEGMENT_BYTES = 64 << 20,
     CACHE_BYTES = 64 << 20,
+    CACHE_BYTES_A_RECORD = 128, // beside the record's own, where no put shall wait for a read
     LOOKED_AT = 10000,
     SETTLED_TURNS = 20000, // without any work: nothing more comes
     SETTLED_NS = 1000000,
@@ -54,6 +55,7 @@ struct bench {
     struct random random;
     uint64_t keys;
     uint64_t disk_max_bytes;
+    uint64_t cache_bytes;
     uint32_t value_bytes;
     uint32_t vnodes;
     double zipf_zeta; // 0: uniform
@@ -149,7 +151,7 @@ static void engine_begin(struct bench *bench)
         .directory = bench->directory,
         .shards = 1,
         .durability.sync = ENGINE_SYNC_NEVER,
-        .cache_bytes = CACHE_BYTES,
+        .cache_bytes = bench->cache_bytes,
         .segment_bytes = SEGMENT_BYTES,
         .disk_max_bytes = bench->disk_max_bytes,
         .report = say,
@@ -468,6 +470,7 @@ static void amplification(struct bench *bench, const char *how)
     struct engine_stats before = {0};
     uint64_t disk = disk_written_bytes();
 
+    bench->cache_bytes = bench->keys * (record + CACHE_BYTES_A_RECORD);
     if (!grows) {
         bench->disk_max_bytes = 2 * bench->keys * record;
     }
@@ -507,6 +510,7 @@ int main(int count, char **arguments)
         return 2;
     }
     (void)snprintf(bench.directory, sizeof bench.directory, "%s/log-bench", arguments[2]);
+    bench.cache_bytes = CACHE_BYTES;
     random_seed(&bench.random, 1);
     for (uint32_t i = 0; i < BATCH; i++) {
         bench.pointers[i] = &bench.ops[i];
