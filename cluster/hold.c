@@ -169,7 +169,11 @@ void hold_settle(struct shard *shard)
     }
     doze_came(&shard->reactor.doze, shard->io->now_ns);
     shard->commits_changed = false;
+    const bool failed = shard->commit_error != 0;
     shard->committed = engine_committed(shard->engine, &shard->commit_error);
+    if (!failed && shard->commit_error != 0) {
+        atomic_fetch_add_explicit(&shard->node->write_ended, 1, memory_order_relaxed);
+    }
     hold_release_all(shard);
     struct client *next;
     for (struct client *client = shard->hold_clients; client != NULL; client = next) {

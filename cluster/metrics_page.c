@@ -201,8 +201,11 @@ static void page_healthz(void *context, struct http_page *http)
 static void page_readyz(void *context, struct http_page *http)
 {
     const struct shard *shard = context;
-    text_string(&http->body, shard->draining ? "stopping\n" : "ready\n");
-    http_page_done(http, shard->draining ? 503 : 200, CONTENT_TEXT);
+    const bool failed = atomic_load_explicit(&shard->node->write_ended, memory_order_relaxed) != 0;
+    text_string(&http->body, shard->draining ? "stopping\n"
+                             : failed        ? "a disk failed: no writes\n"
+                                             : "ready\n");
+    http_page_done(http, shard->draining || failed ? 503 : 200, CONTENT_TEXT);
 }
 
 static const struct http_route routes[] = {

@@ -50,6 +50,7 @@ struct node {
     struct shard *shards[LIMIT_SHARDS];  // set by each shard before any of them serves
     struct spsc *queues;                 // [from * shard_count + to]; the diagonal is unused
     _Atomic uint32_t clients;            // connections of all shards
+    _Atomic uint32_t write_ended;        // shards whose disk failed: they take no writes any more
     _Atomic bool stop;                   // node_stop() was called
     _Atomic uint32_t drained;            // shards that have no clients any more
     void (*request_stop)(void *context); // asks the program to call node_stop() (SHUTDOWN)

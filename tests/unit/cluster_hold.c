@@ -191,6 +191,12 @@ Test(hold, what_cannot_become_durable_is_not_acknowledged)
     cr_assert_str_eq(story_error(reader), "-IOERR");
     hold_say(reader, "GET", old, "");
     hold_expect(reader, SOON_MS, "$1\r\n9\r\n");
+
+    struct sim_talk *const page = sim_talk_open(story.world, NULL, "10.0.0.1:7480");
+
+    sim_talk_say(page, "GET /readyz HTTP/1.1\r\nHost: rldb\r\n\r\n");
+    cr_assert_not_null(strstr(sim_talk_hear(page, SOON_MS, NULL), " 503 "));
+    sim_talk_close(page, false);
     sim_world_profile(story.world)->hooks.disk_error = NULL;
     story_close(&story);
 }
