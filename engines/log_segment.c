@@ -584,7 +584,8 @@ bool log_segment_expendable(const struct log_engine *engine, uint32_t number)
 {
     const uint64_t stamp = engine->segments[number].removal_stamp_max;
 
-    return stamp == 0 || stamp < log_oldest_dead(engine, number, NULL);
+    return stamp == 0 || stamp < log_oldest_dead(engine, number, NULL) ||
+           planted(PLANTED_FORGET_REMOVAL);
 }
 
 void log_segment_reconsider(struct log_engine *engine, uint32_t number)
@@ -664,7 +665,9 @@ void log_segments_reclaim(struct log_engine *engine)
         const bool known =
             segment->emptied > engine->checkpoint_sequence && !planted(PLANTED_EARLY_REUSE);
 
-        if (segment->state == LOG_SEGMENT_EMPTIED && segment->pins == 0 && !known) {
+        const bool pinned = segment->pins != 0 && !planted(PLANTED_FREE_PINNED);
+
+        if (segment->state == LOG_SEGMENT_EMPTIED && !pinned && !known) {
             CHECK(segment->live_bytes == 0);
             segment->state = LOG_SEGMENT_SPARE;
             engine->segments_emptied--;

@@ -35,6 +35,7 @@
     X(FULL, "a write was refused for want of room")                                                \
     X(READ_FAILED, "a read failed")                                                                \
     X(WRITING_ENDED, "a failed write ended all writing")                                           \
+    X(INDEX_ANEW, "the index was made anew from all segments")                                     \
     X(ROTTEN, "a record was damaged, and not served")
 
 #define LOG_MARK_ENUM(name, text) LOG_MARK_##name,

@@ -66,6 +66,18 @@ static uint64_t disk_free(const struct sim_node *node)
                                                       : 0;
 }
 
+static uint64_t hook_delay(const struct sim_op *op)
+{
+    struct sim_world *const world = op->core->world;
+    const struct sim_hooks *const hooks = &world->profile.hooks;
+    const uint64_t delay_ns =
+        sim_between(world, world->profile.disk_ns_min, world->profile.disk_ns_max);
+
+    return hooks->disk_delay == NULL
+               ? delay_ns
+               : hooks->disk_delay(hooks->context, op->core->node, verb_names[op->verb], delay_ns);
+}
+
 // Effects: the result of the system call ----------------------------------------------------------
 
 static int open_inode(const struct sim_op *op, struct sim_inode **ret_inode)
@@ -279,9 +291,7 @@ void sim_file_begin(struct sim_op *op)
     hook_event(op, SIM_DISK_BEGUN);
     op->event.run = file_effect;
     op->event.owner = op;
-    sim_schedule(world, &op->event,
-                 op->core->busy_until_ns +
-                     sim_between(world, world->profile.disk_ns_min, world->profile.disk_ns_max));
+    sim_schedule(world, &op->event, op->core->busy_until_ns + hook_delay(op));
 }
 
 // Immediate calls

@@ -62,6 +62,9 @@ struct sim_hooks {
                               uint64_t delay_ns);
     // 0, or the -errno with which an operation on a file or name of the node fails, without effect.
     int (*disk_error)(void *context, const struct sim_node *node, const char *what);
+    // How long such an operation takes until it has its effect, given what it would take.
+    uint64_t (*disk_delay)(void *context, const struct sim_node *node, const char *what,
+                           uint64_t delay_ns);
     // True: the wake that one core sends another gets lost. Both are numbers of the world's cores.
     bool (*wake_lost)(void *context, uint32_t from, uint32_t to);
     // Decides nothing: is told. For stories.
