@@ -621,10 +621,14 @@ static void run_life(struct run *run, bool last)
         return;
     }
     run->reads_slow_per_mille = 0;
-    const uint64_t committed = life_end(run, last ? END_CLOSE : (enum end)draw(run, ENDS));
+    const enum end how = last ? END_CLOSE : (enum end)draw(run, ENDS);
+    const uint64_t committed = life_end(run, how);
+    // Without a checkpoint all that segments hold is read, and what a power loss has left of frames
+    // that were not durable looks like damage.
+    const bool sure = how != END_POWER_LOSS || run->options.sync == ENGINE_SYNC_ALWAYS;
 
     if (!last && !run->failed) {
-        if (draw(run, 6) == 0) {
+        if (sure && draw(run, 6) == 0) {
             rot_checkpoints(run);
         }
         life_begin(run);
