@@ -665,9 +665,7 @@ void log_segments_reclaim(struct log_engine *engine)
         const bool known =
             segment->emptied > engine->checkpoint_sequence && !planted(PLANTED_EARLY_REUSE);
 
-        const bool pinned = segment->pins != 0 && !planted(PLANTED_FREE_PINNED);
-
-        if (segment->state == LOG_SEGMENT_EMPTIED && !pinned && !known) {
+        if (segment->state == LOG_SEGMENT_EMPTIED && segment->pins == 0 && !known) {
             CHECK(segment->live_bytes == 0);
             segment->state = LOG_SEGMENT_SPARE;
             engine->segments_emptied--;
