@@ -607,7 +607,7 @@ static void run_life(struct run *run, bool last)
     look_at_all(run);
     run->reads_slow_per_mille = draw(run, 4) == 0 ? 20 : 0;
     if (!last && draw(run, 3) == 0) {
-        run->reads_fail_per_mille = draw(run, 2) == 0 ? 50 : 0;
+        run->reads_fail_per_mille = draw(run, 2) == 0 ? 300 : 0;
         run->writes_fail_per_mille = run->reads_fail_per_mille == 0 ? 3 : 0;
         run->reads_failed = run->reads_fail_per_mille != 0;
     }
