@@ -623,9 +623,9 @@ static void run_life(struct run *run, bool last)
     run->reads_slow_per_mille = 0;
     const enum end how = last ? END_CLOSE : (enum end)draw(run, ENDS);
     const uint64_t committed = life_end(run, how);
-    // Without a checkpoint all that segments hold is read, and what a power loss has left of frames
-    // that were not durable looks like damage.
-    const bool sure = how != END_POWER_LOSS || run->options.sync == ENGINE_SYNC_ALWAYS;
+    // Without a checkpoint all that segments hold is read, and what a stop has left of frames
+    // behind one that is not there looks like damage.
+    const bool sure = how == END_CLOSE;
 
     if (!last && !run->failed) {
         if (sure && draw(run, 6) == 0) {
