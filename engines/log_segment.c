@@ -584,8 +584,7 @@ bool log_segment_expendable(const struct log_engine *engine, uint32_t number)
 {
     const uint64_t stamp = engine->segments[number].removal_stamp_max;
 
-    return stamp == 0 || stamp < log_oldest_dead(engine, number, NULL) ||
-           planted(PLANTED_FORGET_REMOVAL);
+    return stamp == 0 || stamp < log_oldest_dead(engine, number, NULL);
 }
 
 void log_segment_reconsider(struct log_engine *engine, uint32_t number)

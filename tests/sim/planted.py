@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 README = pathlib.Path(__file__).parent / "README.md"
 CLEAN_SEEDS = 20
-LIMIT_S = 600
+LIMIT_S = 240
 AT_A_TIME = 2
 
 
