@@ -42,7 +42,7 @@ enum {
     CACHE_BYTES = 64 << 20,
     CACHE_BYTES_A_RECORD = 128, // beside the record's own, where no put shall wait for a read
     LOOKED_AT = 10000,
-    SETTLED_TURNS = 20000, // without any work: nothing more comes
+    SETTLED_TURNS = 2000, // without any work: nothing more comes
     SETTLED_NS = 1000000,
 };
 
@@ -409,6 +409,7 @@ static void show(const struct bench *bench, const char *when)
            when, stats.records, (double)stats.disk_live_bytes / 1048576.0,
            (double)tree_bytes / 1048576.0, (double)stats.index_bytes / 1048576.0,
            (double)resident_bytes() / 1048576.0);
+    (void)fflush(stdout);
 }
 
 static void empty(struct bench *bench)
