@@ -204,6 +204,34 @@ def idle(_, __):
         yield from origin(documents)
 
 
+def disk(_, __):
+    documents = results("disk")
+    rows = [row for document in documents for row in document.get("rows", [])]
+    if rows:
+        yield from table(
+            ["a second, cold", "GETs", "disk reads", "fio's reads", "disk reads a cold GET"],
+            (
+                [
+                    f"{row['depth']} under way",
+                    f"{row['gets_a_second']:,}",
+                    f"{row['reads_a_second']:,}",
+                    f"{row['fio']:,}",
+                    f"{row['reads_a_cold_get']:.4f}",
+                ]
+                for row in rows
+            ),
+        )
+        yield ""
+    rows = [
+        [row["what"], row["figure"], f"{row['target']} {MARK[row['met']]}"]
+        for document in documents
+        for row in document["targets"]
+    ]
+    if rows:
+        yield from table(["target", "is", "wanted"], rows)
+        yield from origin(documents)
+
+
 def machine_line(_, __):
     """What all the kept results were measured on."""
     said = set()
@@ -224,6 +252,7 @@ TABLES = {
     "log_large": (compare, "log_large", "us of server CPU a request, 10 million keys, 64 bytes"),
     "shards": (compare, "shards", "us of server CPU a request, all threads"),
     "engine": (engine, "", ""),
+    "disk": (disk, "", ""),
     "idle": (idle, "", ""),
 }
 

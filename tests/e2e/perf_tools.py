@@ -128,7 +128,8 @@ def off_cpu():
 
 
 def helps():
-    for name in ("compare", "profile", "idle", "engine", "stalls", "table", "flame.py"):
+    names = ("compare", "profile", "idle", "engine", "disk", "stalls", "table", "flame.py")
+    for name in names:
         text = tool(name, "--help")[0]
         expect_true(f"perf/{name}" in text, f"{name}: {text}")
 
@@ -136,7 +137,9 @@ def helps():
 def tables():
     """perf/README.md shows what perf/results holds."""
     tool("table", "--check")
-    expect_true("| rldbd / redis |" in tool("table")[0], "the ratios are there")
+    text = tool("table")[0]
+    expect_true("| rldbd / redis |" in text, "the ratios are there")
+    expect_true("| rldbd-always / redis-aof-always, of that |" in text, "and of throughput")
 
 
 def refusals():
