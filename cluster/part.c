@@ -345,6 +345,9 @@ static bool part_keys(struct shard *shard, struct multi_part *part)
     if (!part_haul(shard, part)) {
         return false;
     }
+    if (part->failed) { // at a key that was read from disk: the error is all that is replied
+        return true;
+    }
     if (fn != NULL && !part_has_room(shard, part, &x)) {
         part_take_in(part, &x);
     } else if (fn != NULL) {
