@@ -22,7 +22,6 @@ enum {
     SHARD_DRAIN_NS =
         2000 * 1000 * 1000, // clients that do not read their replies are closed after it
     SHARD_DRAIN_POLL_NS = 5 * 1000 * 1000,
-    SHARD_CRON_NS = 100 * 1000 * 1000,
     SHARD_INBOX_BATCH = 64,
     SHARD_FETCH_AHEAD = 8, // messages on their way here while one is worked off
     SHARD_FETCH_REST = 5,  // so many behind, its first line is there
@@ -189,6 +188,7 @@ static bool shard_background(void *context)
     more = more || shard->ready_first != NULL || shard->granted.first != NULL ||
            shard->parts_granted != NULL || shard->commits_changed;
     uint32_t slices = planted(PLANTED_LONG_SLICE) ? 64 : 1;
+    shard_cron_keep(shard);
     return engine_step(shard->engine, slices * LIMIT_BACKGROUND_BYTES) || more;
 }
 
@@ -234,50 +234,6 @@ static void shard_flush(void *context)
             shard->stats.wakes_sent++;
             io_wake(shard->io, target->io);
         }
-    }
-}
-
-// With sync: interval what was written becomes durable when the engine's step finds it due.
-static bool shard_has_to_sync(const struct shard *shard, const struct engine_stats *engine)
-{
-    return shard->config.storage.sync == CONFIG_SYNC_INTERVAL && engine->unsynced_bytes != 0;
-}
-
-static uint64_t shard_cron_ns(const struct shard *shard)
-{
-    const struct config_storage *storage = &shard->config.storage;
-    bool often = shard->durable && storage->sync == CONFIG_SYNC_INTERVAL &&
-                 storage->sync_interval_ns < SHARD_CRON_NS;
-    return often ? storage->sync_interval_ns : SHARD_CRON_NS;
-}
-
-static void shard_cron(struct timer *timer)
-{
-    struct shard *shard = shard_of_timer(timer, offsetof(struct shard, cron));
-    uint64_t took_ns = shard->io->now_ns - shard->cron_ns;
-    uint64_t commands = shard->stats.commands - shard->cron_commands;
-    shard->stats.commands_a_second =
-        took_ns == 0 ? 0 : (uint64_t)((double)commands * 1e9 / (double)took_ns);
-    shard->cron_commands = shard->stats.commands;
-    shard->cron_ns = shard->io->now_ns;
-    struct engine_stats engine;
-    engine_stats(shard->engine, &engine);
-    identity_extend(shard);
-    (void)shard_saved_ms(shard);
-    if (commands != 0 || engine.with_expiry != 0 || engine.disk_short != 0 ||
-        shard_has_to_sync(shard, &engine)) {
-        timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + shard_cron_ns(shard));
-    } else if (planted(PLANTED_NEVER_IDLE)) {
-        timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + SHARD_CRON_NS / 64);
-    }
-}
-
-void shard_cron_arm(struct shard *shard)
-{
-    if (!timer_armed(&shard->cron)) {
-        shard->cron_ns = shard->io->now_ns;
-        shard->cron_commands = shard->stats.commands;
-        timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + SHARD_CRON_NS);
     }
 }
 
@@ -651,7 +607,7 @@ static void shard_init(struct shard *shard, struct node *node, uint32_t index, s
     pool_init(&shard->loads, load_bytes(), 64, LIMIT_LOADS);
     shard->pause_timer.fire = shard_pause_over;
     shard->drain_timer.fire = shard_drain_check;
-    shard->cron.fire = shard_cron;
+    shard_cron_init(shard);
     shard_init_limits(shard);
     const struct reactor_phases phases = {
         .context = shard,

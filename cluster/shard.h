@@ -186,3 +186,8 @@ void shard_init_limits(struct shard *shard);
 
 // Something recurring may have to be done now (a key with expiry was written, a client came).
 void shard_cron_arm(struct shard *shard);
+
+// shard_cron.c, for shard.c. keep: in each turn; who is connected for long may write after a long
+// silence.
+void shard_cron_init(struct shard *shard);
+void shard_cron_keep(struct shard *shard);

@@ -230,3 +230,25 @@ Test(hold, how_writes_are_acknowledged_may_change)
     }
     story_close(&story);
 }
+
+// With sync: interval nothing that is older than the interval may be lost: also what somebody who
+// has long been connected writes after a silence, in which nothing recurs.
+Test(hold, what_is_written_after_a_silence_is_synced_too)
+{
+    struct story story = story_open(1, "node: { data_dir: /data }\n"
+                                       "storage: { engine: log, sync: interval, "
+                                       "sync_interval: 40ms, cache: 2MiB, segment: 2MiB }\n");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct engine_stats stats;
+
+    for (int round = 0; round < 2; round++) {
+        hold_say(talk, "SET", "key", "1");
+        hold_expect(talk, SOON_MS, "+OK\r\n"); // at once, and it is due at once
+        hold_say(talk, "SET", "key", "2");
+        hold_expect(talk, SOON_MS, "+OK\r\n"); // is due later, when nobody says anything
+        story_run(&story, 1000);
+        engine_stats(sim_rldb_shard(story.rldb, 0)->engine, &stats);
+        cr_assert_eq(stats.unsynced_bytes, 0, "round %d", round);
+    }
+    story_close(&story);
+}
