@@ -50,6 +50,7 @@ struct search {
     uint32_t stuck;    // the operation whose reply ended the longest attempt
     uint32_t required; // with a reply, and not taken out
     const struct model_rules *rules;
+    const struct model_state *start;
     uint64_t mark[2];
     uint64_t (*seen)[2]; // fingerprints of configurations, open addressing
     uint32_t seen_count;
@@ -316,10 +317,11 @@ static bool search_take(struct search *search, uint32_t op, uint32_t choice,
 static enum model_verdict search_run(struct search *search)
 {
     const uint32_t head = 2 * search->count;
-    struct model_state state = {.evicts = search->rules->evicts};
+    struct model_state state = search->start != NULL ? *search->start : (struct model_state){0};
     uint32_t at = search->entries[head].next;
     uint32_t choice = 0;
 
+    state.evicts = search->rules->evicts;
     for (uint32_t steps = 0; search->required != 0; steps++) {
         const bool request = at != head && at % 2 == 0;
 
@@ -373,10 +375,11 @@ static bool op_matters(const struct model_op *op)
     return op->reply.kind != MODEL_REFUSED && !(reads && op->reply.kind == MODEL_NO_REPLY);
 }
 
-enum model_verdict model_check(struct model_values *values, struct model_op *ops, uint32_t count,
+enum model_verdict model_check(struct model_values *values, const struct model_state *start,
+                               struct model_op *ops, uint32_t count,
                                const struct model_rules *rules)
 {
-    struct search search = {.values = values, .rules = rules};
+    struct search search = {.values = values, .rules = rules, .start = start};
     struct random random;
 
     random_seed(&random, count);

@@ -8,10 +8,15 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *const load_engine_names[LOAD_ENGINE_COUNT] = {
+    [LOAD_ENGINE_MEMORY] = "memory", [LOAD_ENGINE_LOG] = "log"};
+
 enum {
     IDLE_TURNS_MAX = 40, // of a core in a second: it looks for expired keys ten times
     LIMITED_MIB = 3,     // of memory for a core, where there is little
     ALONE_MIB = 4,       // for the only one, which has twice as many vnodes as each of two
+    START_S_MAX = 60,
+    START_FAILS_MS = 250,
 };
 
 static const uint64_t second_ns = UINT64_C(1000000000);
@@ -28,6 +33,9 @@ void load_draw_features(struct load *load, uint32_t kinds)
     static const uint32_t stopping_kinds =
         UINT32_C(1) << SIM_FAULT_KILL | UINT32_C(1) << SIM_FAULT_POWER_LOSS |
         UINT32_C(1) << SIM_FAULT_PAUSE | UINT32_C(1) << SIM_FAULT_FREEZE;
+    static const uint32_t tearing_kinds =
+        UINT32_C(1) << SIM_FAULT_KILL | UINT32_C(1) << SIM_FAULT_POWER_LOSS |
+        UINT32_C(1) << SIM_FAULT_DISK_ERROR | UINT32_C(1) << SIM_FAULT_DISK_FULL;
     struct random *const random = &load->random;
 
     load->features = (struct load_features){
@@ -55,7 +63,7 @@ void load_draw_features(struct load *load, uint32_t kinds)
         .frozen = load_chance(random, 60),
     };
     if (load->features.limited) {
-        load->eviction = load_draw(random, EVICTION_TTL + 1);
+        load->eviction = load->durable ? EVICTION_REFUSE : load_draw(random, EVICTION_TTL + 1);
         load->features.evicts = load->eviction != EVICTION_REFUSE;
         load->features.flush = false; // what is gone was evicted, then
     }
@@ -66,6 +74,18 @@ void load_draw_features(struct load *load, uint32_t kinds)
     load->features.stop_early = load->features.stop_early && (kinds & stopping_kinds) == 0;
     load->features.large = load->features.large || load->features.output_max;
     load->features.output_max = load->features.output_max || load->features.frozen;
+    // FLUSHALL by a shard port is of some of the names of a key, eviction takes one, what finds no
+    // room sets some, and of what is not answered before a crash some may be there.
+    load->wide = !load->features.flush && !load->features.limited &&
+                 (!load->durable || ((kinds & tearing_kinds) == 0 && !load->features.stop_early &&
+                                     load->sync == CONFIG_SYNC_ALWAYS));
+}
+
+void load_draw_engine(struct load *load, uint32_t engine, struct random *random)
+{
+    load->durable = engine == LOAD_ENGINE_LOG;
+    load->sync = load_chance(random, 600) ? CONFIG_SYNC_ALWAYS : load_draw(random, 3);
+    load->sync_interval_ns = (1 + load_draw(random, 300)) * UINT64_C(1000000);
 }
 
 // Bounds that are met, as they are in no quiet life.
@@ -80,33 +100,87 @@ static void load_make_scarce(struct load *load)
     sim_rldb_bound(load->rldb, &bounds);
 }
 
+static bool load_is_up(void *context)
+{
+    const struct load *const load = context;
+
+    return load->failed || sim_rldb_up(load->rldb);
+}
+
+void load_await_start(struct load *load)
+{
+    const uint64_t until_ns = sim_world_now_ns(load->world) + START_S_MAX * second_ns;
+
+    if (!load->failed && !sim_world_run(load->world, until_ns, load_is_up, load)) {
+        load_fail(load, SIM_ORACLE_PROGRESS, "the node has not started after a minute");
+    }
+}
+
 static void load_violation(void *context, enum sim_oracle oracle, const char *text)
 {
     load_fail(context, oracle, "%s", text);
 }
 
-void load_start_node(struct load *load)
+static void load_configure(const struct load *load, char *text, size_t size)
 {
     static const char *const evictions[] = {"refuse", "lru", "random", "ttl"};
+    static const char *const syncs[] = {"always", "interval", "never"};
+    const struct load_features *const features = &load->features;
+    const uint32_t limited_mib = load->cores == 1 ? ALONE_MIB : LIMITED_MIB * load->cores;
+    char storage[256];
+
+    if (load->durable) {
+        (void)snprintf(storage, sizeof storage,
+                       "{ engine: log, sync: %s, sync_interval: %ums, cache: 1MiB, segment: 2MiB }",
+                       syncs[load->sync], (unsigned)(load->sync_interval_ns / 1000000));
+    } else {
+        (void)snprintf(storage, sizeof storage,
+                       "{ engine: memory, memory_max: %uMiB, eviction: %s }",
+                       features->limited ? limited_mib : 1024, evictions[load->eviction]);
+    }
+    (void)snprintf(text, size,
+                   "listen: { client: [ '%s:%d', 'unix:/rldb.sock' ] }\n"
+                   "node: { data_dir: /data }\n"
+                   "auth: { insecure: true }\n"
+                   "storage: %s\n"
+                   "clients: { max: %d, output_max: %s, idle_timeout: %s }\n",
+                   load->ip, LOAD_PORT, storage, features->max_clients ? 3 : 1000,
+                   features->output_max ? "64KiB" : "128MiB", features->idle_timeout ? "1s" : "0");
+}
+
+static bool load_start_failed(void *context, const char *error)
+{
+    struct load *const load = context;
+
+    load_mark(load, MARK_START_FAILED, true);
+    if (!load_disk_fails(load) && !load_lacks_descriptors(load) && !load->start_fails) {
+        load_fail(load, SIM_ORACLE_DURABLE, "the node does not start: %s", error);
+        return false;
+    }
+    return true;
+}
+
+void load_start_node(struct load *load)
+{
     const struct load_features *const features = &load->features;
     static const uint32_t sizes[] = {64, 300, 1024, 4096, 16384};
     struct io_uring_options options = {64, 256, sizes[load_draw(&load->random, 5)]};
-    const uint32_t limited_mib = load->cores == 1 ? ALONE_MIB : LIMITED_MIB * load->cores;
-    char config[512];
+    const struct sim_rldb_hooks hooks = {
+        .context = load, .opened = load_look, .failed = load_start_failed, .said = load_hear};
+    char config[1024];
 
     if (features->few_buffers) {
         options.buffer_count = 2 + load_draw(&load->random, 8);
     }
-    (void)snprintf(config, sizeof config,
-                   "listen: { client: [ '%s:%d', 'unix:/rldb.sock' ] }\n"
-                   "auth: { insecure: true }\n"
-                   "storage: { engine: memory, memory_max: %uMiB, eviction: %s }\n"
-                   "clients: { max: %d, output_max: %s, idle_timeout: %s }\n",
-                   load->ip, LOAD_PORT, features->limited ? limited_mib : 1024,
-                   evictions[load->eviction], features->max_clients ? 3 : 1000,
-                   features->output_max ? "64KiB" : "128MiB", features->idle_timeout ? "1s" : "0");
-    load->rldb = sim_rldb_start(load->world, load->ip, load->cores, config, &options);
+    load_configure(load, config, sizeof config);
+    load->rldb = sim_rldb_new(load->world, load->ip, load->cores, config, &options);
     sim_rldb_watch(load->rldb, load_violation, load);
+    sim_rldb_hook(load->rldb, &hooks);
+    sim_rldb_restart(load->rldb);
+    load_await_start(load);
+    if (load->failed) {
+        return;
+    }
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
         load->slot_core[slot] =
             (uint8_t)placement_of_slot(sim_rldb_node(load->rldb)->placement, (uint16_t)slot).core;
@@ -154,6 +228,16 @@ void load_read_back(struct load *load)
     session_close(&last);
 }
 
+static void load_stop_now(struct load *load)
+{
+    const uint64_t until_ns = sim_world_now_ns(load->world) + 5 * second_ns;
+
+    sim_rldb_stop(load->rldb);
+    if (!sim_world_run(load->world, until_ns, sim_rldb_stopped, load->rldb)) {
+        load_fail(load, SIM_ORACLE_PROGRESS, "the node has not stopped after five seconds");
+    }
+}
+
 static bool load_idle(void *context)
 {
     struct load *const load = context;
@@ -171,6 +255,37 @@ void load_stop(struct load *load)
     }
     load->stopping = true;
     sim_rldb_stop(load->rldb);
+}
+
+// What was stopped in all peace has lost nothing.
+static void load_come_back(struct load *load)
+{
+    const bool broken = sim_rldb_broken(load->rldb);
+
+    load_life_over(load, !broken);
+    sim_rldb_end(load->rldb);
+    if (load_chance(&load->random, 100)) {
+        const uint64_t time_ns = random_below(&load->random, START_FAILS_MS) * 1000 * 1000;
+
+        load->start_fails = true;
+        sim_faults_fail_disk(load->run->faults, load->index,
+                             sim_world_now_ns(load->world) + time_ns);
+    }
+    sim_rldb_restart(load->rldb);
+    load_await_start(load);
+    load_mark(load, MARK_CLEAN, !load->failed && !broken);
+    if (!load->failed) {
+        load_stop_now(load);
+    }
+}
+
+// The end comes when nobody is there any more and all that was asked is answered.
+void load_crash_at_rest(struct load *load)
+{
+    load_life_over(load, false);
+    sim_rldb_kill(load->rldb, load_chance(&load->random, 700) ? SIM_POWER_LOSS : SIM_KILL);
+    sim_rldb_restart(load->rldb);
+    load_await_start(load);
 }
 
 void load_finish_node(struct load *load)
@@ -196,5 +311,7 @@ void load_finish_node(struct load *load)
     }
     if (!sim_world_run(load->world, until_ns, sim_rldb_stopped, load->rldb)) {
         load_fail(load, SIM_ORACLE_PROGRESS, "the node has not stopped after five seconds");
+    } else if (load->durable && !load->failed) {
+        load_come_back(load);
     }
 }

@@ -3,6 +3,7 @@
 //     sim.c            the program: seeds, what to print
 //     node_run.c       a run: its nodes, rounds of sessions, faults
 //     node_load.c      a node: what happens in it at all, its beginning and end
+//     node_lives.c     its lives: how each ended, and what the next one found on its disk
 //     node_judge.c     what its histories tell at the end
 //     node_session.c   a session: one connection after another, how they send, read and end
 //     node_request.c   requests drawn at random
@@ -29,7 +30,11 @@ enum {
     LOAD_NAME_BYTES = 32,
     LOAD_STABLE_KEYS = 60, // set at the start and never touched: SCAN must return them
     LOAD_PORT = 7379,      // shard ports follow
+    LOAD_LIVES_MAX = 2 * SIM_FAULTS_MAX,
 };
+
+enum load_engine { LOAD_ENGINE_MEMORY, LOAD_ENGINE_LOG, LOAD_ENGINE_COUNT };
+extern const char *const load_engine_names[LOAD_ENGINE_COUNT];
 
 struct load_features {
     bool flush;        // FLUSHALL now and then
@@ -158,6 +163,23 @@ struct session {
     uint32_t request_answered;
 };
 
+// A key of the model as it was on disk.
+struct load_found {
+    uint32_t value;     // 0: it was not there
+    uint32_t names;     // of it that were there
+    bool torn;          // and not all of them with one value
+    uint64_t expire_ms; // virtual; 0: never
+};
+
+// A life that is over.
+struct load_life {
+    uint64_t ended_ns;
+    bool clean;      // by SIGTERM
+    uint32_t looked; // bits of cores that were looked at after it
+    uint64_t looked_ns;
+    struct load_found found[LOAD_OBJECTS_MAX][MODEL_KEYS];
+};
+
 struct run;
 
 // One node of a run, and what is done to it.
@@ -171,10 +193,16 @@ struct load {
     struct load_features features;
     struct sim_world *world;
     struct sim_rldb *rldb;
-    uint32_t eviction;                // of enum engine_eviction
-    uint64_t lost_ns[SIM_FAULTS_MAX]; // when its process ended, and all data with it
-    uint32_t lost_count;
-    uint32_t fillers_stored; // acknowledged
+    uint32_t eviction;                       // of enum engine_eviction
+    bool durable;                            // the log engine
+    uint32_t sync;                           // of enum config_sync
+    uint64_t sync_interval_ns;               //
+    struct load_life *lives[LOAD_LIVES_MAX]; // that are over
+    uint32_t lost_count;                     // of them
+    uint32_t life_first;                     // of this round
+    bool start_fails;                        // the last one, at first
+    bool wide;                               // keys of the model may have several names
+    uint32_t fillers_stored;                 // acknowledged
     uint32_t filler_next;
     uint32_t round;
     struct model_values *values;
@@ -224,12 +252,21 @@ struct run {
     uint64_t faults_end_ns;
     uint64_t began_ns;
     uint64_t until_ns; // rounds begin until then
+    uint32_t kinds;    // of faults that may be in it
     struct load *loads;
     uint32_t count;
     bool failed;
     enum sim_oracle oracle; // that said so
     char failure[512];
 };
+
+// Whether reads and writes of the node's disk may fail in this run.
+bool load_disk_fails(const struct load *load);
+bool load_lacks_descriptors(const struct load *load);
+bool load_disk_fills(const struct load *load); // and it may have no room
+
+// Whether it may get so little time, or its disk, that what recurs is late.
+bool load_is_slow(const struct load *load);
 
 // Whether faults may end connections that nobody wants to end.
 bool load_breaks(const struct load *load);
@@ -248,6 +285,7 @@ struct load_options {
     uint32_t nodes;       // 0: the seed says
     uint32_t cores;       // 0: the seed says
     uint32_t profile;     // of enum sim_fault_profile; SIM_FAULT_PROFILE_COUNT: the seed says
+    uint32_t engine;      // of enum load_engine; LOAD_ENGINE_COUNT: the seed says
     uint64_t time_ns;     // virtual time for which rounds of load begin; 0: one round
     const bool *keep;     // [SIM_FAULTS_MAX]: faults that are not left out; NULL: all are kept
     bool tell;            // every effect, to standard output
@@ -272,12 +310,27 @@ struct load_result {
 void load_run(const struct load_options *options, struct load_result *ret_result);
 
 // node_load.c: one node, in the order of its life.
+void load_draw_engine(struct load *load, uint32_t engine, struct random *random);
 void load_draw_features(struct load *load, uint32_t fault_kinds);
 void load_start_node(struct load *load);
+void load_await_start(struct load *load);
 void load_prepare(struct load *load);
 void load_stop(struct load *load); // SIGTERM
 void load_read_back(struct load *load);
+void load_crash_at_rest(struct load *load);
 void load_finish_node(struct load *load);
+
+// node_lives.c
+void load_life_over(struct load *load, bool clean); // now; what is under way may have happened
+void load_forget_lives(struct load *load);          // those of rounds before
+void load_free_lives(struct load *load);
+bool load_look(void *load, struct shard *shard); // struct sim_rldb_hooks
+void load_hear(void *load, enum log_level level, const char *line);
+void load_state_after(const struct load *load, uint32_t life, uint32_t object,
+                      struct model_state *ret_state);
+
+// Whether what was acknowledged may be gone.
+bool load_loses(const struct load *load);
 
 // node_judge.c
 void load_check_histories(struct load *load);

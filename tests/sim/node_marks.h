@@ -37,7 +37,22 @@
     X(KILLED_LOADED, "a process was killed with requests unanswered")                              \
     X(RESTARTED, "a node came back after its process was killed")                                  \
     X(RECONNECTED, "a client was told that nobody listens, and tried again")                       \
-    X(STOPPED_LOADED, "the node was stopped with requests unanswered")
+    X(STOPPED_LOADED, "the node was stopped with requests unanswered")                             \
+    X(COMMIT_HELD, "a reply waited for its group commit")                                          \
+    X(COLD_READ, "a command waited for a record from disk")                                        \
+    X(MOVED, "compaction moved records on disk")                                                   \
+    X(CHECKPOINT, "a checkpoint was written under load")                                           \
+    X(TORN, "recovery met a torn frame")                                                           \
+    X(WRITING, "a process ended with writes on their way to the disk")                             \
+    X(LATE_KEPT, "a write that was not acknowledged was there after a crash")                      \
+    X(LATE_LOST, "a write that was not acknowledged was gone after a crash")                       \
+    X(UNSYNCED_LOST, "a write that was acknowledged without sync was gone after a crash")          \
+    X(STARTING_KILLED, "a process was killed while it recovered")                                  \
+    X(START_FAILED, "a start failed, and was tried again")                                         \
+    X(NO_SPACE, "a write was refused for want of room on the disk")                                \
+    X(IO_ERROR, "a request was answered that the disk failed")                                     \
+    X(WRITING_ENDED, "a failed write ended all writing, and the node was started anew")            \
+    X(CLEAN, "after SIGTERM a node came back with its data")
 
 #define LOAD_MARK_ENUM(name, text) MARK_##name,
 enum load_mark { LOAD_MARKS(LOAD_MARK_ENUM) MARK_COUNT };

@@ -308,6 +308,23 @@ static struct model_reply apply_incrby(struct model_values *values, struct model
     return reply_number(total);
 }
 
+// What lay on disk has the expiry that was asked for.
+static bool look_fits(const struct model_state *state, unsigned key, const struct model_op *op)
+{
+    const uint64_t ms = (uint64_t)op->number;
+
+    if (op->reply.values[0] == 0) {
+        return true;
+    }
+    if (state->expire_to_ms[key] == 0 || ms == 0) {
+        return state->expire_to_ms[key] == ms;
+    }
+    const uint64_t from_ms = state->expire_from_ms[key];
+    const uint64_t to_ms = state->expire_to_ms[key];
+
+    return ms + 1 >= from_ms && (to_ms == MODEL_NEVER || ms <= to_ms + 1);
+}
+
 static struct model_reply apply_one(struct model_values *values, struct model_state *state,
                                     const struct model_op *op)
 {
@@ -316,7 +333,8 @@ static struct model_reply apply_one(struct model_values *values, struct model_st
 
     switch ((enum model_kind)op->kind) {
     case MODEL_GET:
-        return reply_value(old);
+        return (op->flags & MODEL_LOOK) == 0 || look_fits(state, key, op) ? reply_value(old)
+                                                                          : reply_error();
     case MODEL_SET:
         return apply_set(state, op);
     case MODEL_SETNX:

@@ -61,7 +61,8 @@ enum model_flags {
     MODEL_XX = 2,
     MODEL_RETURN = 4, // SET ... GET
     MODEL_KEEPTTL = 8,
-    MODEL_PX = 16, // `number`, ms
+    MODEL_PX = 16,   // `number`, ms
+    MODEL_LOOK = 64, // of GET: `number` is its expiry too, ms; 0: none
     MODEL_REPLACE = 32,
 };
 
@@ -130,8 +131,10 @@ struct model_rules {
     bool refuses;  // what has no reply may have been refused, and what was asked after it not
 };
 
-// Checks the history of one object, which it sorts. MODEL_UNDECIDED: the search grew too long.
-enum model_verdict model_check(struct model_values *values, struct model_op *ops, uint32_t count,
+// Checks the history of one object, which it sorts, from this state on (NULL: no key is there).
+// MODEL_UNDECIDED: the search grew too long.
+enum model_verdict model_check(struct model_values *values, const struct model_state *start,
+                               struct model_op *ops, uint32_t count,
                                const struct model_rules *rules);
 
 void model_print_op(FILE *to, const struct model_values *values, const struct model_op *op);

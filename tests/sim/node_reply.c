@@ -64,11 +64,25 @@ static bool reply_is_refusal(struct load *load, const struct sim_reply *reply)
 {
     const bool overloaded = load->features.scarce && text_begins(reply->text, "OVERLOADED ");
     const bool full = load->features.limited && text_begins(reply->text, "OOM ");
+    const bool no_space = load->durable && text_begins(reply->text, "NOSPACE ") &&
+                          (load->features.limited || load_disk_fills(load));
 
     load_mark(load, MARK_OVERLOADED, overloaded);
     load_mark(load, MARK_FULL, full);
-    return overloaded || full ||
+    load_mark(load, MARK_NO_SPACE, no_space);
+    return overloaded || full || no_space ||
            (load->features.output_max && strstr(reply->text, "clients.output_max") != NULL);
+}
+
+// An error that leaves open what was done: nobody knows, as after no reply.
+static bool reply_is_open(struct load *load, const struct sim_reply *reply)
+{
+    const bool failed =
+        load->durable && load_disk_fails(load) &&
+        (text_begins(reply->text, "IOERR ") || text_begins(reply->text, "CORRUPT "));
+
+    load_mark(load, MARK_IO_ERROR, failed);
+    return failed;
 }
 
 static bool reply_take_op(struct session *session, struct load_op *op,
@@ -79,6 +93,12 @@ static bool reply_take_op(struct session *session, struct load_op *op,
 
     switch (reply->type) {
     case SIM_ERROR:
+        // On a full disk some keys of an MSET may be set: engines/README.
+        if (reply_is_open(session->load, reply) ||
+            (text_begins(reply->text, "NOSPACE ") && op->op.key_count * object->width > 1)) {
+            op->op.answered_ns = MODEL_NEVER;
+            return true;
+        }
         model->kind = reply_is_refusal(session->load, reply) ? MODEL_REFUSED : MODEL_ERROR;
         return model->kind == MODEL_REFUSED || model_kind_may_fail(op->op.kind);
     case SIM_STATUS:
@@ -121,7 +141,8 @@ static bool reply_take(struct session *session, const struct request *request,
         op->op.answered_ns = now_ns;
         if (op->op.kind == MODEL_CLEAR) { // done by now, though no reply tells of each key
             if (reply->type != SIM_STATUS) {
-                return false;
+                op->op.answered_ns = MODEL_NEVER;
+                return reply_is_open(load, reply);
             }
         } else if (!reply_take_op(session, op, reply)) {
             return false;
@@ -151,7 +172,7 @@ static bool stable_all(const struct session *session, const bool *seen)
 {
     for (uint32_t i = 0; i < LOAD_STABLE_KEYS; i++) {
         if (!seen[i] && stable_visible(session, i) && !session->load->features.flush &&
-            !session->load->features.evicts && session->load->lost_count == 0) {
+            !session->load->features.evicts && !load_loses(session->load)) {
             return false;
         }
     }
@@ -197,7 +218,7 @@ static bool reply_take_fillers(struct session *session, const struct sim_reply *
     for (uint32_t i = 0; i < load->cores; i++) {
         evicted += sim_rldb_shard(load->rldb, i)->stats.keys_evicted;
     }
-    if (reply->type == SIM_ARRAY && load->lost_count == 0 &&
+    if (reply->type == SIM_ARRAY && !load_loses(load) &&
         reply->count + evicted < load->fillers_stored) {
         load_fail(load, SIM_ORACLE_EVICTIONS,
                   "%u keys were set and never deleted, %zu are there, %llu were evicted",
@@ -234,9 +255,8 @@ void request_answered(struct session *session, struct request *request,
                 strcmp(reply->text, request->text) == 0;
         break;
     case EXPECT_STABLE:
-        right = reply->type == SIM_STRING
-                    ? strcmp(reply->text, request->text) == 0
-                    : reply->type == SIM_NULL && session->load->lost_count != 0;
+        right = reply->type == SIM_STRING ? strcmp(reply->text, request->text) == 0
+                                          : reply->type == SIM_NULL && load_loses(session->load);
         break;
     case EXPECT_ERROR:
         right = reply->type == SIM_ERROR;
@@ -265,7 +285,8 @@ void request_answered(struct session *session, struct request *request,
     case EXPECT_NOTHING:
         break;
     }
-    if (!right && !(reply->type == SIM_ERROR && reply_is_refusal(session->load, reply))) {
+    if (!right && !(reply->type == SIM_ERROR && (reply_is_refusal(session->load, reply) ||
+                                                 reply_is_open(session->load, reply)))) {
         reply_wrong(session, request, reply);
     }
 }

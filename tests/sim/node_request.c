@@ -67,9 +67,7 @@ void load_make_objects(struct load *load)
     }
     object_add(load, "counter", 1, 1, mix_counter)->numbers = true;
     for (uint32_t i = 0; i < 2; i++) {
-        // FLUSHALL by a shard port is of some of its names, eviction takes one, and what finds no
-        // room sets some.
-        if (load->features.flush || load->features.limited) {
+        if (!load->wide) {
             object_add(load, "group", 2 + load_draw(random, 3), 1, mix_group);
         } else {
             object_add(load, "group", 1, 2 + load_draw(random, wide ? 44 : 5), mix_group);
@@ -711,7 +709,7 @@ static void request_filler(struct session *session)
     struct random *const random = &session->random;
     const bool expires =
         load->features.expiry && load_chance(random, load->features.limited ? 300 : 800);
-    const bool large = load_chance(random, 50) && !expires;
+    const bool large = load_chance(random, load->durable ? 300 : 50) && !expires;
     struct words words = {.session = session};
     char name[LOAD_NAME_BYTES];
 

@@ -12,6 +12,8 @@ enum {
     RUN_S_MAX = 40,         // virtual, from the end of the faults to the last reply
     FROZEN_RUN_S_MAX = 150, // a frozen reader stays for up to 90 s
     DEAD_S = 3,             // after which a client gives up who may wait for nobody
+    SUPERVISED_MS = 20,     // how often somebody looks whether a node still writes
+    SUPERVISED_S = 2,       // for so long after the faults
 };
 
 static const uint64_t ms = 1000 * 1000;
@@ -42,10 +44,37 @@ void load_fail(struct load *load, enum sim_oracle oracle, const char *format, ..
 
 #define BIT(name) (UINT32_C(1) << SIM_FAULT_##name)
 
+static bool run_has(const struct run *run, uint32_t kinds)
+{
+    return run->faults != NULL && // before that, nothing goes wrong
+           (sim_faults_kinds(run->faults) & kinds) != 0;
+}
+
+// Of the log engine's files, which need descriptors too.
+bool load_disk_fails(const struct load *load)
+{
+    return load->durable && run_has(load->run, BIT(DISK_ERROR) | BIT(DISK_FULL) | BIT(DESCRIPTORS));
+}
+
+bool load_lacks_descriptors(const struct load *load)
+{
+    return run_has(load->run, BIT(DESCRIPTORS));
+}
+
+bool load_disk_fills(const struct load *load)
+{
+    return load->durable && run_has(load->run, BIT(DISK_FULL) | BIT(DESCRIPTORS));
+}
+
+bool load_is_slow(const struct load *load)
+{
+    return run_has(load->run, BIT(PAUSE) | BIT(FREEZE) | BIT(BUSY) | BIT(SLOW_DISK) |
+                                  BIT(DISK_ERROR) | BIT(DISK_FULL) | BIT(DESCRIPTORS));
+}
+
 bool load_breaks(const struct load *load)
 {
-    return load->run->faults != NULL && // before that, nothing goes wrong
-           (sim_faults_kinds(load->run->faults) & (BIT(RESET) | BIT(KILL) | BIT(POWER_LOSS))) != 0;
+    return run_has(load->run, BIT(RESET) | BIT(KILL) | BIT(POWER_LOSS)) || load_disk_fails(load);
 }
 
 bool load_may_be_dead(const struct load *load, uint64_t connected_ns)
@@ -84,8 +113,13 @@ static void fault_stop(void *context, uint32_t node, enum sim_stop how)
         load_mark(load, MARK_KILLED_LOADED,
                   load->sessions[i].request_answered < load->sessions[i].request_sent);
     }
-    CHECK(load->lost_count < SIM_FAULTS_MAX);
-    load->lost_ns[load->lost_count++] = sim_world_now_ns(run->world);
+    if (sim_rldb_up(load->rldb)) {
+        load_mark(load, MARK_WRITING, load->durable && sim_rldb_writing(load->rldb));
+        load_life_over(load, false);
+    } else { // what it found so far is looked for again
+        load_mark(load, MARK_STARTING_KILLED, load->durable);
+        load->lives[load->lost_count - 1]->looked = 0;
+    }
     sim_rldb_kill(load->rldb, how);
 }
 
@@ -97,11 +131,49 @@ static void fault_restart(void *context, uint32_t node)
     sim_rldb_restart(run->loads[node].rldb);
 }
 
+static bool fault_writing(void *context, uint32_t node)
+{
+    const struct run *const run = context;
+
+    return run->loads[node].durable && sim_rldb_writing(run->loads[node].rldb);
+}
+
+// Who watches the node starts it anew when its writing has ended.
+static void load_mend(struct load *load)
+{
+    if (load->failed || !sim_rldb_broken(load->rldb)) {
+        return;
+    }
+    if (!load_disk_fails(load)) {
+        load_fail(load, SIM_ORACLE_DAMAGE, "all writing has ended, and no disk had failed");
+        return;
+    }
+    load_mark(load, MARK_WRITING_ENDED, true);
+    load_life_over(load, false);
+    sim_rldb_kill(load->rldb, SIM_KILL);
+    sim_rldb_restart(load->rldb);
+}
+
+static void run_supervise(void *context)
+{
+    struct run *const run = context;
+    const uint64_t now_ns = sim_world_now_ns(run->world);
+
+    for (uint32_t i = 0; i < run->count && !run->failed; i++) {
+        if (!run->loads[i].stopping) {
+            load_mend(&run->loads[i]);
+        }
+    }
+    if (!run->failed && now_ns < run->faults_end_ns + SUPERVISED_S * second_ns) {
+        sim_world_at(run->world, now_ns + SUPERVISED_MS * ms, run_supervise, run);
+    }
+}
+
 static void run_draw_faults(struct run *run, const struct load_options *options,
                             enum sim_fault_profile profile, struct random *random)
 {
-    const struct sim_fault_targets targets = {run, fault_machine, fault_hang, fault_stop,
-                                              fault_restart};
+    const struct sim_fault_targets targets = {run,        fault_machine, fault_hang,
+                                              fault_stop, fault_restart, fault_writing};
     const uint64_t now_ns = sim_world_now_ns(run->world);
     const uint64_t time_ns =
         options->time_ns != 0 ? options->time_ns : (20 + random_below(random, 1500)) * ms;
@@ -112,7 +184,7 @@ static void run_draw_faults(struct run *run, const struct load_options *options,
         .cores = run->loads[0].cores,
         .from_ns = now_ns,
         .until_ns = now_ns + time_ns,
-        .kinds = UINT32_MAX,
+        .kinds = run->kinds,
     };
 
     run->until_ns = options->time_ns != 0 ? shape.until_ns : 0;
@@ -125,6 +197,9 @@ static void run_draw_faults(struct run *run, const struct load_options *options,
     }
     run->faults_end_ns = sim_faults_end_ns(run->faults);
     sim_faults_begin(run->faults, run->world, &targets);
+    if (load_disk_fails(&run->loads[0])) {
+        sim_world_at(run->world, now_ns, run_supervise, run);
+    }
 }
 
 // Nodes ---------------------------------------------------------------------------------------
@@ -148,9 +223,18 @@ static void run_open(struct run *run, const struct load_options *options,
                      enum sim_fault_profile profile, struct random *random)
 {
     uint32_t cores = options->cores;
+    struct random drawn; // what is so for all
 
     run->count = options->nodes != 0 ? options->nodes : 1 + (load_chance(random, 200) ? 1 : 0);
     run->loads = sim_allocate(run->count * sizeof *run->loads);
+    random_seed(&drawn, options->seed ^ UINT64_C(0x656e67696e65));
+    const uint32_t engine = options->engine != LOAD_ENGINE_COUNT
+                                ? options->engine
+                                : load_draw(&drawn, LOAD_ENGINE_COUNT);
+
+    // With clocks that jump nobody could say when a key expires.
+    run->kinds = engine == LOAD_ENGINE_LOG && load_chance(&drawn, 500) ? ~(BIT(JUMP) | BIT(DRIFT))
+                                                                       : UINT32_MAX;
     for (uint32_t i = 0; i < run->count; i++) {
         struct load *const load = &run->loads[i];
 
@@ -159,10 +243,11 @@ static void run_open(struct run *run, const struct load_options *options,
         load->seed = options->seed + i * UINT64_C(0x100000000);
         (void)snprintf(load->ip, sizeof load->ip, "10.0.0.%u", 1 + i);
         random_seed(&load->random, load->seed);
-        load_draw_features(load, sim_fault_profile_kinds(profile));
-        const uint32_t drawn = 1 + load_draw(&load->random, load->features.limited ? 2 : 4);
+        load_draw_engine(load, engine, &drawn);
+        load_draw_features(load, sim_fault_profile_kinds(profile) & run->kinds);
+        const uint32_t drawn_cores = 1 + load_draw(&load->random, load->features.limited ? 2 : 4);
 
-        cores = cores != 0 ? cores : drawn; // the same for all
+        cores = cores != 0 ? cores : drawn_cores; // the same for all
         load->cores = cores;
         load->values = model_values_open();
         load_make_stable(load);
@@ -260,6 +345,7 @@ static void load_next_round(struct load *load)
     load->session_count = 0;
     load_free_objects(load);
     load->op_count = 0;
+    load_forget_lives(load);
     load->round++;
     load_make_objects(load);
 }
@@ -271,7 +357,10 @@ static void run_rounds(struct run *run)
         if (run->failed || sim_world_now_ns(run->world) >= run->until_ns) {
             return;
         }
-        for (uint32_t i = 0; i < run->count; i++) {
+        for (uint32_t i = 0; i < run->count && !run->failed; i++) {
+            load_await_start(&run->loads[i]);
+        }
+        for (uint32_t i = 0; i < run->count && !run->failed; i++) {
             load_check_histories(&run->loads[i]);
         }
         for (uint32_t i = 0; i < run->count && !run->failed; i++) {
@@ -292,8 +381,16 @@ static void run_live(struct run *run, struct load_result *ret_result)
     for (uint32_t i = 0; i < run->count && !run->failed; i++) {
         struct load *const load = &run->loads[i];
 
-        if (!load->stopping) {
+        load_await_start(load);
+        if (!load->stopping && !load->failed) {
+            load_mend(load);
+            load_await_start(load);
+        }
+        if (!load->stopping && !load->failed) {
             load_read_back(load);
+        }
+        if (!load->stopping && !load->failed && load->durable && load_chance(&load->random, 600)) {
+            load_crash_at_rest(load);
         }
         if (!load->failed) {
             load_finish_node(load);
@@ -329,7 +426,7 @@ static void load_take_result(struct load *load, struct load_result *ret_result)
     ret_result->requests += load->requests;
     ret_result->operations += load->operations;
     ret_result->undecided += load->undecided;
-    ret_result->leaked = ret_result->leaked || load->lost_count != 0;
+    ret_result->leaked = ret_result->leaked || sim_rldb_leaked(load->rldb);
     for (uint32_t i = 0; i < MARK_COUNT; i++) {
         ret_result->marks[i] = ret_result->marks[i] || load->marks[i];
     }
@@ -344,6 +441,7 @@ static void load_close(struct load *load)
         sim_rldb_close(load->rldb);
     }
     load_free_objects(load);
+    load_free_lives(load);
     free(load->ops);
     model_values_close(load->values);
 }
@@ -380,6 +478,7 @@ void load_run(const struct load_options *options, struct load_result *ret_result
     if (run->failed) {
         run_print_failure(run, options);
     }
+    sim_world_profile(run->world)->hooks = (struct sim_hooks){0}; // which look at all nodes
     for (uint32_t i = 0; i < run->count; i++) {
         load_close(&run->loads[i]);
     }

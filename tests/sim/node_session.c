@@ -124,6 +124,8 @@ static void session_take_reply(struct session *session, const struct sim_reply *
         return;
     }
     session->request_answered++;
+    sim_world_say(load->world, "connection %u: %s-> type %d, %lld, '%.20s'", session->connection,
+                  request->what, reply->type, (long long)reply->integer, reply->text);
     request_answered(session, request, reply);
 }
 

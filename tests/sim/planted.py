@@ -31,8 +31,8 @@ def run(program, *arguments):
 
 
 def calm(program):
-    """Bugs of a node need no faults. Those of the log engine are nothing without."""
-    return [] if program.endswith("sim_log") else ["--profile", "calm"]
+    """Bugs of a node need no faults, and no disk. Those of the log engine are nothing without."""
+    return [] if program.endswith("sim_log") else ["--profile", "calm", "--engine", "memory"]
 
 
 def bugs_of(program):

@@ -11,6 +11,7 @@
 //     --profile P    the kinds of faults: calm, disk, network, crash, overload, everything
 //     --nodes K      nodes, which do not know each other yet
 //     --cores C      cores of each
+//     --engine E     memory, log
 //     --time T       virtual time for which there is load: 500ms, 20s, 5m, 1h
 //     --only 1,4     leaves out all faults but these, by their numbers (none: all)
 //     --verbose      the marks, and how many seeds reached each
@@ -87,6 +88,7 @@ static struct load_options run_options(const struct sim_options *options, uint64
         .nodes = options->nodes,
         .cores = options->cores,
         .profile = options->profile,
+        .engine = options->engine,
         .time_ns = options->time_ns,
         .keep = options->only ? options->keep : NULL,
         .tell = options->trace,

@@ -371,6 +371,9 @@ static void core_resume(void *owner)
     if (core->blocking) {
         core->stepping = false;
         core->resumed = true;
+        if (core->fiber != NULL) {
+            sim_fiber_resume(core->fiber);
+        }
         return;
     }
     if (core->step != NULL) { // else a completion function put an end to it
@@ -401,9 +404,15 @@ static void sim_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
     core->resumed = false;
     sim_unschedule(core->world, &core->event);
     core_rest(core);
+    core->fiber = core->world->fiber;
+    if (core->fiber != NULL) {
+        sim_fiber_wait(core->fiber);
+    }
     while (!core->resumed) {
+        CHECK(core->fiber == NULL);
         CHECK(sim_world_step(core->world)); // else it would sleep for ever
     }
+    core->fiber = NULL;
     core->blocking = false;
     core->turned = false;
     core_schedule(core, core->world->now_ns);
@@ -599,7 +608,7 @@ void sim_core_abandon(struct sim_core *core)
 {
     struct sim_world *const world = core->world;
 
-    CHECK(!core->stepping && !core->blocking);
+    CHECK(!core->stepping && (!core->blocking || core->fiber != NULL));
     while (core->ops != NULL) {
         sim_op_free(core->ops);
     }

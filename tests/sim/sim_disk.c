@@ -125,6 +125,13 @@ uint32_t sim_inode_read(const struct sim_inode *inode, uint8_t *bytes, uint32_t 
     return size;
 }
 
+// Files are filled with zeros before they are used: pages that hold none but those take no memory.
+static bool is_zeros_on_zeros(const struct sim_page *page, const uint8_t *bytes, uint32_t size)
+{
+    return page->bytes == NULL && size == SIM_PAGE_BYTES && bytes[0] == 0 &&
+           memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
 void sim_inode_write(struct sim_inode *inode, const uint8_t *bytes, uint32_t size, uint64_t offset)
 {
     pages_grow(inode, (offset + size + SIM_PAGE_BYTES - 1) / SIM_PAGE_BYTES);
@@ -134,7 +141,11 @@ void sim_inode_write(struct sim_inode *inode, const uint8_t *bytes, uint32_t siz
         const uint32_t rest = SIM_PAGE_BYTES - at;
         const uint32_t part = rest < size - done ? rest : size - done;
 
-        memcpy(page_change(inode, page) + at, bytes + done, part);
+        if (is_zeros_on_zeros(page, bytes + done, part)) {
+            page_take(inode, page);
+        } else {
+            memcpy(page_change(inode, page) + at, bytes + done, part);
+        }
         done += part;
     }
     if (size != 0 && offset + size > inode->size_bytes) {

@@ -8,7 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PPM = 1000 * 1000, DISK_ERRORS_PER_MILLE = 300 };
+enum {
+    PPM = 1000 * 1000,
+    STOPS_IDLE_PER_MILLE = 90, // of ends of processes that do not wait for a write
+    STOP_LOOK_NS = 20 * 1000,
+    BUSY_NS = 200 * 1000 * 1000,
+    LEAST_NS = 20 * 1000 * 1000,
+};
 
 static const uint64_t ms = 1000 * 1000;
 static const uint64_t second_ns = UINT64_C(1000000000);
@@ -33,6 +39,7 @@ struct sim_faults {
     struct random random; // what is decided while they are in force
     bool hung[SIM_FAULT_NODES_MAX][SIM_FAULT_CORES_MAX];
     bool down[SIM_FAULT_NODES_MAX];
+    uint64_t disk_fails_until_ns[SIM_FAULT_NODES_MAX];
 };
 
 // Names ---------------------------------------------------------------------------------------
@@ -130,6 +137,8 @@ static uint64_t draw_amount(struct random *random, enum sim_fault_kind kind)
     case SIM_FAULT_SLOW_DISK: // times
     case SIM_FAULT_BUSY:
         return draw_size(random, 2, 200);
+    case SIM_FAULT_DISK_ERROR: // per mille; odd: of reads alone
+        return draw_size(random, 10, 600);
     case SIM_FAULT_DESCRIPTORS: // that are left
         return draw_between(random, 0, 3);
     case SIM_FAULT_LATE_BUFFERS: // ns, the longest
@@ -153,9 +162,17 @@ static void draw_one(const struct sim_faults_shape *shape, struct random *random
     ret_fault->kind = (enum sim_fault_kind)kind;
     ret_fault->node = (uint32_t)random_below(random, shape->nodes);
     ret_fault->core = (uint32_t)random_below(random, shape->cores);
-    ret_fault->at_ns = shape->from_ns + random_below(random, time_ns);
+    // Half of them while there is much going on.
+    const uint64_t within_ns =
+        random_below(random, 2) == 0 && time_ns > BUSY_NS ? BUSY_NS : time_ns;
+
+    ret_fault->at_ns = shape->from_ns + random_below(random, within_ns);
     ret_fault->for_ns = draw_size(random, 100 * 1000, long_ns > ms ? long_ns : ms);
     ret_fault->amount = draw_amount(random, ret_fault->kind);
+    if (kind == SIM_FAULT_KILL || kind == SIM_FAULT_POWER_LOSS || kind == SIM_FAULT_DISK_ERROR ||
+        kind == SIM_FAULT_DISK_FULL) {
+        ret_fault->for_ns += LEAST_NS; // so that it meets a write
+    }
 }
 
 struct sim_faults *sim_faults_draw(const struct sim_faults_shape *shape)
@@ -213,6 +230,12 @@ void sim_faults_keep(struct sim_faults *faults, const bool *keep)
         }
     }
     faults->count = kept;
+}
+
+void sim_faults_fail_disk(struct sim_faults *faults, uint32_t node, uint64_t until_ns)
+{
+    CHECK(node < faults->shape.nodes);
+    faults->disk_fails_until_ns[node] = until_ns;
 }
 
 uint64_t sim_faults_end_ns(const struct sim_faults *faults)
@@ -292,12 +315,22 @@ static uint64_t play_delay(void *context, const struct sim_node *from, const str
 static int play_disk_error(void *context, const struct sim_node *machine, const char *what)
 {
     struct sim_faults *const faults = context;
+    const uint32_t node = node_of(faults, machine);
+    const bool reads = strcmp(what, "read") == 0;
 
-    (void)what;
-    return (sim_faults_now(faults, node_of(faults, machine)) & BIT(DISK_ERROR)) != 0 &&
-                   random_below(&faults->random, 1000) < DISK_ERRORS_PER_MILLE
-               ? -EIO
-               : 0;
+    if (node < faults->shape.nodes &&
+        sim_world_now_ns(faults->world) < faults->disk_fails_until_ns[node]) {
+        return -EIO;
+    }
+    for (uint32_t i = 0; i < faults->count; i++) {
+        const struct sim_fault *const it = &faults->list[i].fault;
+
+        if (faults->list[i].in_force && it->kind == SIM_FAULT_DISK_ERROR && it->node == node &&
+            (reads || it->amount % 2 == 0) && random_below(&faults->random, 1000) < it->amount) {
+            return -EIO;
+        }
+    }
+    return 0;
 }
 
 static void profile_change(struct sim_profile *profile, const struct playing *it)
@@ -363,25 +396,35 @@ static void play_stop(struct sim_faults *faults, const struct sim_fault *fault)
     }
 }
 
-// The node comes back when nothing keeps it down any more. Where it could not start, it is tried
-// again when that has changed.
+// Processes end at any step, and ten times likelier with writes on their way: most wait for one,
+// for up to half of the fault's time.
+static void play_stop_later(void *context)
+{
+    struct playing *const it = context;
+    struct sim_faults *const faults = it->faults;
+    const uint64_t now_ns = sim_world_now_ns(faults->world);
+
+    if (now_ns + STOP_LOOK_NS < it->fault.at_ns + it->fault.for_ns / 2 &&
+        !faults->down[it->fault.node] &&
+        !faults->targets.writing(faults->targets.context, it->fault.node)) {
+        sim_world_at(faults->world, now_ns + STOP_LOOK_NS, play_stop_later, it);
+    } else {
+        play_stop(faults, &it->fault);
+    }
+}
+
+// The node comes back when nothing keeps it down any more. A disk that fails, or is full, may keep
+// it from starting: then whoever watches it tries again.
 static void play_restart(struct sim_faults *faults, uint32_t node)
 {
-    uint32_t anywhere = 0;
-
-    for (uint32_t i = 0; i < faults->shape.nodes; i++) {
-        anywhere |= sim_faults_now(faults, i);
-    }
-    if (!faults->down[node] || (anywhere & (BIT(DESCRIPTORS) | BIT(DISK_FULL))) != 0 ||
-        (sim_faults_now(faults, node) & (BIT(KILL) | BIT(POWER_LOSS) | BIT(DISK_ERROR))) != 0) {
+    if (!faults->down[node] ||
+        (sim_faults_now(faults, node) & (BIT(KILL) | BIT(POWER_LOSS))) != 0) {
         return;
     }
     faults->down[node] = false;
-    faults->targets.restart(faults->targets.context, node);
+    faults->targets.restart(faults->targets.context, node); // takes a while
     for (uint32_t core = 0; core < faults->shape.cores; core++) {
-        if (faults->hung[node][core]) {
-            faults->targets.hang(faults->targets.context, node, core, true);
-        }
+        faults->targets.hang(faults->targets.context, node, core, faults->hung[node][core]);
     }
 }
 
@@ -437,7 +480,11 @@ static void play_begin(void *context)
     sim_trace(faults->world, "fault", it->fault.node, it->number, it->fault.kind);
     it->in_force = true;
     if (it->fault.kind == SIM_FAULT_KILL || it->fault.kind == SIM_FAULT_POWER_LOSS) {
-        play_stop(faults, &it->fault);
+        if (random_below(&faults->random, 1000) < STOPS_IDLE_PER_MILLE) {
+            play_stop(faults, &it->fault);
+        } else {
+            play_stop_later(it);
+        }
     } else if (it->fault.kind == SIM_FAULT_DESCRIPTORS) {
         it->level = (uint32_t)sim_node_descriptors(machine) + (uint32_t)it->fault.amount;
     } else if (it->fault.kind == SIM_FAULT_RESET) {

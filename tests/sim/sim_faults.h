@@ -74,6 +74,7 @@ struct sim_fault_targets {
     void (*hang)(void *context, uint32_t node, uint32_t core, bool hang);
     void (*stop)(void *context, uint32_t node, enum sim_stop how);
     void (*restart)(void *context, uint32_t node);
+    bool (*writing)(void *context, uint32_t node); // writes are on their way to its disk
 };
 
 struct sim_faults_shape {
@@ -100,6 +101,9 @@ void sim_faults_keep(struct sim_faults *faults, const bool *keep);
 // Plays what is left into the world, whose profile and hooks are the faults' from now on.
 void sim_faults_begin(struct sim_faults *faults, struct sim_world *world,
                       const struct sim_fault_targets *targets);
+
+// Beside the list: all that is asked of a node's disk fails until then. For starts.
+void sim_faults_fail_disk(struct sim_faults *faults, uint32_t node, uint64_t until_ns);
 
 // When the last one is over; from_ns of the shape when there is none.
 uint64_t sim_faults_end_ns(const struct sim_faults *faults);

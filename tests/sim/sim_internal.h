@@ -2,6 +2,7 @@
 //
 //   sim_world.c   events, virtual time, the trace's hash
 //   sim_core.c    one core: steps, submission, delivery; the vtable
+//   sim_fiber.c   what waits in io_turn() while the world goes on
 //   sim_stream.c  a core's streams and receive buffers
 //   sim_net.c     connections and their segments
 //   sim_listen.c  addresses and listeners
@@ -15,6 +16,7 @@
 #include "core/random.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_fiber.h"
 #include "tests/sim/sim_world.h"
 
 #include <errno.h>
@@ -57,8 +59,9 @@ struct sim_world {
     uint32_t node_count;
     uint32_t core_count;
     struct sim_counts counts;
-    bool interleaving;  // a core steps in the middle of another's step
-    uint16_t port_next; // of connections that nobody bound
+    struct sim_fiber *fiber; // the one that runs, or NULL
+    bool interleaving;       // a core steps in the middle of another's step
+    uint16_t port_next;      // of connections that nobody bound
 };
 
 // Schedules the event, or moves it.
@@ -208,10 +211,11 @@ struct sim_core {
     uint64_t timeout_ns;    // of its io_turn()
     uint32_t count;         // how many completions end the wait: of io_gather()
     bool stepping;
-    bool turned;   // in this step
-    bool blocking; // in an io_turn() outside of a step
-    bool resumed;  // that one is over
-    bool woken;    // a wake arrived
+    bool turned;             // in this step
+    bool blocking;           // in an io_turn() outside of a step
+    bool resumed;            // that one is over
+    struct sim_fiber *fiber; // that is in it, or NULL
+    bool woken;              // a wake arrived
 
     struct sim_op *submitted;
     struct sim_op **submitted_end;

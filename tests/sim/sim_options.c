@@ -10,9 +10,10 @@
 
 const char sim_options_usage[] =
     "usage: sim [--seed N | --seeds A..B] [--profile P] [--nodes K] [--cores C] [--time T]\n"
-    "           [--only FAULTS] [--trace] [--minimize] [--verbose] [--planted NAME]\n"
+    "           [--engine E] [--only FAULTS] [--trace] [--minimize] [--verbose] [--planted NAME]\n"
     "       sim --planted\n"
     "P: calm, disk, network, crash, overload, everything. T: 500ms, 20s, 5m, 1h.\n"
+    "E: memory, log.\n"
     "--trace and --minimize want one seed. tests/sim/README.md says more.\n";
 
 static bool parse_number(const char *text, uint64_t *ret_number, const char **ret_rest)
@@ -107,6 +108,17 @@ static bool parse_profile(const char *text, struct sim_options *options)
     return true;
 }
 
+static bool parse_engine(const char *text, struct sim_options *options)
+{
+    for (uint32_t i = 0; i < LOAD_ENGINE_COUNT; i++) {
+        if (strcmp(text, load_engine_names[i]) == 0) {
+            options->engine = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool parse_option(const char *name, const char *value, struct sim_options *options)
 {
     if (strcmp(name, "--seed") == 0 || strcmp(name, "--seeds") == 0) {
@@ -128,13 +140,18 @@ static bool parse_option(const char *name, const char *value, struct sim_options
     if (strcmp(name, "--only") == 0) {
         return parse_only(value, options);
     }
+    if (strcmp(name, "--engine") == 0) {
+        return parse_engine(value, options);
+    }
     return strcmp(name, "--profile") == 0 && parse_profile(value, options);
 }
 
 bool sim_options_parse(int argc, char **argv, struct sim_options *ret_options)
 {
-    struct sim_options options = {
-        .first = 1, .last = SIM_SHORT_SEEDS, .profile = SIM_FAULT_PROFILE_COUNT};
+    struct sim_options options = {.first = 1,
+                                  .last = SIM_SHORT_SEEDS,
+                                  .profile = SIM_FAULT_PROFILE_COUNT,
+                                  .engine = LOAD_ENGINE_COUNT};
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0) {
@@ -180,6 +197,10 @@ void sim_options_print(const struct sim_options *options, char *text)
     if (options->profile != SIM_FAULT_PROFILE_COUNT) {
         at += snprintf(text + at, size - (size_t)at, " --profile %s",
                        sim_fault_profile_name((enum sim_fault_profile)options->profile));
+    }
+    if (options->engine != LOAD_ENGINE_COUNT) {
+        at += snprintf(text + at, size - (size_t)at, " --engine %s",
+                       load_engine_names[options->engine]);
     }
     if (options->nodes != 0) {
         at += snprintf(text + at, size - (size_t)at, " --nodes %u", options->nodes);

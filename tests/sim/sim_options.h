@@ -12,6 +12,7 @@ struct sim_options {
     uint32_t nodes;   // 0: the seed says
     uint32_t cores;   // 0: the seed says
     uint32_t profile; // of enum sim_fault_profile; SIM_FAULT_PROFILE_COUNT: the seed says
+    uint32_t engine;  // of enum load_engine; LOAD_ENGINE_COUNT: the seed says
     bool narrowed;    // something is not left to the seed
     bool verbose;
     bool trace;

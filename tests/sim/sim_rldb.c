@@ -5,6 +5,7 @@
 #include "cluster/settings.h"
 #include "core/check.h"
 #include "core/memory.h"
+#include "engines/log.h"
 #include "engines/memory.h"
 #include "tests/sim/sim_internal.h"
 
@@ -19,12 +20,15 @@ enum {
     TURN_BYTES_MAX = LIMIT_BACKGROUND_BYTES + 2 * LARGE_RECORD_BYTES,
     // A large one is little work for many bytes: so many records are no slice whatever their size.
     TURN_RECORDS_FREE = LIMIT_BACKGROUND_BYTES / 1024,
+    START_AGAIN_NS = 100 * 1000 * 1000, // as a supervisor does
 };
 
 struct sim_rldb_core {
     struct sim_rldb *rldb;
     struct io *io;
-    struct shard *shard;
+    struct shard *shard;     // NULL: not open
+    struct sim_fiber *fiber; // that opens it
+    bool hung;
     uint64_t commands;   // after the turn before
     uint64_t live_bytes; //
     uint64_t evicted;
@@ -32,8 +36,17 @@ struct sim_rldb_core {
     uint64_t engine_bytes; // that its engine had taken when it was last looked at
 };
 
+enum rldb_state { RLDB_DOWN, RLDB_STARTING, RLDB_UP };
+
 struct sim_rldb {
     struct sim_world *world;
+    enum rldb_state state;
+    struct sim_event event;  // the next step of a start
+    struct sim_fiber *fiber; // that opens the node
+    uint32_t opening;        // cores that are not open yet
+    bool failed;             // to start
+    bool leaked;
+    struct sim_rldb_hooks hooks;
     struct sim_node *machine;
     struct io *io; // of the program's main thread
     struct node *node;
@@ -48,6 +61,7 @@ struct sim_rldb {
     sim_violation_fn *violation;
     void *context;
     char text[256];
+    char error[NODE_ERROR_BYTES]; // of a start that failed
 };
 
 static void rldb_fail(const char *what, const char *why)
@@ -63,6 +77,20 @@ static bool shard_holds_work(const struct shard *shard)
     return shard->received.first != NULL || shard->granted.first != NULL ||
            shard->parts_granted != NULL || shard->work.first != NULL ||
            shard->ready_first != NULL || shard->flush_first != NULL;
+}
+
+// Writes wait for room that is being made: what makes it is on its way, and its end wakes the core.
+static bool core_waits_for_room(const struct sim_rldb_core *core)
+{
+    if (!core->shard->durable || !engine_stalled(core->shard->engine)) {
+        return false;
+    }
+    for (const struct sim_op *op = sim_core_of(core->io)->ops; op != NULL; op = op->next_all) {
+        if (op->op != NULL && op->verb > SIM_CONNECT && op->verb <= SIM_CLOSE) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool shard_has_mail(const struct shard *shard)
@@ -92,7 +120,7 @@ static void rldb_check_sleepers(const struct sim_rldb *rldb)
         if (!shard->reactor.asleep) {
             continue;
         }
-        if (shard_holds_work(shard)) {
+        if (shard_holds_work(shard) && !core_waits_for_room(&rldb->cores[i])) {
             rldb_violation(rldb, SIM_ORACLE_SLEEP, "a core sleeps with work in its hands");
         }
         if (shard_has_mail(shard) && atomic_load(&shard->sleep_flag.asleep) != 0) {
@@ -116,14 +144,28 @@ static void core_check_clients(const struct sim_rldb_core *core)
     }
 }
 
+// The log engine's is its cache, and the index.
+static uint64_t core_memory_max(const struct shard *shard, const struct engine_stats *stats)
+{
+    enum { ENTRY_BYTES_MAX = 64, TABLE_BYTES = 16 * 1024, CACHE_BYTES_LEAST = 256 * 1024 };
+
+    if (!shard->durable) {
+        return settings_memory_share_bytes(shard);
+    }
+    const uint64_t share = settings_cache_share_bytes(shard);
+
+    return (share < CACHE_BYTES_LEAST ? CACHE_BYTES_LEAST : share) + 64 * 1024 +
+           stats->records * ENTRY_BYTES_MAX + (uint64_t)(shard->vnode_count + 1) * TABLE_BYTES;
+}
+
 // `quiet`: nothing was there to do for anybody but the engine.
 static void core_check_engine(struct sim_rldb_core *core, bool quiet)
 {
     const uint64_t commands = core->shard->stats.commands - core->commands;
-    const uint64_t most = settings_memory_share_bytes(core->shard);
     struct engine_stats stats;
 
     engine_stats(core->shard->engine, &stats);
+    const uint64_t most = core_memory_max(core->shard, &stats);
     const uint64_t bytes = stats.data_bytes + stats.index_bytes;
 
     // What is there when the bound is lowered below it goes in steps, and does not grow meanwhile.
@@ -134,7 +176,7 @@ static void core_check_engine(struct sim_rldb_core *core, bool quiet)
         rldb_violation(core->rldb, SIM_ORACLE_SLICE, "more commands in a turn than its bound");
     }
     // What is evicted goes by whole segments, which is little work for many bytes.
-    if (quiet && commands == 0 && stats.evicted == core->evicted &&
+    if (quiet && commands == 0 && !core->shard->durable && stats.evicted == core->evicted &&
         core->live_bytes > stats.live_bytes + TURN_BYTES_MAX &&
         core->records > stats.records + TURN_RECORDS_FREE) {
         rldb_violation(core->rldb, SIM_ORACLE_SLICE,
@@ -266,50 +308,161 @@ static void rldb_configure(const char *text, struct config *ret_config)
     }
 }
 
-// The process begins: what rldbd's main does.
-static void rldb_boot(struct sim_rldb *rldb)
-{
-    static const struct io_uring_options main_options = {8, 1, 4096};
-    struct config *const config = sim_allocate(sizeof *config);
-    struct cpu_facts *const facts = sim_allocate(sizeof *facts);
-    char error[NODE_ERROR_BYTES];
+// Starting ---------------------------------------------------------------------------------------
 
-    facts->memory_bytes = UINT64_C(1) << 32;
-    rldb_configure(rldb->config, config);
-    rldb->credits = LIMIT_MESSAGES_OUT;
-    rldb->io = sim_core_open(rldb->machine, &main_options);
-    if (node_open(config, facts, rldb->shards, rldb->io, &rldb->node, error) < 0) {
-        rldb_fail("node_open", error);
+static void boot_next(struct sim_rldb *rldb, sim_run_fn *run)
+{
+    rldb->event.run = run;
+    rldb->event.owner = rldb;
+    sim_schedule(rldb->world, &rldb->event, rldb->world->now_ns);
+}
+
+static void boot_again(void *owner)
+{
+    sim_rldb_restart(owner);
+}
+
+// The process has ended with an error. It is started again a while later, where it may be.
+static void boot_failed(void *owner)
+{
+    struct sim_rldb *const rldb = owner;
+
+    if (rldb->hooks.failed == NULL) {
+        rldb_fail("start", rldb->error);
     }
-    if (node_settle(rldb->node, rldb->io, error) < 0) {
-        rldb_fail("node_settle", error);
+    sim_trace(rldb->world, "start failed", rldb->machine->index, 0, 0);
+    sim_rldb_kill(rldb, SIM_KILL);
+    if (rldb->hooks.failed(rldb->hooks.context, rldb->error)) {
+        rldb->event.run = boot_again;
+        sim_schedule(rldb->world, &rldb->event, rldb->world->now_ns + START_AGAIN_NS);
     }
+}
+
+static void boot_close_fibers(struct sim_rldb *rldb)
+{
+    if (rldb->fiber != NULL) {
+        sim_fiber_close(rldb->fiber);
+        rldb->fiber = NULL;
+    }
+    for (uint32_t i = 0; i < rldb->shards; i++) {
+        if (rldb->cores[i].fiber != NULL) {
+            sim_fiber_close(rldb->cores[i].fiber);
+            rldb->cores[i].fiber = NULL;
+        }
+    }
+}
+
+// All cores are open: they listen, then run.
+static void boot_serve(void *owner)
+{
+    struct sim_rldb *const rldb = owner;
+
+    for (uint32_t i = 0; i < rldb->shards && !rldb->failed; i++) {
+        rldb->failed = shard_listen(rldb->cores[i].shard, rldb->error) < 0;
+    }
+    if (rldb->failed) {
+        boot_failed(rldb);
+        return;
+    }
+    boot_close_fibers(rldb);
+    rldb->descriptors = sim_node_descriptors(rldb->machine);
+    rldb->state = RLDB_UP;
+    sim_rldb_bound(rldb, &rldb->bounds);
+    for (uint32_t i = 0; i < rldb->shards; i++) {
+        if (!rldb->cores[i].hung) {
+            sim_core_run(rldb->cores[i].io, core_step, &rldb->cores[i]);
+        }
+    }
+}
+
+static void boot_core(void *context)
+{
+    struct sim_rldb_core *const core = context;
+    struct sim_rldb *const rldb = core->rldb;
+    struct shard *shard = NULL;
+
+    if (shard_open(rldb->node, (uint32_t)(core - rldb->cores), core->io, &shard, rldb->error) < 0) {
+        rldb->failed = true;
+    } else {
+        core->shard = shard;
+        if (rldb->hooks.opened != NULL && !rldb->hooks.opened(rldb->hooks.context, shard)) {
+            (void)snprintf(rldb->error, sizeof rldb->error, "its data could not be read");
+            rldb->failed = true;
+        }
+    }
+    if (--rldb->opening == 0) {
+        boot_next(rldb, rldb->failed ? boot_failed : boot_serve);
+    }
+}
+
+static void boot_hear(void *context, enum log_level level, const char *line, size_t size)
+{
+    const struct sim_rldb *const rldb = context;
+    char text[LIMIT_LOG_LINE_BYTES + 1];
+
+    (void)snprintf(text, sizeof text, "%.*s", (int)size, line);
+    sim_world_say(rldb->world, "node %u says: %s", rldb->machine->index, text);
+    if (rldb->hooks.said != NULL) {
+        rldb->hooks.said(rldb->hooks.context, level, text);
+    }
+}
+
+static void boot_cores(void *owner)
+{
+    struct sim_rldb *const rldb = owner;
+
     rldb->node->request_stop = request_stop;
     rldb->node->request_stop_context = rldb;
+    rldb->node->log_sink = boot_hear;
+    rldb->node->log_context = rldb;
+    rldb->opening = rldb->shards;
     for (uint32_t i = 0; i < rldb->shards; i++) {
         struct sim_rldb_core *const core = &rldb->cores[i];
 
-        *core = (struct sim_rldb_core){.rldb = rldb};
+        *core = (struct sim_rldb_core){.rldb = rldb, .hung = core->hung};
         core->io = sim_core_open(rldb->machine, &rldb->options);
-        if (shard_open(rldb->node, i, core->io, &core->shard, error) < 0) {
-            rldb_fail("shard_open", error);
-        }
     }
     for (uint32_t i = 0; i < rldb->shards; i++) {
-        if (shard_listen(rldb->cores[i].shard, error) < 0) {
-            rldb_fail("shard_listen", error);
-        }
+        rldb->cores[i].fiber = sim_fiber_start(rldb->world, boot_core, &rldb->cores[i]);
     }
-    rldb->descriptors = sim_node_descriptors(rldb->machine);
-    for (uint32_t i = 0; i < rldb->shards; i++) {
-        sim_core_run(rldb->cores[i].io, core_step, &rldb->cores[i]);
+}
+
+static void boot_node(void *context)
+{
+    static const uint64_t memory_bytes = UINT64_C(1) << 32;
+    struct sim_rldb *const rldb = context;
+    struct config *const config = sim_allocate(sizeof *config);
+    struct cpu_facts *const facts = sim_allocate(sizeof *facts);
+    struct node *node = NULL;
+
+    facts->memory_bytes = memory_bytes;
+    rldb_configure(rldb->config, config);
+    if (node_open(config, facts, rldb->shards, rldb->io, &node, rldb->error) < 0) {
+        rldb->failed = true;
+    } else {
+        rldb->node = node;
+        rldb->failed = node_settle(node, rldb->io, rldb->error) < 0;
     }
     free(config);
     free(facts);
+    boot_next(rldb, rldb->failed ? boot_failed : boot_cores);
 }
 
-struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_t shards,
-                                const char *config_text, const struct io_uring_options *options)
+// The process begins: what rldbd's main does, without threads.
+static void rldb_boot(struct sim_rldb *rldb)
+{
+    static const struct io_uring_options main_options = {8, 1, 4096};
+
+    CHECK(rldb->state == RLDB_DOWN);
+    rldb->state = RLDB_STARTING;
+    rldb->failed = false;
+    rldb->credits = LIMIT_MESSAGES_OUT;
+    rldb->io = sim_core_open(rldb->machine, &main_options);
+    rldb->fiber = sim_fiber_start(rldb->world, boot_node, rldb);
+}
+
+struct sim_rldb *sim_rldb_new(struct sim_world *world, const char *ip, uint32_t shards,
+                              const char *config_text, const struct io_uring_options *options)
 {
     struct sim_rldb *const rldb = sim_allocate(sizeof *rldb);
 
@@ -320,9 +473,22 @@ struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_
     rldb->config = strdup(config_text);
     rldb->options = *options;
     CHECK(rldb->config != NULL);
-    rldb_boot(rldb);
     return rldb;
 }
+
+struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_t shards,
+                                const char *config_text, const struct io_uring_options *options)
+{
+    struct sim_rldb *const rldb = sim_rldb_new(world, ip, shards, config_text, options);
+
+    rldb_boot(rldb);
+    while (!sim_rldb_up(rldb)) {
+        CHECK(sim_world_step(world));
+    }
+    return rldb;
+}
+
+// Ending ------------------------------------------------------------------------------------------
 
 // What a process leaves of a core, whose io is gone. Its clients' memory is in pools, but for what
 // they have to send and have gathered.
@@ -337,29 +503,77 @@ static void shard_abandon(struct shard *shard)
     shard->clients = NULL;
     shard->clients_pool.taken = 0;
     shard->hops.taken = 0;
+    shard->loads.taken = 0;
+    if (shard->durable) {
+        log_engine_abandon(shard->engine);
+        shard->engine = NULL;
+    }
     shard_close(shard);
 }
 
 void sim_rldb_kill(struct sim_rldb *rldb, enum sim_stop how)
 {
+    rldb->leaked = true;
+    sim_unschedule(rldb->world, &rldb->event);
     sim_node_stop(rldb->machine, how);
+    boot_close_fibers(rldb);
     for (uint32_t i = 0; i < rldb->shards; i++) {
-        shard_abandon(rldb->cores[i].shard);
+        if (rldb->cores[i].shard != NULL) { // else what it had opened is lost
+            shard_abandon(rldb->cores[i].shard);
+            rldb->cores[i].shard = NULL;
+        }
     }
-    node_close(rldb->node);
-    rldb->node = NULL;
+    if (rldb->node != NULL) {
+        rldb->node->data_lock = -1; // went with the process
+        node_close(rldb->node);
+        rldb->node = NULL;
+    }
+    rldb->state = RLDB_DOWN;
 }
 
 void sim_rldb_restart(struct sim_rldb *rldb)
 {
-    CHECK(!sim_rldb_up(rldb));
+    sim_unschedule(rldb->world, &rldb->event);
     rldb_boot(rldb);
-    sim_rldb_bound(rldb, &rldb->bounds);
 }
 
 bool sim_rldb_up(const struct sim_rldb *rldb)
 {
-    return rldb->node != NULL;
+    return rldb->state == RLDB_UP;
+}
+
+bool sim_rldb_broken(const struct sim_rldb *rldb)
+{
+    int error = 0;
+
+    for (uint32_t i = 0; i < rldb->shards && sim_rldb_up(rldb) && error == 0; i++) {
+        if (rldb->cores[i].shard->durable) {
+            (void)engine_committed(rldb->cores[i].shard->engine, &error);
+        }
+    }
+    return error != 0;
+}
+
+bool sim_rldb_writing(const struct sim_rldb *rldb)
+{
+    for (const struct sim_core *core = rldb->machine->cores; core != NULL; core = core->next) {
+        for (const struct sim_op *op = core->ops; op != NULL; op = op->next_all) {
+            if (op->verb == SIM_WRITE || op->verb == SIM_SYNC || op->verb == SIM_RENAME) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool sim_rldb_leaked(const struct sim_rldb *rldb)
+{
+    return rldb->leaked;
+}
+
+void sim_rldb_hook(struct sim_rldb *rldb, const struct sim_rldb_hooks *hooks)
+{
+    rldb->hooks = *hooks;
 }
 
 void sim_rldb_watch(struct sim_rldb *rldb, sim_violation_fn *violation, void *context)
@@ -372,6 +586,9 @@ void sim_rldb_bound(struct sim_rldb *rldb, const struct sim_rldb_bounds *bounds)
 {
     rldb->bounds = *bounds;
     rldb->credits = bounds->credits != 0 ? bounds->credits : rldb->credits;
+    if (!sim_rldb_up(rldb)) {
+        return; // when it has started
+    }
     for (uint32_t i = 0; i < rldb->node->shard_count; i++) {
         struct shard *const shard = rldb->cores[i].shard;
 
@@ -404,7 +621,8 @@ void sim_rldb_hang(struct sim_rldb *rldb, uint32_t index, bool hang)
 {
     struct sim_rldb_core *const core = &rldb->cores[index];
 
-    if (!core->shard->reactor.stopped) {
+    core->hung = hang;
+    if (sim_rldb_up(rldb) && !core->shard->reactor.stopped) {
         sim_core_run(core->io, hang ? NULL : core_step, core);
     }
 }
@@ -442,20 +660,31 @@ uint32_t sim_rldb_flags_seen(const struct sim_rldb *rldb)
     return rldb->flags_seen;
 }
 
+void sim_rldb_end(struct sim_rldb *rldb)
+{
+    CHECK(sim_rldb_stopped(rldb));
+    for (uint32_t i = 0; i < rldb->shards; i++) {
+        shard_close_listeners(rldb->cores[i].shard);
+    }
+    for (uint32_t i = 0; i < rldb->shards; i++) {
+        shard_close(rldb->cores[i].shard);
+        rldb->cores[i].shard = NULL;
+        io_destroy(rldb->cores[i].io);
+    }
+    node_close(rldb->node);
+    rldb->node = NULL;
+    io_destroy(rldb->io);
+    rldb->state = RLDB_DOWN;
+}
+
 void sim_rldb_close(struct sim_rldb *rldb)
 {
     if (sim_rldb_up(rldb)) {
-        CHECK(sim_rldb_stopped(rldb));
-        for (uint32_t i = 0; i < rldb->shards; i++) {
-            shard_close_listeners(rldb->cores[i].shard);
-        }
-        for (uint32_t i = 0; i < rldb->shards; i++) {
-            shard_close(rldb->cores[i].shard);
-            io_destroy(rldb->cores[i].io);
-        }
-        node_close(rldb->node);
-        io_destroy(rldb->io);
+        sim_rldb_end(rldb);
+    } else if (rldb->state == RLDB_STARTING) {
+        sim_rldb_kill(rldb, SIM_KILL);
     }
+    sim_unschedule(rldb->world, &rldb->event);
     free(rldb->config);
     free(rldb);
 }

@@ -1,10 +1,10 @@
 // rldbd in the simulated world: one node on the real code of core, engines, ring and cluster, whose
 // cores the world steps.
 //
-// It does what cli/rldbd.c does, without threads: node_open(), each shard opened, then listening,
-// then one reactor_turn() a step. After each step it looks at all cores: none may sleep with work
-// in its hands or in an inbox while nobody is on the way to wake it; data and unread replies lie
-// inside their bounds; the turn did no more than a slice of work.
+// It does what cli/rldbd.c does, in fibers in place of threads: node_open(), all shards opened,
+// then listening, then one reactor_turn() a step. After each step it looks at all cores: none may
+// sleep with work in its hands or in an inbox while nobody is on the way to wake it; data and
+// unread replies lie inside their bounds; the turn did no more than a slice of work.
 //
 // Ownership: the caller closes it with sim_rldb_close() before the world; its machine (sim_node)
 // stays the world's.
@@ -17,7 +17,27 @@
 
 struct sim_rldb;
 
-// `config` is YAML as rldbd reads it. A configuration that cannot start aborts with its message.
+// What is told of starts. Each may be NULL.
+struct sim_rldb_hooks {
+    void *context;
+    // A shard is open and serves nobody yet. Called in its fiber: may wait in io_turn(). False: the
+    // start has failed.
+    bool (*opened)(void *context, struct shard *shard);
+    // A start has failed, and why. True: it is tried again. Without it that aborts.
+    bool (*failed)(void *context, const char *error);
+    // A line of its log, terminated.
+    void (*said)(void *context, enum log_level level, const char *line);
+};
+
+// From the next start on.
+void sim_rldb_hook(struct sim_rldb *rldb, const struct sim_rldb_hooks *hooks);
+
+// A process that was not started yet, on a machine with an empty disk. `config` is YAML as rldbd
+// reads it; one that is none aborts with its message.
+struct sim_rldb *sim_rldb_new(struct sim_world *world, const char *ip, uint32_t shards,
+                              const char *config, const struct io_uring_options *options);
+
+// The same, started: returns when it serves.
 struct sim_rldb *sim_rldb_start(struct sim_world *world, const char *ip, uint32_t shards,
                                 const char *config, const struct io_uring_options *options);
 
@@ -41,10 +61,22 @@ struct sim_node *sim_rldb_machine(struct sim_rldb *rldb);
 // sim_rldb_machine(), sim_rldb_up() and sim_rldb_close() may be called. Not from inside a step.
 //
 // What a process holds that only the requests under way lead to is not given back: a test that
-// kills many processes ends its own now and then.
+// kills many processes ends its own now and then. sim_rldb_leaked() says whether there was one.
+//
+// A start takes virtual time (recovery), and may be killed too; it is up when it serves.
 void sim_rldb_kill(struct sim_rldb *rldb, enum sim_stop how);
 void sim_rldb_restart(struct sim_rldb *rldb);
 bool sim_rldb_up(const struct sim_rldb *rldb);
+bool sim_rldb_leaked(const struct sim_rldb *rldb);
+
+// The end of a process that has stopped; it can be started again. Waits while the world goes on.
+void sim_rldb_end(struct sim_rldb *rldb);
+
+// Whether a core's writing has ended since a write failed: until it is started anew.
+bool sim_rldb_broken(const struct sim_rldb *rldb);
+
+// Writes and syncs of its files are on their way.
+bool sim_rldb_writing(const struct sim_rldb *rldb);
 
 // The core takes no step any more, as one that the system does not let run; and goes on.
 void sim_rldb_hang(struct sim_rldb *rldb, uint32_t index, bool hang);

@@ -30,7 +30,7 @@ static enum model_verdict check(struct model_op *ops, uint32_t count, struct mod
 
     (void)model_value(values, slice_from_text("one"));
     (void)model_value(values, slice_from_text("two"));
-    const enum model_verdict verdict = model_check(values, ops, count, &rules);
+    const enum model_verdict verdict = model_check(values, NULL, ops, count, &rules);
 
     model_values_close(values);
     return verdict;
