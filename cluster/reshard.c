@@ -12,6 +12,7 @@
 #include "ring/placement.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -315,13 +316,13 @@ static int look(struct spreading *spreading)
                     reshard->directory, strerror(-error));
     }
     if (space.free_bytes < needed) {
-        return fail(spreading, -ENOSPC,
-                    "%.200s was written with %u shards and this node has %u: to re-shard it %llu "
-                    "MiB are needed beside it, and %llu MiB are free; make room, or set "
-                    "node.shards to %u",
-                    reshard->directory, reshard->from.shards, reshard->shards,
-                    (unsigned long long)(needed / MIB + 1),
-                    (unsigned long long)(space.free_bytes / MIB), reshard->from.shards);
+        return fail(
+            spreading, -ENOSPC,
+            "%.200s was written with %u shards and this node has %u: to re-shard it %" PRIu64
+            " MiB are needed beside it, and %" PRIu64 " MiB are free; make room, or set "
+            "node.shards to %u",
+            reshard->directory, reshard->from.shards, reshard->shards, needed / MIB + 1,
+            space.free_bytes / MIB, reshard->from.shards);
     }
     return 0;
 }
