@@ -602,8 +602,11 @@ static void request_pause(struct session *session)
         request_plain(session, "CLIENT UNPAUSE", EXPECT_TEXT, "OK");
         return;
     }
-    (void)snprintf(text, sizeof text, "CLIENT PAUSE %u%s", load_draw(&session->random, 12),
-                   load_chance(&session->random, 500) ? " WRITE" : "");
+    // One draw after the other: compilers evaluate arguments in any order.
+    const uint32_t time_ms = load_draw(&session->random, 12);
+    const bool writes = load_chance(&session->random, 500);
+
+    (void)snprintf(text, sizeof text, "CLIENT PAUSE %u%s", time_ms, writes ? " WRITE" : "");
     request_plain(session, text, EXPECT_TEXT, "OK");
 }
 
