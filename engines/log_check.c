@@ -151,7 +151,7 @@ static bool large_is_whole(struct checking *checking, int fd, uint64_t number,
     uint64_t at = log_large_object_from(header.key.size);
     const uint64_t end = at + object_bytes;
 
-    (void)XXH3_64bits_reset_withSeed(&hash, checking->engine->log_id ^ number);
+    hash_pieces_begin(&hash, checking->engine->log_id ^ number);
     while (at < end) {
         const uint32_t part = end - at < CHUNK_BYTES ? (uint32_t)(end - at) : CHUNK_BYTES;
 

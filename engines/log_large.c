@@ -128,7 +128,7 @@ static void work_end(struct log_large *large)
 
 static void hash_begin(struct log_large *large)
 {
-    (void)XXH3_64bits_reset_withSeed(&large->work->hash, large->engine->log_id ^ large->number);
+    hash_pieces_begin(&large->work->hash, large->engine->log_id ^ large->number);
 }
 
 void log_large_settle_later(struct log_large *large)

@@ -486,7 +486,7 @@ Test(reshard, whatever_ends_it_nothing_is_lost)
     uint32_t went_on = 0;
 
     random_seed(&random, 3);
-    open_bench(bench, 3, 0);
+    open_bench(bench, 3, 2);
     fill(bench, 2);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         const uint32_t shards = 1 + (uint32_t)random_below(&random, SHARDS_MAX);

@@ -32,3 +32,24 @@ Test(core_hash, zeroed_blocks_have_no_checksum_of_zero)
         cr_assert_neq(hash_checksum(zeros, size), 0);
     }
 }
+
+// Whatever the state's memory held before: the same seed for one, and no secret that belongs to it.
+Test(core_hash, pieces_sum_up_to_the_whole)
+{
+    const uint64_t seed = 42;
+    uint8_t bytes[3000];
+    XXH3_state_t state;
+
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 7);
+    }
+    for (int held = 0; held < 256; held++) {
+        memset(&state, held, sizeof state);
+        state.seed = seed;
+        state.extSecret = NULL;
+        hash_pieces_begin(&state, seed);
+        (void)XXH3_64bits_update(&state, bytes, 1000);
+        (void)XXH3_64bits_update(&state, bytes + 1000, sizeof bytes - 1000);
+        cr_assert_eq(XXH3_64bits_digest(&state), hash_key(seed, slice_of(bytes, sizeof bytes)));
+    }
+}
