@@ -213,8 +213,7 @@ static int take_object(struct checking *checking, const struct log_record *recor
     }
     const uint64_t bytes = large_bytes(record->object[0]);
 
-    checking->object =
-        bytes > LIMIT_ENGINE_RECORD_BYTES ? NULL : memory_allocate_aligned(bytes, LOG_BLOCK_BYTES);
+    checking->object = bytes > LIMIT_ENGINE_RECORD_BYTES ? NULL : memory_allocate(bytes);
     return checking->object == NULL ? -ENOMEM : 0;
 }
 
