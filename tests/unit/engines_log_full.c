@@ -87,16 +87,6 @@ static uint32_t fill(struct bench *bench, uint32_t from)
     return 0;
 }
 
-static void assert_there(struct bench *bench, uint32_t from, uint32_t to)
-{
-    for (uint32_t number = from; number < to; number++) {
-        uint64_t version;
-
-        cr_assert_eq(bench_get(bench, number, &version), ENGINE_OK, "key %u", number);
-        cr_assert_eq(version, number + 1);
-    }
-}
-
 // Some keys of a full disk go, more than two segments hold; then there is room again.
 static void delete_some(struct bench *bench, uint32_t keys)
 {
@@ -122,19 +112,19 @@ Test(engines_log_full, refuses_puts_and_not_removals)
     const uint32_t keys = fill(bench, 0);
 
     cr_assert_leq(segment_bytes(bench), IMAGE_DISK_BYTES);
-    assert_there(bench, 0, keys);
+    bench_assert_there(bench, 0, keys);
     delete_some(bench, keys);
     for (uint32_t number = keys; number < keys + ADDED; number++) {
         cr_assert_eq(bench_put(bench, number, number + 1), ENGINE_OK, "key %u", number);
         bench_turn(bench);
     }
     cr_assert_leq(segment_bytes(bench), IMAGE_DISK_BYTES);
-    assert_there(bench, DELETED, keys + ADDED);
+    bench_assert_there(bench, DELETED, keys + ADDED);
     log_verify(bench->engine);
     bench_close(bench);
     bench_open_engine(bench);
     cr_assert_eq(bench->error, 0);
-    assert_there(bench, DELETED, keys + ADDED);
+    bench_assert_there(bench, DELETED, keys + ADDED);
     bench_done(bench);
     free(bench);
 }
@@ -149,7 +139,7 @@ Test(engines_log_full, goes_on_when_the_disk_has_room_again)
     cr_assert_eq(bench->error, 0);
     const uint32_t keys = fill(bench, 0);
 
-    assert_there(bench, 0, keys);
+    bench_assert_there(bench, 0, keys);
     cr_assert_eq(bench_remove(bench, 0), ENGINE_OK);
     sim_world_profile(bench->world)->disk_bytes_max = 64 << 20;
     sim_world_run_until(bench->world,
@@ -159,7 +149,7 @@ Test(engines_log_full, goes_on_when_the_disk_has_room_again)
         cr_assert_eq(bench_put(bench, number, number + 1), ENGINE_OK, "key %u", number);
         bench_turn(bench);
     }
-    assert_there(bench, 1, keys + 1000);
+    bench_assert_there(bench, 1, keys + 1000);
     bench_close(bench);
     bench_done(bench);
     free(bench);
@@ -238,12 +228,12 @@ static void fail_at(const char *what, uint64_t seed)
     turns(bench, 100);
     cr_assert_leq(fault.writes, LOG_FRAMES_WRITING, "%lu more writes and syncs",
                   (unsigned long)fault.writes);
-    assert_there(bench, 0, acknowledged);
+    bench_assert_there(bench, 0, acknowledged);
     fault.error = 0;
     bench_kill(bench, SIM_POWER_LOSS);
     bench_open_engine(bench);
     cr_assert_eq(bench->error, 0);
-    assert_there(bench, 0, acknowledged);
+    bench_assert_there(bench, 0, acknowledged);
     cr_assert_neq(bench_get(bench, 500, &version), ENGINE_OK, "nobody was told that it is there");
     bench_done(bench);
     free(bench);
@@ -277,7 +267,7 @@ Test(engines_log_full, tells_a_failed_read)
         errors++;
     }
     fault.error = 0;
-    assert_there(bench, 0, 2000);
+    bench_assert_there(bench, 0, 2000);
     cr_assert_eq(errors, 200);
     bench_close(bench);
     bench_done(bench);

@@ -340,3 +340,14 @@ static inline enum engine_status bench_get(struct bench *bench, uint32_t number,
     *ret_version = version;
     return op.op.status;
 }
+
+// Each key has the version that it was first put with, its number and 1.
+static inline void bench_assert_there(struct bench *bench, uint32_t from, uint32_t to)
+{
+    for (uint32_t number = from; number < to; number++) {
+        uint64_t version;
+
+        cr_assert_eq(bench_get(bench, number, &version), ENGINE_OK, "key %u", number);
+        cr_assert_eq(version, number + 1);
+    }
+}

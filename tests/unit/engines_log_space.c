@@ -71,16 +71,6 @@ static uint32_t fill(struct bench *bench, uint32_t from)
     return 0;
 }
 
-static void assert_there(struct bench *bench, uint32_t from, uint32_t to)
-{
-    for (uint32_t number = from; number < to; number++) {
-        uint64_t version;
-
-        cr_assert_eq(bench_get(bench, number, &version), ENGINE_OK, "key %u", number);
-        cr_assert_eq(version, number + 1);
-    }
-}
-
 // All keys, one by one, each durable before the next.
 static void remove_all(struct bench *bench, uint32_t keys)
 {
@@ -125,7 +115,7 @@ Test(engines_log_space, keeps_the_reserve_from_values)
     const uint32_t keys = fill(bench, 0);
 
     cr_assert_geq(disk_free(bench) + IMAGE_SEGMENT_BYTES * 2, reserve, "compaction may take of it");
-    assert_there(bench, 0, keys);
+    bench_assert_there(bench, 0, keys);
     remove_all(bench, keys);
     cr_assert_eq(bench_put(bench, 1, 2), ENGINE_OK);
     (void)fill(bench, 2);
@@ -151,7 +141,7 @@ Test(engines_log_space, refuses_values_while_the_reserve_is_not_free)
     cr_assert_eq(stats_of(bench).disk_short, 1);
     cr_assert_eq(bench_put(bench, 100, 101), ENGINE_FULL);
     cr_assert_eq(bench_remove(bench, 0), ENGINE_OK);
-    assert_there(bench, 1, 100);
+    bench_assert_there(bench, 1, 100);
     disk_is(bench, DISK_BYTES);
     pass_ms(bench, 1000);
     cr_assert_eq(stats_of(bench).disk_short, 0);
@@ -194,12 +184,12 @@ static void empty_a_full_disk(bool own_limit, uint64_t seed)
 
     cr_assert_gt(again, keys - keys / 4, "%u keys at first, and %u when it was empty again", keys,
                  again);
-    assert_there(bench, 0, again);
+    bench_assert_there(bench, 0, again);
     log_verify(bench->engine);
     bench_kill(bench, SIM_POWER_LOSS);
     bench_open_engine(bench);
     cr_assert_eq(bench->error, 0);
-    assert_there(bench, 0, again);
+    bench_assert_there(bench, 0, again);
     bench_done(bench);
     free(bench);
 }
@@ -260,7 +250,7 @@ Test(engines_log_space, what_belongs_together_is_whole)
         engine_unreserve(bench->engine, bytes, TOGETHER);
     }
     cr_assert_geq(rounds, 2);
-    assert_there(bench, KEYS_MAX, from);
+    bench_assert_there(bench, KEYS_MAX, from);
     bench_close(bench);
     bench_done(bench);
     free(bench);
@@ -299,7 +289,7 @@ Test(engines_log_space, a_change_of_sync_holds_from_then_on)
         bench_kill(bench, SIM_POWER_LOSS);
         bench_open_engine(bench);
         cr_assert_eq(bench->error, 0);
-        assert_there(bench, 0, number);
+        bench_assert_there(bench, 0, number);
         bench_done(bench);
         free(bench);
     }
