@@ -45,7 +45,8 @@
 //    on something that is lost.
 //  - segment.live_bytes is the sum of the length classes of what is reachable in it.
 //  - A segment is taken for new use only when it has nothing live, no read is under way in it, and
-//    the newest durable checkpoint began after it was given up.
+//    the newest durable checkpoint began after it was given up. A file that has another name, in a
+//    copy of the directory made of links, is never taken: the segment gets a new one.
 #pragma once
 
 #include "core/arena.h"
@@ -282,14 +283,15 @@ struct log_engine {
     uint32_t segments_ready;
     uint32_t segments_spare;
     uint32_t segments_emptied;
-    uint64_t generation;     // of the newest use of a segment
-    bool space_refused;      // the disk has no room for one more
-    bool space_short;        // less than the reserve is free: puts are refused
-    uint64_t space_left;     // bytes free beyond the reserve
-    uint64_t space_last;     // beyond what checkpoints take
-    uint64_t space_next_ns;  // when they are looked at again
-    uint64_t reserved_bytes; // of records that belong together: log_reserve()
-    uint64_t space_retry_ms; // wall time before which it is not asked again
+    uint32_t segments_unmade; // numbers below the top that have no file, nor one under way
+    uint64_t generation;      // of the newest use of a segment
+    bool space_refused;       // the disk has no room for one more
+    bool space_short;         // less than the reserve is free: puts are refused
+    uint64_t space_left;      // bytes free beyond the reserve
+    uint64_t space_last;      // beyond what checkpoints take
+    uint64_t space_next_ns;   // when they are looked at again
+    uint64_t reserved_bytes;  // of records that belong together: log_reserve()
+    uint64_t space_retry_ms;  // wall time before which it is not asked again
     struct log_preparation *preparation;
     struct log_manifest_task *manifest;
     uint64_t manifest_wanted; // version
@@ -509,6 +511,7 @@ uint64_t log_commit_of(const struct log_engine *engine, uint64_t location);
 
 int log_tail_open(struct log_engine *engine);
 bool log_tail_busy(const struct log_engine *engine);
+bool log_tail_syncs(const struct log_engine *engine); // files of segments, one after another
 void log_tail_close(struct log_engine *engine);
 
 // The engine's call: from one way of being durable to another while writers go on.
@@ -544,6 +547,10 @@ int log_segments_open(struct log_engine *engine);
 void log_segments_close(struct log_engine *engine);
 void log_path(const struct log_engine *engine, char *path, const char *name);
 void log_segment_path(const struct log_engine *engine, char *path, uint32_t number);
+
+// Whether a segment's file has a name elsewhere too, in a copy of the directory that was made of
+// links: then it is not written to again, and stays there as it is.
+bool log_segment_shared(const struct log_engine *engine, uint32_t number);
 
 // Writes the manifest anew; `manifest_durable` reaches what it returns when that is done.
 uint64_t log_manifest_changed(struct log_engine *engine);

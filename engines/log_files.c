@@ -339,7 +339,10 @@ static void judge_unnamed(struct files *files, uint32_t number)
     struct log_engine *const engine = files->engine;
     const struct claim *const claim = &files->claims[number];
 
-    if (engine->segments[number].fd >= 0 && (claim->frame || claim->strange)) {
+    // One that a copy of the directory shares was being let go of.
+    const bool ours = !log_segment_shared(engine, number);
+
+    if (engine->segments[number].fd >= 0 && ours && (claim->frame || claim->strange)) {
         set_aside(files, number, "is no segment of this log");
     } else if (engine->segments[number].fd >= 0) {
         close_segment(engine, number);

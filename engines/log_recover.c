@@ -254,6 +254,7 @@ static void settle_segments(struct log_engine *engine)
             log_segment_reconsider(engine, i);
         }
         engine->segments_spare += segment->state == LOG_SEGMENT_SPARE ? 1 : 0;
+        engine->segments_unmade += segment->state <= LOG_SEGMENT_MAKING ? 1 : 0;
     }
 }
 

@@ -268,6 +268,9 @@ void log_manifest_retry(struct log_engine *engine)
 
 enum preparation_step {
     PREPARATION_IDLE,
+    PREPARATION_FORGET, // the manifest is told that the file is nothing of ours
+    PREPARATION_CLOSE,
+    PREPARATION_UNLINK,
     PREPARATION_OPEN,
     PREPARATION_ALLOCATE,
     PREPARATION_ZERO,
@@ -295,6 +298,17 @@ static void preparation_go(struct log_preparation *task)
     const uint32_t left = engine->segment_bytes - task->zeroed;
 
     switch (task->step) {
+    case PREPARATION_FORGET:
+        task->version = log_manifest_changed(engine);
+        return;
+    case PREPARATION_CLOSE:
+        segment->dirty = false;
+        io_close(io, &task->op, segment->fd);
+        return;
+    case PREPARATION_UNLINK:
+        segment->fd = -1;
+        io_unlink(io, &task->op, task->path, false);
+        return;
     case PREPARATION_OPEN:
         io_open(io, &task->op, task->path, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_DIRECT);
         return;
@@ -340,6 +354,7 @@ static void preparation_failed(struct log_preparation *task, int error)
 {
     struct log_engine *const engine = task->engine;
 
+    engine->segments_unmade++;
     if (log_may_pass(error)) {
         engine->space_refused = true;
         engine->space_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
@@ -386,11 +401,19 @@ static bool pick_spare(const struct log_engine *engine, uint32_t *ret_number)
     return false;
 }
 
-// A number for a file that is to be made: one whose making was given up, or the next.
+// A number for a file that is to be made: one whose making was given up, one that a manifest does
+// not name, or the next.
 static bool pick_new(struct log_engine *engine, uint32_t *ret_number)
 {
     for (uint32_t i = 0; i < engine->segment_top; i++) {
-        if (engine->segments[i].state == LOG_SEGMENT_MAKING) {
+        struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->state == LOG_SEGMENT_ABSENT) {
+            segment->state = LOG_SEGMENT_MAKING;
+            segment->fd = -1;
+        }
+        if (segment->state == LOG_SEGMENT_MAKING) {
+            engine->segments_unmade--;
             *ret_number = i;
             return true;
         }
@@ -402,6 +425,15 @@ static bool pick_new(struct log_engine *engine, uint32_t *ret_number)
     engine->segments[*ret_number].state = LOG_SEGMENT_MAKING;
     engine->segments[*ret_number].fd = -1;
     return true;
+}
+
+bool log_segment_shared(const struct log_engine *engine, uint32_t number)
+{
+    char path[LOG_PATH_BYTES];
+    struct io_stat stat;
+
+    log_segment_path(engine, path, number);
+    return io_stat(engine->options.io, path, &stat) == 0 && stat.links > 1;
 }
 
 // What the disk keeps in reserve is for removals and what compaction moves: one each at a time.
@@ -416,17 +448,18 @@ static void preparation_begin(struct log_engine *engine)
 {
     struct log_preparation *const task = engine->preparation;
 
-    if (pick_spare(engine, &task->number)) {
+    while (pick_spare(engine, &task->number)) {
+        struct log_segment *const segment = &engine->segments[task->number];
+
         engine->segments_spare--;
-        if (engine->segments[task->number].cut) { // recovery has found it so
-            engine->segments[task->number].cut = false;
-            engine->segments[task->number].state = LOG_SEGMENT_MAKING;
-            preparation_begin(engine);
+        if (!segment->cut && !log_segment_shared(engine, task->number)) {
+            task->step = PREPARATION_MANIFEST;
+            preparation_go(task);
             return;
         }
-        task->step = PREPARATION_MANIFEST;
-        preparation_go(task);
-        return;
+        segment->cut = false; // recovery has found it so
+        segment->state = LOG_SEGMENT_MAKING;
+        engine->segments_unmade++;
     }
     log_space_look(engine);
     if (engine->space_refused || !may_make(engine) || !pick_new(engine, &task->number)) {
@@ -440,7 +473,9 @@ static void preparation_begin(struct log_engine *engine)
     task->zeroed = 0;
     log_segment_path(engine, task->path, task->number);
     // A file that an earlier attempt has opened is gone on with.
-    task->step = engine->segments[task->number].fd >= 0 ? PREPARATION_ALLOCATE : PREPARATION_OPEN;
+    task->step = log_segment_shared(engine, task->number) ? PREPARATION_FORGET
+                 : engine->segments[task->number].fd >= 0 ? PREPARATION_ALLOCATE
+                                                          : PREPARATION_OPEN;
     preparation_go(task);
 }
 
@@ -448,6 +483,12 @@ void log_segments_step(struct log_engine *engine)
 {
     struct log_preparation *const task = engine->preparation;
 
+    if (task->step == PREPARATION_FORGET && engine->failed == 0 &&
+        engine->manifest_durable >= task->version && !log_tail_syncs(engine)) {
+        task->step =
+            engine->segments[task->number].fd >= 0 ? PREPARATION_CLOSE : PREPARATION_UNLINK;
+        preparation_go(task);
+    }
     if (task->step == PREPARATION_MANIFEST && engine->manifest_durable >= task->version) {
         engine->segments[task->number].state = LOG_SEGMENT_READY;
         engine->segments_ready++;
@@ -470,7 +511,8 @@ bool log_segments_busy(const struct log_engine *engine)
 
     return engine->manifest->version != 0 ||
            (step != PREPARATION_IDLE &&
-            (step != PREPARATION_MANIFEST || log_manifest_comes(engine)));
+            ((step != PREPARATION_MANIFEST && step != PREPARATION_FORGET) ||
+             log_manifest_comes(engine)));
 }
 
 int log_segments_open(struct log_engine *engine)

@@ -73,12 +73,13 @@ uint32_t log_segments_allowed(const struct log_engine *engine)
 uint32_t log_segments_to_come(const struct log_engine *engine)
 {
     const uint32_t allowed = log_segments_allowed(engine);
+    const uint32_t made = engine->segment_top - engine->segments_unmade;
     const uint64_t fit = engine->space_left / engine->segment_bytes;
 
-    if (engine->space_refused || allowed <= engine->segment_top) {
+    if (engine->space_refused || allowed <= made) {
         return 0;
     }
-    return allowed - engine->segment_top < fit ? allowed - engine->segment_top : (uint32_t)fit;
+    return allowed - made < fit ? allowed - made : (uint32_t)fit;
 }
 
 // Bytes of records that puts may still fill, but for the rest of the hot segment, which makes up

@@ -302,6 +302,7 @@ static void sync_next(struct log_engine *engine)
             engine->durable = task->sequence;
         }
         frames_advance(engine);
+        log_segments_step(engine); // it may wait to close a file
         return;
     }
     struct log_segment *const segment = &engine->segments[task->segment];
@@ -349,6 +350,11 @@ int log_tail_open(struct log_engine *engine)
     engine->cold = (struct log_head){.segment = LOG_SEGMENTS_MAX};
     engine->commit_open = 1;
     return 0;
+}
+
+bool log_tail_syncs(const struct log_engine *engine)
+{
+    return engine->sync->busy;
 }
 
 bool log_tail_busy(const struct log_engine *engine)
