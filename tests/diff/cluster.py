@@ -90,7 +90,7 @@ def prepare(reference):
     """Gives the Redis all slots."""
     with Connection(reference.port) as client:
         client.cmd("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while b"cluster_state:ok" not in client.cmd("CLUSTER", "INFO"):
             if time.monotonic() > deadline:
                 raise RuntimeError("the reference cluster does not come up")
@@ -100,7 +100,7 @@ def prepare(reference):
 def requests(targets):
     unlike = []
     servers = targets.cluster()
-    pair = Pair([server.port for server in servers], 20)
+    pair = Pair([server.port for server in servers], 120)
     try:
         pair.ask([b"FLUSHALL"])
         for request in REQUESTS:
@@ -116,7 +116,7 @@ def requests(targets):
 
 def every_slot(targets):
     """KEYSLOT of keys that between them fall into very many slots."""
-    pair = Pair([server.port for server in targets.cluster()], 20)
+    pair = Pair([server.port for server in targets.cluster()], 120)
     try:
         for number in range(2000):
             request = [b"CLUSTER", b"KEYSLOT", b"key:%d" % (number * 7919)]
@@ -145,7 +145,7 @@ def outline(raw):
 
 def outlines(targets):
     """SLOTS and SHARDS, in both protocols: the one node of Redis and each of the cores."""
-    pair = Pair([server.port for server in targets.cluster()], 20)
+    pair = Pair([server.port for server in targets.cluster()], 120)
     try:
         for protocol in (b"2", b"3"):
             pair.ask([b"HELLO", protocol])

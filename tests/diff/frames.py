@@ -13,7 +13,7 @@ from .link import Side
 from .runner import spell
 
 SETTLE_S = 1.0
-PATIENCE_S = 15
+PATIENCE_S = 120
 ECHO = generate.encode([b"ECHO", b"after"])
 PING = b"*1\r\n$4\r\nPING\r\n"
 
@@ -71,12 +71,15 @@ GROUPS = [
 
 
 def _settle(sides, seconds):
-    """Moves bytes for so long."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    """Moves bytes until nothing has moved for so long."""
+    moved, seen = time.monotonic(), None
+    while time.monotonic() < moved + seconds:
         for side in sides:
             side.push()
             side.pull()
+        now = [(len(side.out), len(side.received), side.closed) for side in sides]
+        if now != seen:
+            moved, seen = time.monotonic(), now
         time.sleep(0.01)
     return [(bytes(side.received), side.closed) for side in sides]
 

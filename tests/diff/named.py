@@ -13,6 +13,7 @@ from .runner import Finding, Session
 COUNTS_EXPIRED = storage()["engine"] == "log"
 BATCH = 500
 UNLIKE_MAX = 8
+TIME_SCALES = (1, 5, 25)
 
 
 def as_bytes(request):
@@ -173,12 +174,28 @@ def expired_keys(targets):
         timed.close()
 
 
-def _expiry_moves(targets):
+def _in_time(case):
+    """Tried again with longer times where keys or pauses were over too soon: on a busy machine. A
+    difference between the servers stays one."""
+
+    def tried(targets):
+        for scale in TIME_SCALES:
+            try:
+                case(targets, scale)
+                return
+            except AssertionError:
+                if scale == TIME_SCALES[-1]:
+                    raise
+
+    return tried
+
+
+def _expiry_moves(targets, scale):
     """A time to live that is moved, kept, taken off or carried over, seen by what is left later."""
     timed = Timed(targets.main())
     try:
         for key in ("kept", "cleared", "longer", "renamed", "copied", "incremented", "gone", "at"):
-            timed.ask("SET", key, "1", "PX", "150")
+            timed.ask("SET", key, "1", "PX", str(150 * scale))
         timed.ask("SET", "kept", "2", "KEEPTTL")
         timed.ask("SET", "cleared", "2")
         timed.ask("PEXPIRE", "longer", "100000")
@@ -187,11 +204,11 @@ def _expiry_moves(targets):
         timed.ask("INCR", "incremented")
         timed.ask("APPEND", "gone", "x")
         now_ms = int(time.time() * 1000)
-        timed.ask("PEXPIREAT", "at", str(now_ms + 200))
+        timed.ask("PEXPIREAT", "at", str(now_ms + 200 * scale))
         timed.ask("SET", "past", "v", "PXAT", str(now_ms - 1))
         timed.ask("GET", "past")
         timed.ask("DBSIZE")
-        time.sleep(0.45)
+        time.sleep(0.45 * scale)
         for key in (
             "kept",
             "cleared",
@@ -211,33 +228,34 @@ def _expiry_moves(targets):
         # Swept without being looked at: both count down to what is left.
         for number in range(200):
             timed.ask("SET", f"swept{number}", "v", "PX", "30")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             sizes = timed.pair.ask([b"DBSIZE"])
             if sizes == [b":2\r\n", b":2\r\n"]:
                 return
             time.sleep(0.05)
-        raise AssertionError(f"expired keys are still counted after 20 s: {sizes}")
+        raise AssertionError(f"expired keys are still counted after 120 s: {sizes}")
     finally:
         timed.close()
 
 
-def _paused(server):
-    """Whether CLIENT PAUSE in its forms holds a request of another client back, by request."""
+def _paused(server, scale):
+    """Whether CLIENT PAUSE in its forms holds a request of another client back, by request. What
+    is held comes no earlier than the pause is over."""
     facts = []
     with Connection(server.port) as boss, Connection(server.port) as other:
         boss.cmd("SET", "k", "v")
         for pause, request in (
-            (["400"], ["GET", "k"]),
-            (["400", "ALL"], ["SET", "k", "w"]),
-            (["400", "WRITE"], ["SET", "k", "w"]),
-            (["2000", "WRITE"], ["GET", "k"]),
-            (["0"], ["GET", "k"]),
+            ([400 * scale], ["GET", "k"]),
+            ([400 * scale, "ALL"], ["SET", "k", "w"]),
+            ([400 * scale, "WRITE"], ["SET", "k", "w"]),
+            ([2000 * scale, "WRITE"], ["GET", "k"]),
+            ([0], ["GET", "k"]),
         ):
-            reply = boss.cmd("CLIENT", "PAUSE", *pause)
             start = time.monotonic()
+            reply = boss.cmd("CLIENT", "PAUSE", *pause)
             answer = other.cmd(*request)
-            held = time.monotonic() - start > 0.3
+            held = pause[0] > 0 and time.monotonic() - start > pause[0] / 1000 - 0.01
             facts.append((pause, request, reply, answer, "held" if held else "at once"))
             # A client that pauses all is paused too: this waits for the end of it.
             boss.cmd("CLIENT", "UNPAUSE")
@@ -250,15 +268,15 @@ def _paused(server):
             ["PING"],
             ["QUIT"],
         ):
-            boss.cmd("CLIENT", "PAUSE", "600")
             with Connection(server.port) as third:
                 start = time.monotonic()
+                boss.cmd("CLIENT", "PAUSE", 600 * scale)
                 answer = third.cmd(*request)
-                held = time.monotonic() - start > 0.3
+                held = time.monotonic() - start > 0.6 * scale - 0.01
                 facts.append((request, answer, "held" if held else "at once"))
             boss.cmd("CLIENT", "UNPAUSE")
         # An UNPAUSE that was sent with the PAUSE ends it early only for WRITE.
-        boss.cmd("CLIENT", "PAUSE", "30000", "WRITE")
+        boss.cmd("CLIENT", "PAUSE", "300000", "WRITE")
         other.send(encode("SET", "k", "x"))
         time.sleep(0.2)
         facts.append(boss.cmd("GET", "k"))
@@ -267,7 +285,7 @@ def _paused(server):
     return facts
 
 
-def _kills(server):
+def _kills(server, _scale):
     """What CLIENT KILL answers by form, and whether it closed whom it names."""
     facts = []
     with Connection(server.port) as boss:
@@ -288,7 +306,7 @@ def _kills(server):
                 killer = victim if form.startswith("me") else boss
                 answer = killer.cmd("CLIENT", "KILL", *request)
                 found = answer in (1, "OK")
-                facts.append((form, answer, victim.is_closed(10 if found else 0.2)))
+                facts.append((form, answer, victim.is_closed(60 if found else 0.2)))
     return facts
 
 
@@ -310,7 +328,7 @@ WRONG_REQUESTS = [
 ]
 
 
-def _counted_errors(server):
+def _counted_errors(server, _scale):
     """How many errors of each code INFO tells of after some, and after CONFIG RESETSTAT."""
     with Connection(server.port) as client:
         client.cmd("CONFIG", "RESETSTAT")
@@ -333,8 +351,8 @@ def _counted_errors(server):
 def _of_both(facts):
     """A case that compares what a function finds out about each server."""
 
-    def case(targets):
-        theirs, ours = (facts(server) for server in targets.main())
+    def case(targets, scale=1):
+        theirs, ours = (facts(server, scale) for server in targets.main())
         for a, b in zip(theirs, ours):
             if a != b:
                 raise AssertionError(f"redis: {a}\nrldb:  {b}")
@@ -348,8 +366,8 @@ def run(report, targets):
     report.run(
         [
             ("keys that have expired", expired_keys),
-            ("times to live that move", _expiry_moves),
-            ("CLIENT PAUSE and UNPAUSE", _of_both(_paused)),
+            ("times to live that move", _in_time(_expiry_moves)),
+            ("CLIENT PAUSE and UNPAUSE", _in_time(_of_both(_paused))),
             ("CLIENT KILL", _of_both(_kills)),
             ("INFO errorstats", _of_both(_counted_errors)),
         ],

@@ -9,7 +9,7 @@ from .compare import CONNECTION, same
 from .differences import DIFFERENCES
 from .link import LINKS_COUNT, Late, Pair
 
-TIMEOUT_S = 60
+TIMEOUT_S = 240
 MINIMISE_S = 45
 ROUNDS = 500
 

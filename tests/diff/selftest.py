@@ -169,7 +169,7 @@ LIES = [
     Lie(
         "keys live longer",
         where="expiry",
-        request=lambda data: data.replace(b"PX\r\n$2\r\n60\r\n", b"PX\r\n$4\r\n6000\r\n"),
+        request=lambda data: data.replace(b"PX\r\n$2\r\n60\r\n", b"PX\r\n$7\r\n6000000\r\n"),
     ),
 ]
 

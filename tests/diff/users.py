@@ -143,7 +143,7 @@ def _after_login(servers, login):
     """Asks everything on a connection that logs in so; lists what differs."""
     unlike = []
     requests = [login] + REQUESTS
-    pair = Pair([server.port for server in servers], 20)
+    pair = Pair([server.port for server in servers], 120)
     try:
         for request in requests:
             args = _words(request)

@@ -16,7 +16,7 @@ from harness.resp import Error
 from harness.rldb import environment, rldb_path
 from harness.servers import ROOT, Rldbd
 
-SHORT_S = 60
+SHORT_S = 240
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # What differs from run to run: contexts, stamps, names of actors.

@@ -1,7 +1,7 @@
 """Clients that mean harm, or know no better. Under each of them another client is answered as
 usual, memory stays within what the bounds of the configuration add up to, and the server lives on.
 
-No time is asserted: "answered" means within 20 s. How long the slowest answer took is printed.
+No time is asserted: "answered" means within 60 s. How long the slowest answer took is printed.
 """
 
 import contextlib
@@ -37,6 +37,8 @@ SLACK_KIB = 96 * 1024
 # LIMIT_LOG_LARGE_BYTES: of long values that a core of the log engine reads or writes.
 LOG_LARGE_MIB = 0 if os.environ.get("RLDB_TEST_ENGINE", "log") == "memory" else 256
 
+PATIENCE_S = 60
+
 PING = encode("PING")
 
 
@@ -62,18 +64,10 @@ def watched(node, bound_mib=0):
     with bystander:
         yield
         # The bystander also has to be answered after the harm is done.
-        seen = bystander.answers
-        deadline = time.monotonic() + 20
-        while (
-            bystander.answers < seen + 3
-            and bystander.problem is None
-            and time.monotonic() < deadline
-        ):
-            time.sleep(0.01)
+        bystander.wait_for(bystander.answers + 3)
     expect_true(node.alive(), f"the server ended:\n{node.log()[-3000:]}")
-    grown = node.memory_kib() - before
+    grown = node.growth_kib(before, SLACK_KIB + bound_mib * 1024)
     print(f"       {bystander.words()}; {grown:+d} KiB")
-    expect_true(grown < SLACK_KIB + bound_mib * 1024, f"the process grew by {grown} KiB")
     with node.connect() as client:
         expect(client.cmd("PING"), "PONG")
         expect(client.cmd("FLUSHALL"), "OK")
@@ -88,7 +82,7 @@ def close_all(connections):
         connection.close()
 
 
-def deliver(connection, raw, seconds=20):
+def deliver(connection, raw, seconds=PATIENCE_S):
     """Sends what the server takes, reading what it says meanwhile, until all is sent, it hangs up,
     or the time is over. Returns (bytes sent, bytes received, closed)."""
     sock = connection.socket
@@ -257,8 +251,8 @@ def million_arguments(node):
     with watched(node, bound_mib=6 * REQUEST_MAX_MIB):
         for name in (b"DEL", b"EXISTS", b"MGET", b"NOSUCH"):
             raw = b"*1000001\r\n$%d\r\n%b\r\n" % (len(name), name) + b"$1\r\na\r\n" * 1000000
-            with node.connect(timeout=60) as connection:
-                deliver(connection, raw, 60)
+            with node.connect() as connection:
+                deliver(connection, raw)
                 connection.finish()
                 # What deliver() read is gone; the rest has to end, with whole replies or with a
                 # refusal.
@@ -334,7 +328,7 @@ def slow_reader_catches_up(node):
 def pipeline_unread(node):
     """100,000 commands, all sent before the first reply is read."""
     with watched(node, bound_mib=OUTPUT_MAX_MIB):
-        with node.connect(timeout=60) as client:
+        with node.connect(timeout=240) as client:
             client.send(encode("INCR", "pipelined") * 100000)
             for number in range(100000):
                 reply = client.read()
@@ -358,8 +352,8 @@ def pipeline_mixed(node):
         requests.append(request)
         wanted.append(reply)
     with watched(node, bound_mib=OUTPUT_MAX_MIB):
-        with node.connect(timeout=60) as client:
-            _, received, closed = deliver(client, b"".join(requests), 60)
+        with node.connect() as client:
+            _, received, closed = deliver(client, b"".join(requests), 240)
             expect(closed, False)
             client.finish()
             received += client.read_to_end()
@@ -510,7 +504,7 @@ def exponential_patterns(node):
         "\\a*" * 30 + "b",
     ]
     with watched(node):
-        with node.connect(timeout=60) as client:
+        with node.connect() as client:
             client.cmd("MSET", *sum(([key, "v"] for key in keys), []))
             for pattern in patterns:
                 if against_redis() and len(pattern) > 12:
@@ -529,7 +523,7 @@ def exponential_patterns(node):
 def keys_of_many(node):
     """KEYS * and whole walks over 200,000 keys, while others go on."""
     with watched(node, bound_mib=200):
-        with node.connect(timeout=60) as client:
+        with node.connect(timeout=600) as client:
             for start_at in range(0, 200000, 10000):
                 client.pipeline(
                     [("SET", f"many:{start_at + number}", "v") for number in range(10000)]
@@ -616,8 +610,7 @@ def flood_without_login():
                             received.startswith(b"-") or not received, f"{received[:100]!r}"
                         )
                         connection.close()
-            grown = node.memory_kib() - before
-            expect_true(grown < SLACK_KIB, f"the process grew by {grown} KiB")
+            grown = node.growth_kib(before, SLACK_KIB)
             print(f"       {bystander.words()}; {grown:+d} KiB")
             expect(node.stop(), 0)
     finally:
@@ -637,15 +630,15 @@ def connections_in_a_rush(node):
                     encode("GET", "k") * (number % 7) + b"*2\r\n$3\r\nGE"[: number % 11]
                 )
             connection.close()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             with node.connect() as client:
                 lines = client.cmd("CLIENT", "LIST").splitlines()
-            if len(lines) < 20 or time.monotonic() > deadline:
+            open_files = node.descriptors()
+            if (len(lines) < 20 and open_files < 300) or time.monotonic() > deadline:
                 break
             time.sleep(0.1)
         expect_true(len(lines) < 20, f"{len(lines)} clients are listed after all have left")
-        open_files = node.descriptors()
         expect_true(open_files < 300, f"{open_files} descriptors are open after all have left")
 
 
@@ -673,7 +666,7 @@ def too_many_clients():
                 30 <= len(held) <= 50 and refused, f"{len(held)} were served, {refused} refused"
             )
             close_all(held)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE_S
             while True:
                 try:
                     with node.connect() as connection:
@@ -699,7 +692,7 @@ def no_descriptors_left():
             held = []
             for _ in range(400):
                 sock = socket.socket()
-                sock.settimeout(5)
+                sock.settimeout(PATIENCE_S)
                 sock.connect(("127.0.0.1", node.port))
                 held.append(sock)
             time.sleep(0.5)
@@ -707,14 +700,14 @@ def no_descriptors_left():
             time.sleep(1)
             used = node.cpu_s() - cpu
             seen = bystander.answers
-            time.sleep(0.5)
+            bystander.wait_for(seen + 3)
             expect_true(bystander.answers > seen, "the bystander waits")
             for sock in held:
                 sock.close()
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE_S
             while True:
                 try:
-                    with node.connect(timeout=5) as connection:
+                    with node.connect(timeout=20) as connection:
                         if connection.cmd("PING") == "PONG":
                             break
                 except (EOFError, OSError):
@@ -729,13 +722,29 @@ def no_descriptors_left():
 
 
 def idle_clients_are_dropped():
+    """Who speaks is not dropped, unless it was kept from speaking for as long itself."""
     with start_node({"clients": {"idle_timeout": "1s"}}) as node:
-        with Bystander(node.port) as bystander:
-            idle = many(node, 50)
-            for connection in idle:
-                expect_true(connection.is_closed(30), "an idle client stays")
+        idle = many(node, 50)
+        busy, spoke, asked, pauses = node.connect(), time.monotonic(), 0, 0
+        deadline = time.monotonic() + PATIENCE_S
+        while (idle or asked < 100) and time.monotonic() < deadline:
+            before, spoke = spoke, time.monotonic()
+            try:
+                expect(busy.cmd("PING"), "PONG")
+                asked += 1
+            except (EOFError, BrokenPipeError):
+                silent = time.monotonic() - before
+                expect_true(silent >= 1, f"dropped after {silent:.2f} s of silence")
+                busy.close()
+                busy, spoke, pauses = node.connect(), time.monotonic(), pauses + 1
+            ended = select.select([connection.socket for connection in idle], [], [], 0.002)[0]
+            for connection in [each for each in idle if each.socket in ended]:
+                expect(connection.read_to_end(), b"", "what an idle client is told")
                 connection.close()
-        print(f"       {bystander.words()}")
+                idle.remove(connection)
+        expect(len(idle), 0, "idle clients that stay")
+        expect_true(asked >= 100, f"only {asked} requests, and dropped {pauses} times")
+        busy.close()
         expect(node.stop(), 0)
 
 

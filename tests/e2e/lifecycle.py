@@ -1,5 +1,6 @@
 """From the first word on the command line to the last reply: starting, refusing to, ending."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -24,7 +25,7 @@ from harness.report import expect, expect_true
 from harness.resp import Connection, Malformed, encode, split
 from harness.servers import ROOT, Rldbd, config_text, rldbd_path, scratch, storage
 
-SHORT_S = 30
+SHORT_S = 240  # no more than what hangs takes so long
 
 
 def rldbd(*words):
@@ -72,7 +73,7 @@ def version_and_help():
         done = subprocess.run(
             ["sh", "-c", 'exec "$0" "$1" >&-', rldbd_path(), word],
             stderr=subprocess.PIPE,
-            timeout=30,
+            timeout=SHORT_S,
             check=False,
         )
         expect_true(done.returncode != 0, f"{word} without an output: exit status 0")
@@ -524,7 +525,7 @@ def ends_with_odd_clients():
             paused.cmd("CLIENT", "PAUSE", "1000000", "WRITE")
             time.sleep(0.3)
             node.signal(signal.SIGTERM)
-            expect(node.wait(60), 0)
+            expect(node.wait(SHORT_S), 0)
 
 
 # HTTP.
@@ -632,7 +633,9 @@ def metrics_and_health():
             answers = raw.read_to_end().count(b"HTTP/1.1 200")
             expect_true(1 <= answers <= 3, f"{answers} answers to three requests")
         with Connection(port) as raw:
-            raw.send(b"GET /" + b"x" * 100000)
+            # It may hang up before it was sent all of it.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                raw.send(b"GET /" + b"x" * 100000)
             expect_true(raw.is_closed(), "an endless request line")
         idle = [Connection(port) for _ in range(100)]
         for connection in idle:
@@ -703,7 +706,7 @@ def fewer_descriptors_than_clients():
             expect_true(30 < clients_max < 100, f"clients.max is {clients_max}")
             log = node.log()
             expect_true(f"clients.max is {clients_max}, not 10000" in log, f"the log: {log}")
-            others = [node.connect(timeout=5) for _ in range(clients_max + 20)]
+            others = [node.connect() for _ in range(clients_max + 20)]
             replies = []
             for other in others:
                 try:

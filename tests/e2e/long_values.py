@@ -117,7 +117,7 @@ def follows_the_model(node):
     fresh(node)
     for seed in range(SEED, SEED + 2):
         model = Model(seed)
-        with Connection(node.port, timeout=120) as client:
+        with Connection(node.port, timeout=240) as client:
             client.cmd("DEL", *KEYS)
             for step in range(STEPS):
                 request, wanted = model.draw()

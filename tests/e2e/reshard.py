@@ -89,7 +89,7 @@ def end(node):
 def to_other_numbers():
     folder = scratch()
     node = start(folder, 1)
-    with node.connect(timeout=120) as client:
+    with node.connect(timeout=240) as client:
         fill(client)
         before = seen(client)
         context = client.cmd("RLDB.GET", "siblings:7")[1]
@@ -100,7 +100,7 @@ def to_other_numbers():
         print(f"     to {shards} shards: ready after {time.monotonic() - began:.2f} s")
         log = node.log()
         expect_true("re-sharding begins" in log and "re-sharded" in log, log)
-        with node.connect(timeout=120) as client:
+        with node.connect(timeout=240) as client:
             after = seen(client)
             for key, value in before.items():
                 expect(after[key], value, f"{key} with {shards} shards")
@@ -121,12 +121,12 @@ def to_other_numbers():
 def asked_to_end_meanwhile():
     folder = scratch()
     node = start(folder, 2)
-    with node.connect(timeout=120) as client:
+    with node.connect(timeout=240) as client:
         fill(client)
         before = seen(client)
     end(node)
     node = start(folder, 3, ready=False)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while "re-sharding begins" not in node.log() and time.monotonic() < deadline:
         time.sleep(0.002)
     node.signal(signal.SIGTERM)
@@ -134,7 +134,7 @@ def asked_to_end_meanwhile():
     expect(node.wait(), 0)
     node.stop()
     node = start(folder, 4)
-    with node.connect(timeout=120) as client:
+    with node.connect(timeout=240) as client:
         expect_true(seen(client) == before, "all is there")
     end(node)
     expect(check(folder), 4)

@@ -5,7 +5,7 @@ import time
 
 from .resp import Connection
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 PERIOD_S = 0.002
 
 
@@ -54,6 +54,12 @@ class Bystander:
             raise AssertionError(f"another client was not served: {self.problem!r}")
         if not self.answers:
             raise AssertionError("another client got no answer at all")
+
+    def wait_for(self, answers):
+        """Until it has so many; what goes wrong with it is told as the block ends."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.answers < answers and self.problem is None and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def words(self):
         return f"bystander: {self.answers} answers, the slowest after {self.worst_s * 1000:.0f} ms"

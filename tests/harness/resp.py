@@ -167,7 +167,7 @@ def parse(raw):
 class Connection:
     """A client that sees everything. `address` is a port of loopback or the path of a socket."""
 
-    def __init__(self, address, timeout=30.0, rcvbuf=None):
+    def __init__(self, address, timeout=120.0, rcvbuf=None):
         if isinstance(address, int):
             self.socket = socket.socket(socket.AF_INET)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -248,7 +248,7 @@ class Connection:
                 return raw
             self.buffer += piece
 
-    def is_closed(self, timeout=5.0):
+    def is_closed(self, timeout=60.0):
         """Whether the server closes within the time, whatever it sends before."""
         try:
             self.read_to_end(timeout)

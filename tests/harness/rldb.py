@@ -15,7 +15,7 @@ import time
 from .report import Skip, expect, expect_true
 from .servers import ROOT
 
-SHORT_S = 60
+SHORT_S = 240
 DONE, NOT_FOUND, USAGE, FAILED = 0, 1, 2, 3
 
 
@@ -96,7 +96,7 @@ class Terminal:
         if self.pid == 0:
             os.execve(rldb_path(), ["rldb", *words], env or environment())
 
-    def read(self, until, seconds=15):
+    def read(self, until, seconds=60):
         """What it printed until `until` was among it."""
         deadline = time.monotonic() + seconds
         start = len(self.text)
@@ -115,7 +115,19 @@ class Terminal:
         os.write(self.fd, keys.encode())
         return self.read(until)
 
-    def end(self, seconds=30):
+    def type_until(self, keys, until, seconds=60):
+        """Types what may get lost where it comes before the line editor waits for it, again and
+        again until it shows."""
+        deadline = time.monotonic() + seconds
+        while True:
+            os.write(self.fd, keys.encode())
+            try:
+                return self.read(until, 3)
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+
+    def end(self, seconds=120):
         """The exit status, after it has ended by itself and `text` is all that it printed."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(OSError):
