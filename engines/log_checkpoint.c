@@ -24,12 +24,12 @@ static const uint8_t magic[4] = {'r', 'l', 'C', 'P'};
 enum step {
     IDLE,
     OPEN,
-    COLLECT, // no op is under way: log_checkpoint_collect() fills the block
+    COLLECT,     // no op is under way: log_checkpoint_collect() fills the block
+    WAIT_FRAMES, // before the last block: all that entries lead to has to be durable
     WRITE,
     SYNC,
     CLOSE,
     SYNC_DIRECTORY,
-    WAIT_FRAMES, // all that entries lead to has to be durable
     WAIT_MANIFEST,
     UNLINK,
 };
@@ -67,8 +67,17 @@ int log_checkpoint_open(struct log_engine *engine)
     engine->checkpoint = task;
     task->engine = engine;
     task->block = memory_allocate_aligned(CHECKPOINT_BLOCK_BYTES, LOG_BLOCK_BYTES);
+    task->fd = -1;
     task->counts = memory_allocate((size_t)engine->options.vnodes * 2 * sizeof task->counts[0]);
     return task->block != NULL && task->counts != NULL ? 0 : -ENOMEM;
+}
+
+void log_checkpoint_give_up(struct log_engine *engine)
+{
+    if (engine->checkpoint != NULL && engine->checkpoint->fd >= 0) {
+        (void)wait_close(engine->options.io, engine->checkpoint->fd);
+        engine->checkpoint->fd = -1;
+    }
 }
 
 void log_checkpoint_close(struct log_engine *engine)
@@ -179,18 +188,17 @@ static void checkpoint_advance(struct log_checkpoint *task)
         task->step = SYNC;
         break;
     case SYNC_DIRECTORY:
-        // Entries lead to all frames up to here; those that are not closed are closed now.
-        log_close_frame(engine, &engine->hot);
-        log_close_frame(engine, &engine->cold);
-        task->sequence_end = engine->sequence;
-        log_flush(engine);
-        task->step = WAIT_FRAMES;
-        log_checkpoint_step(engine);
+        engine->checkpoint_previous = engine->checkpoint_number;
+        engine->checkpoint_number = task->number;
+        engine->checkpoint_sequence = task->sequence;
+        task->step = WAIT_MANIFEST;
+        task->version = log_manifest_changed(engine);
         return;
     case UNLINK:
         checkpoint_end(task);
         return;
     case CLOSE:
+        task->fd = -1;
         task->step = task->abandoned ? UNLINK : SYNC_DIRECTORY;
         break;
     default:
@@ -213,6 +221,7 @@ static void checkpoint_failed(struct log_checkpoint *task, int error)
         log_fail(engine, error);
     }
     if (!is_open) {
+        task->fd = -1;
         checkpoint_end(task);
         return;
     }
@@ -246,16 +255,37 @@ static void checkpoint_done(struct io_op *op, int32_t result)
     checkpoint_advance(task);
 }
 
+static void block_write(struct log_checkpoint *task)
+{
+    block_seal(task);
+    task->step = WRITE;
+    checkpoint_go(task);
+}
+
+static void last_block(struct log_checkpoint *task)
+{
+    struct log_engine *const engine = task->engine;
+    const size_t counts_bytes = (size_t)engine->options.vnodes * 2 * sizeof task->counts[0];
+    const uint32_t vnodes = engine->options.vnodes;
+
+    CHECK(CHECKPOINT_HEADER_BYTES + LAST_BYTES + counts_bytes <= CHECKPOINT_BLOCK_BYTES);
+    task->last = true;
+    memset(task->block + task->bytes, 0, 16);
+    memcpy(task->block + task->bytes, &task->entries, 8);
+    memcpy(task->block + task->bytes + 8, &vnodes, 4);
+    memcpy(task->block + task->bytes + 16, &task->sequence, 8);
+    memcpy(task->block + task->bytes + 24, &engine->options.hash_seed, 8);
+    memcpy(task->block + task->bytes + LAST_BYTES, task->counts, counts_bytes);
+    task->bytes += (uint32_t)(LAST_BYTES + counts_bytes);
+    block_write(task);
+}
+
 void log_checkpoint_step(struct log_engine *engine)
 {
     struct log_checkpoint *const task = engine->checkpoint;
 
     if (task->step == WAIT_FRAMES && engine->durable >= task->sequence_end) {
-        task->step = WAIT_MANIFEST;
-        engine->checkpoint_previous = engine->checkpoint_number;
-        engine->checkpoint_number = task->number;
-        engine->checkpoint_sequence = task->sequence;
-        task->version = log_manifest_changed(engine);
+        last_block(task);
     }
     if (task->step == WAIT_MANIFEST && engine->manifest_durable >= task->version) {
         engine->checkpoints++;
@@ -355,29 +385,17 @@ static void block_add(struct log_checkpoint *task, uint64_t position,
     task->entries += bucket->count;
 }
 
-static void block_write(struct log_checkpoint *task)
-{
-    block_seal(task);
-    task->step = WRITE;
-    checkpoint_go(task);
-}
-
-static void last_block(struct log_checkpoint *task)
+// What was collected leads to no frame after this one.
+static void wait_frames(struct log_checkpoint *task)
 {
     struct log_engine *const engine = task->engine;
-    const size_t counts_bytes = (size_t)engine->options.vnodes * 2 * sizeof task->counts[0];
-    const uint32_t vnodes = engine->options.vnodes;
 
-    CHECK(CHECKPOINT_HEADER_BYTES + LAST_BYTES + counts_bytes <= CHECKPOINT_BLOCK_BYTES);
-    task->last = true;
-    memset(task->block + task->bytes, 0, 16);
-    memcpy(task->block + task->bytes, &task->entries, 8);
-    memcpy(task->block + task->bytes + 8, &vnodes, 4);
-    memcpy(task->block + task->bytes + 16, &task->sequence, 8);
-    memcpy(task->block + task->bytes + 24, &engine->options.hash_seed, 8);
-    memcpy(task->block + task->bytes + LAST_BYTES, task->counts, counts_bytes);
-    task->bytes += (uint32_t)(LAST_BYTES + counts_bytes);
-    block_write(task);
+    log_close_frame(engine, &engine->hot);
+    log_close_frame(engine, &engine->cold);
+    task->sequence_end = engine->sequence;
+    task->step = WAIT_FRAMES;
+    log_flush(engine);
+    log_checkpoint_step(engine);
 }
 
 bool log_checkpoint_collect(struct log_engine *engine, uint32_t entries)
@@ -392,7 +410,7 @@ bool log_checkpoint_collect(struct log_engine *engine, uint32_t entries)
             if (task->block_entries != 0) {
                 block_write(task);
             } else {
-                last_block(task);
+                wait_frames(task);
             }
             return false;
         }

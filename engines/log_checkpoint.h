@@ -3,7 +3,7 @@
 // A checkpoint is written while writers go on, so it is of no single instant: an entry may be as it
 // was at the beginning, or as something later left it. Recovery loads it and replays all frames
 // from its beginning on; each record names the location that it replaces, so what is already there
-// is not applied twice (log_recover.c).
+// is not applied twice (log_replay.c).
 //
 // The file checkpoint-N consists of blocks of 256 KiB, each:
 //
@@ -20,6 +20,9 @@
 //     48             groups: vnode 2, entries 2, bits of hash below the fingerprint 4, then the
 //                    entries of one bucket, 8 bytes each: engines/index.h, with a payload of length
 //                    class and location
+//
+// The last block is written when all frames that entries lead to are durable. So a file that has
+// one is a checkpoint, also where the stop came before the manifest named it, or that is lost.
 //
 // The last block has, instead of groups: all entries 8, vnodes 4, zero 4; the frame after which
 // replay begins 8, the seed of hash_key() 8; for each vnode tombstones 8 and records with expiry 8,
@@ -58,4 +61,7 @@ bool log_checkpoint_due(const struct log_engine *engine);
 int log_checkpoint_load(struct log_engine *engine, uint64_t number);
 
 int log_checkpoint_open(struct log_engine *engine);
+
+// Closes the file of one that has not come to its end, since writing has. Waits in io_turn().
+void log_checkpoint_give_up(struct log_engine *engine);
 void log_checkpoint_close(struct log_engine *engine);

@@ -119,7 +119,8 @@ static void forget_index(struct log_engine *engine)
 }
 
 // A checkpoint is removed when the manifest names a newer one. So where it is gone, and a newer one
-// is there, it is the manifest that has come back from earlier.
+// is there, the manifest has come back from earlier; or the stop came before it named that one, and
+// the checkpoint that it does name was lost. Which of the two, nothing tells: the segments do.
 static bool is_outdated(struct log_engine *engine)
 {
     const uint64_t newest = log_files_checkpoint(engine, UINT64_MAX);
@@ -152,6 +153,11 @@ static int load_and_replay(struct log_engine *engine, struct log_recovery *repor
             return error;
         }
         if (error == -ENOENT && is_outdated(engine)) {
+            log_complain(report,
+                         "checkpoint %" PRIu64
+                         ", which MANIFEST names, is missing, and a newer one "
+                         "is there: the segments are taken for what they say themselves",
+                         engine->checkpoint_number);
             return -ESTALE;
         }
         if (error != 0) {
@@ -360,10 +366,6 @@ static int recover_without(struct log_engine *engine, int why, struct log_recove
     bool empty;
 
     engine->stamp = 1;
-    if (why == -ESTALE) {
-        log_complain(report, "MANIFEST is older than the segments: they are taken for what they "
-                             "say themselves");
-    }
     const int error = find_log(engine, report, &empty);
 
     if (why == -EBADMSG || (why == -ENOENT && error == 0 && !empty)) {
@@ -384,8 +386,12 @@ static int recover_with(struct log_engine *engine, struct slice bytes, struct lo
     if (error == -EBADMSG) {
         return recover_without(engine, error, report);
     }
-    if (error == 0) {
-        error = stale ? -ESTALE : load_and_replay(engine, report);
+    if (error == 0 && stale) {
+        log_complain(report, "MANIFEST is older than the segments: they are taken for what they "
+                             "say themselves");
+        error = -ESTALE;
+    } else if (error == 0) {
+        error = load_and_replay(engine, report);
     }
     if (error == -ESTALE) {
         log_files_close(engine);
