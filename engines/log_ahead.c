@@ -49,12 +49,14 @@ static void piece_mend(struct ahead_piece *piece)
         uint32_t got = 0;
 
         memset(block, 0, IO_DIRECT_ALIGN);
-        if (wait_read_some(ahead->io, ahead->fd, block, IO_DIRECT_ALIGN, piece->offset + piece->got,
-                           &got) == 0 &&
-            got < IO_DIRECT_ALIGN) {
+        const int error = wait_read_some(ahead->io, ahead->fd, block, IO_DIRECT_ALIGN,
+                                         piece->offset + piece->got, &got);
+
+        if (error == 0 && got < IO_DIRECT_ALIGN) {
             return;
         }
         piece->got += IO_DIRECT_ALIGN;
+        ahead->unread_end = error != 0 ? piece->offset + piece->got : ahead->unread_end;
     }
 }
 

@@ -33,7 +33,8 @@ struct ahead_piece {
 struct ahead {
     struct io *io;
     int fd;
-    int error; // the first that a read has met, 0: none
+    int error;           // the first that a read has met, 0: none
+    uint64_t unread_end; // of the last block so far that could not be read, 0: none
     struct ahead_piece pieces[AHEAD_PIECES];
     uint64_t asked;    // pieces so far; piece n is in pieces[n % AHEAD_PIECES]
     uint64_t entered;  // pieces that the window has been in

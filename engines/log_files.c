@@ -350,6 +350,12 @@ static void judge_unnamed(struct files *files, uint32_t number)
     engine->segments[number] = (struct log_segment){0};
 }
 
+// Whether it is the system that fails now, and not the file that is none.
+static bool may_open_later(int error)
+{
+    return error != -ENOENT && error != -EISDIR && error != -ELOOP && error != -EINVAL;
+}
+
 int log_files_open(struct log_engine *engine, struct log_recovery *report, bool *ret_stale)
 {
     struct files files = {.engine = engine, .report = report};
@@ -361,10 +367,21 @@ int log_files_open(struct log_engine *engine, struct log_recovery *report, bool 
         const struct claim *const claim = &files.claims[i];
 
         engine->segments[i].fd = -1;
-        if (claim->there && open_segment(&files, i) == 0) {
+        if (!claim->there) {
+            continue;
+        }
+        const int refused = open_segment(&files, i);
+
+        if (refused == 0) {
             error = look_at_begin(&files, i, bytes);
             stale = stale ||
                     (claim->frame && claim->segment == i && claim->generation > engine->generation);
+        } else if (!engine->looking && may_open_later(refused)) {
+            log_complain(report,
+                         "segment-%05u is there and cannot be opened (%s): a start without it "
+                         "would lose what it holds; see to that, then start again",
+                         i, strerror(-refused));
+            error = refused;
         }
     }
     if (error == 0 && !stale) {

@@ -156,6 +156,24 @@ static int replay_frame(struct recovery *recovery, struct stream *stream, bool k
     return error != 0 ? error : stream->error;
 }
 
+// Where the log ends a read has failed: nobody can tell whether it ends there. What is durable and
+// comes no more would be lost by a start, and a later one may be able to read it.
+static void refuse_unread_end(struct recovery *recovery)
+{
+    for (uint32_t i = 0; i < recovery->stream_count && recovery->error == 0; i++) {
+        const struct stream *const stream = &recovery->streams[i];
+
+        if (stream->hole_from != stream->hole_to && stream->unread) {
+            log_complain(
+                recovery->report,
+                "segment-%05u behind %u: the disk fails to read what may be the log's end; "
+                "start again, and where that fails too, copy the file to a disk that works",
+                stream->segment, stream->hole_from);
+            recovery->error = -EIO;
+        }
+    }
+}
+
 static int replay(struct recovery *recovery)
 {
     struct stream *stream;
@@ -183,6 +201,9 @@ static int replay(struct recovery *recovery)
         if (sequence >= recovery->expected) {
             recovery->expected = sequence + 1;
         }
+    }
+    if (recovery->error == 0) {
+        refuse_unread_end(recovery);
     }
     if (stream == NULL && recovery->error == 0) {
         end_run(recovery);

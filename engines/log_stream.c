@@ -61,7 +61,7 @@ static void stream_seek(struct stream *stream)
     const uint32_t limit = stream->limit;
     const uint32_t from = stream->offset;
 
-    stream->traces = false;
+    stream->traces = stream->unread = false;
     while (stream->error == 0 && stream->offset < limit &&
            stream->offset < stream->ahead->file_end) {
         if (stream->patience != 0 && stream->offset - from >= stream->patience && !stream->traces) {
@@ -74,6 +74,7 @@ static void stream_seek(struct stream *stream)
             if (stream->offset != from) {
                 stream->hole_from = from;
                 stream->hole_to = stream->offset;
+                stream->unread = stream->ahead->unread_end > from;
             }
             return;
         }
@@ -81,6 +82,7 @@ static void stream_seek(struct stream *stream)
     }
     stream->hole_from = from;
     stream->hole_to = limit - from < TAIL_BYTES ? limit : from + TAIL_BYTES;
+    stream->unread = stream->ahead->unread_end > from;
     stream->ended = true;
     stream_rest(stream);
 }

@@ -23,6 +23,7 @@ struct stream {
     uint64_t hole_after;            // sequence of the frame before the hole, 0: none
     uint32_t hole_from; // bytes that are no frame, up to hole_to; none where both are equal
     uint32_t hole_to;
+    bool unread; // something in the hole, or in what was looked through after it, is unreadable
     uint32_t patience; // bytes without a trace of a frame after which it ends; 0: without limit
     bool any;          // frames of any segment and any use count
     bool traces;       // a damaged frame was met since the last good one

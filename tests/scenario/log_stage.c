@@ -118,8 +118,10 @@ void stage_disk_event(void *context, const struct sim_node *node,
     if (event->result < 0) {
         if (event->phase == SIM_DISK_EFFECT && event->result != -ENOENT &&
             event->result != -EEXIST) {
-            stage_tell(stage, "%s: %s fails: %s", event->name, event->what,
-                       strerror(-event->result));
+            char fails[STORY_LINE_BYTES];
+
+            (void)snprintf(fails, sizeof fails, ": %s fails: ", event->what);
+            tell_once(stage, event->name, fails, strerror(-event->result));
         }
         return;
     }
@@ -145,10 +147,17 @@ void stage_disk_event(void *context, const struct sim_node *node,
 
 int stage_disk_error(void *context, const struct sim_node *node, const char *what)
 {
-    const struct stage *const stage = context;
+    struct stage *const stage = context;
 
     (void)node;
-    return stage->failing != NULL && strcmp(stage->failing, what) == 0 ? stage->failing_error : 0;
+    if (stage->failing == NULL || strcmp(stage->failing, what) != 0) {
+        return 0;
+    }
+    if (stage->failing_after != 0) {
+        stage->failing_after--;
+        return 0;
+    }
+    return stage->failing_error;
 }
 
 void stage_report(void *context, bool damage, const char *text)

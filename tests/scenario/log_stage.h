@@ -44,6 +44,7 @@ struct stage {
     bool opening;
     const char *failing; // an operation's name, or NULL
     int failing_error;
+    uint64_t failing_after;      // so many of them
     char last[STORY_LINE_BYTES]; // line about the disk that is not repeated
     char many[STAGE_KEY_BYTES];  // of which so many met the same, and it was not told yet
     char met[STORY_LINE_BYTES];

@@ -1,9 +1,10 @@
 // The cast of one log engine on the disk of one machine, with two vnodes and segments of 2 MiB.
 //
-//     disk [segments N] [full|roomy] [slow TIME] [fails WHAT ERROR | works]
+//     disk [segments N] [full|roomy] [slow TIME] [fails WHAT ERROR [after N] | works]
 //                       before `start`: how many segments there may be; at any time: the file
 //                       system has no more room, or has; how long an operation takes; operations
-//                       of one kind (read, write, sync, rename ...) fail with EIO or ENOSPC
+//                       of one kind (read, write, sync, rename ...) fail with EIO or ENOSPC, at
+//                       once or after N that do not
 //     start [always|interval TIME|never]
 //                       opens the log, which makes or recovers it
 //     put KEY=VALUE ... in one turn; a VALUE of #12K is that many bytes, KEY*40 are 40 keys;
@@ -316,6 +317,7 @@ static void command_disk(struct story *story, char **words, size_t count)
         stage->failing = NULL;
     } else if (strcmp(words[1], "fails") == 0 && count > 3) {
         stage->failing_error = error_of(story, words[3]);
+        stage->failing_after = count > 5 ? story_bytes(story, words[5]) : 0;
         for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
             stage->failing = strcmp(verbs[i], argument) == 0 ? verbs[i] : stage->failing;
         }
