@@ -184,8 +184,10 @@ static void multi_reply(struct multi *multi)
     for (uint32_t p = 0; p < multi->part_count && !x.failed; p++) {
         struct multi_part *part = &multi->parts[p];
         if (part->failed) {
-            // Only the error: what its keys replied before it is dropped.
+            // Only the error: what its keys replied before it is dropped, and so is what
+            // transfer_decide() replied before the part lost what it showed.
             multi_note_error(shard, &part->result.out);
+            outbuf_clear(x.reply.out, &shard->outbufs);
             outbuf_splice(x.reply.out, &part->result.out, &shard->outbufs);
             x.failed = true;
         }
