@@ -665,7 +665,9 @@ static void client_idle(struct timer *timer)
         return;
     }
     uint64_t deadline_ns = client->active_ns + timeout_ns;
-    if (client->pending_first != NULL || deadline_ns > shard->io->now_ns) {
+    // Who waits for a reply is not idle, be it for a core or for the disk.
+    bool waits = client->pending_first != NULL || client->hold.count != 0;
+    if (waits || deadline_ns > shard->io->now_ns) {
         timer_arm(&shard->timers, timer,
                   deadline_ns > shard->io->now_ns ? deadline_ns : shard->io->now_ns + timeout_ns);
         return;
