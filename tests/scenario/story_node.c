@@ -1,7 +1,8 @@
 // The cast of one node, rldbd whole, and its clients.
 //
 //     node CORES [YAML]     starts it; YAML is what its configuration has beside addresses. The
-//                           memory engine, unless that says something of storage
+//                           memory engine, unless that says something of storage. Its
+//                           sections have a `;` between them
 //     bound credits N       so many requests may be under way from one core to another
 //     connect NAME CORE     a client, on that core's own port
 //     say NAME WORDS [; NAME WORDS ...]
@@ -13,7 +14,12 @@
 //                           where that looks at the clock
 //     lose-wake             the next wake gets lost
 //     disk TIME             an operation on it takes so long
-//     kill, power-loss, restart
+//     disk fails WHAT, disk works
+//                           operations of one kind (read, write, sync ...) fail with EIO
+//     show files            what becomes of the files that say where the data is, from now on
+//     kill, power-loss
+//     stop                  SIGTERM
+//     restart [CORES]       as soon as it is down: until it is up
 //
 // After a command the world runs for 50 ms.
 #include "core/text.h"
@@ -24,6 +30,7 @@
 #include "tests/sim/sim_rldb.h"
 #include "tests/sim/sim_talk.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +55,10 @@ struct play {
     struct person persons[TALKS];
     uint32_t person_count;
     bool lose_wake;
+    bool files;
+    bool stopping;
+    char failing[NAME_BYTES];    // operations that fail; "": none
+    char last[STORY_LINE_BYTES]; // line about files that is not repeated
 };
 
 static uint32_t core_number(const struct play *play, uint32_t of_world)
@@ -61,12 +72,70 @@ static bool wake_lost(void *context, uint32_t from, uint32_t to)
     const bool lost = play->lose_wake;
 
     play->lose_wake = false;
-    if (play->rldb != NULL) {
+    if (play->rldb != NULL && core_number(play, from) < sim_rldb_node(play->rldb)->shard_count) {
         story_tell(play->story, "core %u wakes core %u%s", core_number(play, from),
                    core_number(play, to), lost ? ", and it gets lost" : "");
     }
     return lost;
 }
+
+// What the disk does
+// -------------------------------------------------------------------------------
+
+static int disk_error(void *context, const struct sim_node *node, const char *what)
+{
+    const struct play *const play = context;
+
+    (void)node;
+    return strcmp(play->failing, what) == 0 ? -EIO : 0;
+}
+
+// What is written slice by slice is told once.
+static void tell_file(struct play *play, const char *name, const char *what, const char *more)
+{
+    char line[STORY_LINE_BYTES];
+
+    (void)snprintf(line, sizeof line, "%s%s%s", name, what, more);
+    if (strcmp(line, play->last) != 0) {
+        (void)snprintf(play->last, sizeof play->last, "%s", line);
+        story_tell(play->story, "%s", line);
+    }
+}
+
+// Of the files that say which data counts. What is in the others is told in stories of the log.
+static void disk_event(void *context, const struct sim_node *node,
+                       const struct sim_disk_event *event)
+{
+    static const char *const names[] = {"CURRENT", "UNFINISHED", "generation-", "shard-"};
+    struct play *const play = context;
+    bool told = false;
+
+    (void)node;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        told = told || strncmp(event->name, names[i], strlen(names[i])) == 0;
+    }
+    if (!play->files || !told || event->result < 0) {
+        return;
+    }
+    if (strcmp(event->what, "sync") == 0 && event->phase == SIM_DISK_DONE) {
+        if (strncmp(event->name, "shard-", strlen("shard-")) == 0) {
+            return; // of what is in it
+        }
+        tell_file(play, event->name, " is durable", "");
+    } else if (event->phase == SIM_DISK_EFFECT && strcmp(event->what, "rename") == 0) {
+        tell_file(play, event->name, " becomes ", event->name_to);
+    } else if (event->phase == SIM_DISK_EFFECT && strcmp(event->what, "mkdir") == 0) {
+        tell_file(play, event->name, " is made", "");
+    } else if (event->phase == SIM_DISK_EFFECT && strcmp(event->what, "write") == 0) {
+        tell_file(play, event->name, " is written", "");
+    } else if (event->phase == SIM_DISK_EFFECT &&
+               (strcmp(event->what, "unlink") == 0 || strcmp(event->what, "rmdir") == 0)) {
+        tell_file(play, event->name, " is removed", "");
+    }
+}
+
+// What is said
+// -------------------------------------------------------------------------------------
 
 // What has come, a line of the trace for each line of a reply.
 static void hear_all(struct play *play)
@@ -88,10 +157,16 @@ static void hear_all(struct play *play)
     }
 }
 
+static void time_is_over(void *context)
+{
+    (void)context; // the world stops here, and not at what comes later
+}
+
 static void run(struct play *play, uint64_t time_ns)
 {
     const uint64_t end_ns = sim_world_now_ns(play->world) + time_ns;
 
+    sim_world_at(play->world, end_ns, time_is_over, NULL);
     while (!play->story->met && sim_world_now_ns(play->world) < end_ns &&
            sim_world_step(play->world)) {
         hear_all(play);
@@ -141,6 +216,10 @@ static void command_node(struct story *story, char **words, size_t count)
     char config[2 * CONFIG_BYTES];
 
     join(more, sizeof more, words, 2, count);
+    for (char *at = strstr(more, " ; "); at != NULL; at = strstr(at, " ; ")) {
+        memmove(at + 1, at + 3, strlen(at + 3) + 1);
+        *at = '\n';
+    }
     (void)snprintf(config, sizeof config,
                    "listen: { client: '10.0.0.1:%u' }\n"
                    "auth: { insecure: true }\n%s%s\n",
@@ -266,10 +345,27 @@ static void command_lose_wake(struct story *story, char **words, size_t count)
 
 static void command_disk(struct story *story, char **words, size_t count)
 {
-    struct sim_profile *const profile = sim_world_profile(((struct play *)story->cast)->world);
+    struct play *const play = story->cast;
+    struct sim_profile *const profile = sim_world_profile(play->world);
+
+    if (strcmp(words[1], "works") == 0) {
+        play->failing[0] = '\0';
+    } else if (strcmp(words[1], "fails") == 0 && count > 2) {
+        (void)snprintf(play->failing, sizeof play->failing, "%s", words[2]);
+    } else {
+        profile->disk_ns_min = profile->disk_ns_max = story_time(story, words[1]);
+    }
+}
+
+static void command_show(struct story *story, char **words, size_t count)
+{
+    struct play *const play = story->cast;
 
     (void)count;
-    profile->disk_ns_min = profile->disk_ns_max = story_time(story, words[1]);
+    if (strcmp(words[1], "files") != 0) {
+        story_wrong(story, "show files");
+    }
+    play->files = true;
 }
 
 static void command_end(struct story *story, char **words, size_t count)
@@ -277,24 +373,64 @@ static void command_end(struct story *story, char **words, size_t count)
     struct play *const play = story->cast;
 
     (void)count;
-    if (is_up(play)) {
-        sim_rldb_kill(play->rldb, strcmp(words[0], "kill") == 0 ? SIM_KILL : SIM_POWER_LOSS);
-        hear_all(play);
+    if (play->rldb == NULL) {
+        story_wrong(story, "there is no node");
+        return;
     }
+    sim_rldb_kill(play->rldb, strcmp(words[0], "kill") == 0 ? SIM_KILL : SIM_POWER_LOSS);
+    hear_all(play);
 }
 
-static void command_restart(struct story *story, char **words, size_t count)
+static void command_stop(struct story *story, char **words, size_t count)
 {
     struct play *const play = story->cast;
 
     (void)words;
     (void)count;
+    if (!is_up(play)) {
+        return;
+    }
+    sim_rldb_stop(play->rldb);
+    while (!story->met && !sim_rldb_stopped(play->rldb) && sim_world_step(play->world)) {
+        hear_all(play);
+    }
+    if (!story->met) {
+        hear_all(play);
+        sim_rldb_end(play->rldb);
+        story_tell(story, "the node has ended");
+    }
+}
+
+static bool restart_failed(void *context, const char *error)
+{
+    struct play *const play = context;
+
+    story_tell(play->story, "the node does not start: %s", error);
+    play->stopping = true;
+    return false;
+}
+
+static void command_restart(struct story *story, char **words, size_t count)
+{
+    struct play *const play = story->cast;
+    const struct sim_rldb_hooks hooks = {.context = play, .failed = restart_failed};
+
     if (play->rldb == NULL || sim_rldb_up(play->rldb)) {
         story_wrong(story, "the node is not down");
         return;
     }
+    if (count > 1) {
+        sim_rldb_resize(play->rldb, (uint32_t)story_bytes(story, words[1]));
+    }
+    play->stopping = false;
+    sim_rldb_hook(play->rldb, &hooks);
     sim_rldb_restart(play->rldb);
-    story_tell(story, "the node is up");
+    while (!story->met && !play->stopping && !sim_rldb_up(play->rldb) &&
+           sim_world_step(play->world)) {
+    }
+    if (sim_rldb_up(play->rldb)) {
+        story_tell(story, "the node is up");
+    }
 }
 
 static const struct story_command commands[] = {
@@ -311,6 +447,8 @@ static const struct story_command commands[] = {
     {"disk", 1, command_disk},
     {"kill", 0, command_end},
     {"power-loss", 0, command_end},
+    {"stop", 0, command_stop},
+    {"show", 1, command_show},
     {"restart", 0, command_restart},
     {NULL, 0, NULL},
 };
@@ -322,7 +460,10 @@ static void play_open(struct story *story)
 
     profile.in_order = true;
     profile.loss.keep = SIM_KEEP_NOTHING;
-    profile.hooks = (struct sim_hooks){.context = play, .wake_lost = wake_lost};
+    profile.hooks = (struct sim_hooks){.context = play,
+                                       .wake_lost = wake_lost,
+                                       .disk_error = disk_error,
+                                       .disk_event = disk_event};
     play->story = story;
     play->world = sim_world_open(1, &profile);
     story->cast = play;

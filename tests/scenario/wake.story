@@ -45,6 +45,6 @@ lose-wake
 say ann GET plum
   core 0 wakes core 1, and it gets lost
   core 1 wakes core 0
-wait 2s
   ann hears $4
   ann hears blue
+wait 2s

@@ -251,8 +251,9 @@ struct run {
     struct sim_faults *faults;
     uint64_t faults_end_ns;
     uint64_t began_ns;
-    uint64_t until_ns; // rounds begin until then
-    uint32_t kinds;    // of faults that may be in it
+    uint64_t until_ns;         // rounds begin until then
+    uint64_t patient_until_ns; // nobody is slow on purpose after that
+    uint32_t kinds;            // of faults that may be in it
     struct load *loads;
     uint32_t count;
     bool failed;

@@ -11,6 +11,7 @@
 enum {
     RUN_S_MAX = 40,         // virtual, from the end of the faults to the last reply
     FROZEN_RUN_S_MAX = 150, // a frozen reader stays for up to 90 s
+    PATIENT_S = 15,         // from the end of the faults on; after that nobody is slow on purpose
     DEAD_S = 3,             // after which a client gives up who may wait for nobody
     SUPERVISED_MS = 20,     // how often somebody looks whether a node still writes
     SUPERVISED_S = 2,       // for so long after the faults
@@ -293,9 +294,14 @@ static bool run_done(void *context)
     return true;
 }
 
+// Unless the round was over before, and the node is down or on its way there.
 static void stop_early(void *context)
 {
-    load_stop(context);
+    struct load *const load = context;
+
+    if (!load->stopping && sim_rldb_up(load->rldb)) {
+        load_stop(load);
+    }
 }
 
 static void load_begin_round(struct load *load)
@@ -324,6 +330,7 @@ static void run_round(struct run *run)
     const uint64_t now_ns = sim_world_now_ns(run->world);
     const uint64_t from_ns = now_ns > run->faults_end_ns ? now_ns : run->faults_end_ns;
 
+    run->patient_until_ns = from_ns + PATIENT_S * second_ns;
     if (sim_world_run(run->world, from_ns + time_s * second_ns, run_done, run)) {
         return;
     }

@@ -424,9 +424,17 @@ static void session_finish(struct session *session)
 
 static void session_act(void *context);
 
+// When the faults have been over for a while nobody takes his time any more: who sends hundreds of
+// KB in pieces of 64 bytes, or reads them so, would not be through before the run has to be.
+static bool session_hurries(const struct session *session)
+{
+    return sim_world_now_ns(session->load->world) >= session->load->run->patient_until_ns;
+}
+
 static void session_act_later(struct session *session)
 {
-    const bool idles = session->load->features.idle_timeout && load_chance(&session->random, 10);
+    const bool idles = session->load->features.idle_timeout && load_chance(&session->random, 10) &&
+                       !session_hurries(session);
     const bool waits = session->out_size == 0 && !session->reads_slowly &&
                        session->request_answered == session->answered_before;
 
@@ -445,6 +453,8 @@ static void session_turn(struct session *session)
 {
     const int state = sim_client_state(session->client);
 
+    session->reads_slowly = session->reads_slowly && !session_hurries(session);
+    session->cuts = session->cuts && !session_hurries(session);
     if (state != 0 && state != -EINPROGRESS) {
         if (!session->load->stopping && !session->may_end) {
             load_fail(session->load, SIM_ORACLE_HANG_UP, "session %u: cannot connect: %s",

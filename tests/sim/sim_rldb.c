@@ -537,6 +537,12 @@ void sim_rldb_restart(struct sim_rldb *rldb)
     rldb_boot(rldb);
 }
 
+void sim_rldb_resize(struct sim_rldb *rldb, uint32_t shards)
+{
+    CHECK(rldb->state == RLDB_DOWN && shards >= 1 && shards <= LIMIT_SHARDS);
+    rldb->shards = shards;
+}
+
 bool sim_rldb_up(const struct sim_rldb *rldb)
 {
     return rldb->state == RLDB_UP;

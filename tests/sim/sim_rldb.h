@@ -66,6 +66,9 @@ struct sim_node *sim_rldb_machine(struct sim_rldb *rldb);
 // A start takes virtual time (recovery), and may be killed too; it is up when it serves.
 void sim_rldb_kill(struct sim_rldb *rldb, enum sim_stop how);
 void sim_rldb_restart(struct sim_rldb *rldb);
+
+// From the next start on it has so many cores. While it is down.
+void sim_rldb_resize(struct sim_rldb *rldb, uint32_t shards);
 bool sim_rldb_up(const struct sim_rldb *rldb);
 bool sim_rldb_leaked(const struct sim_rldb *rldb);
 
