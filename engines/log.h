@@ -6,7 +6,8 @@
 //     log_put.c                   put and remove
 //     log_open.c                  open, close, steps, figures
 //     log_tail.c                  frames: appended to, written, durable in their order
-//     log_segment.c               segments: made, taken, given back; the manifest on disk
+//     log_segment.c               segments: made, taken, sealed; the manifest on disk
+//     log_reclaim.c               segments given up: when they may be used anew
 //     log_space.c                 room on the disk: what is kept, who may write
 //     log_cache.h, .c             records in RAM
 //     log_read.c                  records from disk, one read each
@@ -45,8 +46,8 @@
 //    on something that is lost.
 //  - segment.live_bytes is the sum of the length classes of what is reachable in it.
 //  - A segment is taken for new use only when it has nothing live, no read is under way in it, and
-//    the newest durable checkpoint began after it was given up. A file that has another name, in a
-//    copy of the directory made of links, is never taken: the segment gets a new one.
+//    recovery needs nothing of it (log_reclaim.c). A file that has another name, in a copy of the
+//    directory made of links, is never taken: the segment gets a new one.
 #pragma once
 
 #include "core/arena.h"
@@ -134,7 +135,7 @@ enum log_segment_state {
     LOG_SEGMENT_READY,
     LOG_SEGMENT_HEAD,
     LOG_SEGMENT_SEALED,
-    LOG_SEGMENT_EMPTIED, // nothing live; the newest checkpoint may still lead here
+    LOG_SEGMENT_EMPTIED, // nothing live; recovery may still need what it was
     LOG_SEGMENT_SPARE,   // a file to be used anew
     LOG_SEGMENT_BAD,     // its file cannot be opened
 };
@@ -144,6 +145,8 @@ struct log_segment {
     uint64_t sequence_first; // of the frames in it; 0: none yet
     uint64_t sequence_last;
     uint64_t emptied;   // frame that the next checkpoint has to begin after, to reuse it
+    uint64_t emptied_commit; // group commit that was filling then, or the next
+    uint64_t settled;        // all that emptied it is in frames up to this one; 0: not known yet
     uint64_t stamp_min; // the smallest of its records, UINT64_MAX without any
     uint64_t removal_stamp_max;
     uint64_t live_bytes;   // length classes of what is reachable
@@ -156,6 +159,7 @@ struct log_segment {
     uint8_t state; // enum log_segment_state
     bool dirty;    // written to since it was last made durable
     bool stuck;    // compaction could not empty it
+    bool unsaid;   // records of it went without one in the log that says so
     bool cut;      // its file has not the size that it should: it is made anew before it is used
 };
 
@@ -283,6 +287,8 @@ struct log_engine {
     uint32_t segments_ready;
     uint32_t segments_spare;
     uint32_t segments_emptied;
+    uint32_t segments_held;   // of these, when last looked at: only the next checkpoint frees them
+    uint32_t segments_pinned; // or reads and snapshots hold them
     uint32_t segments_unmade; // numbers below the top that have no file, nor one under way
     uint64_t generation;      // of the newest use of a segment
     bool space_refused;       // the disk has no room for one more
@@ -596,8 +602,19 @@ uint64_t log_oldest_dead(const struct log_engine *engine, uint32_t except, uint3
 // Whether the removals in a segment may be forgotten: no older record is anywhere else.
 bool log_segment_expendable(const struct log_engine *engine, uint32_t number);
 
-// After a checkpoint: what was given up before it began may be used anew.
+// log_reclaim.c
+
+// Nothing live is left in a segment that is no head.
+void log_segment_give_up(struct log_engine *engine, struct log_segment *segment);
+
+// What is given up, and recovery does not need any more, may be used anew.
 void log_segments_reclaim(struct log_engine *engine);
+
+// Whether a checkpoint is wanted for the segments that it frees.
+bool log_segments_want_checkpoint(const struct log_engine *engine);
+
+// Segments that hold nothing, or will when the next checkpoint is there, or may still be made.
+uint32_t log_segments_free(const struct log_engine *engine);
 
 // The record at a location is not reachable any more, or is now.
 void log_kill(struct log_engine *engine, uint64_t location, uint32_t class);

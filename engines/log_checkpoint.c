@@ -289,6 +289,7 @@ void log_checkpoint_step(struct log_engine *engine)
     }
     if (task->step == WAIT_MANIFEST && engine->manifest_durable >= task->version) {
         engine->checkpoints++;
+        engine->segments_held = 0;
         log_segments_reclaim(engine);
         if (engine->checkpoint_previous == 0) {
             checkpoint_end(task);
@@ -308,6 +309,11 @@ bool log_checkpoint_busy(const struct log_engine *engine)
     // When all writing has ended nothing comes that it could wait for.
     return step != IDLE && (step != WAIT_MANIFEST || log_manifest_comes(engine)) &&
            (!waits || engine->failed == 0);
+}
+
+bool log_checkpoint_idle(const struct log_engine *engine)
+{
+    return engine->checkpoint->step == IDLE;
 }
 
 void log_checkpoint_begin(struct log_engine *engine)

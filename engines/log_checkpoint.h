@@ -52,6 +52,9 @@ bool log_checkpoint_collect(struct log_engine *engine, uint32_t entries);
 
 bool log_checkpoint_busy(const struct log_engine *engine);
 
+// Whether none has begun that has not come to its end.
+bool log_checkpoint_idle(const struct log_engine *engine);
+
 // Whether what was appended since the last one would take long to replay.
 bool log_checkpoint_due(const struct log_engine *engine);
 

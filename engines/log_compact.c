@@ -8,9 +8,15 @@
 // The victim is the sealed segment with the most to gain for its cost: (1 - u) * age / (1 + u),
 // with u the live part (Rosenblum and Ousterhout, "The design and implementation of a
 // log-structured file system", 1992, section 3.6). How much of a victim may be live follows the
-// room that is left: a quarter while most of the disk's share is free, since what waits gets deader
-// and costs less; half later; nearly all when room is short. Segments with nothing but removals are
-// left alone until these may go.
+// room that is left: a quarter while there is some, since what waits gets deader and costs less;
+// from there on the more the shorter room is, up to nearly all. Room is also what was given up and
+// waits for a checkpoint: moving more would not bring it sooner. Segments with nothing but removals
+// are left alone until these may go.
+//
+// What that comes to, with keys written over evenly: of a disk of which the part r is in use by live
+// records, room and heads aside, a victim is live by u, where r = (u - 1) / ln u (Desnoyers, "Analytic
+// modeling of SSD write performance", 2012: victims are the oldest), and each byte put is written
+// 1 / (1 - u) times. Half of a disk live, and a seventh of it kept as room: r = 0.58, u = 0.3, 1.43.
 #include "engines/log.h"
 
 #include "core/memory.h"
@@ -21,10 +27,11 @@
 enum {
     READ_BYTES = 2 * LOG_FRAME_CAPACITY,
     LIVE_PERCENT_EASY = 25, // of victims, while this much room is left:
-    ROOM_PERCENT_EASY = 70,
-    LIVE_PERCENT_HALF = 50,
+    ROOM_PERCENT_EASY = 15,
+    ROOM_SEGMENTS_EASY = 5, // and never less
     LIVE_PERCENT_SHORT = 95,
-    ROOM_PERCENT_SHORT = 10,
+    ROOM_PERCENT_SHORT = 5,
+    ROOM_SEGMENTS_SHORT = 3,
     PINNED_FEW = 3,   // segments with nothing but removals that are left alone
     PINNED_SHARE = 4, // of the sealed ones that they may be
     AHEAD = 16,       // records whose entries are fetched together
@@ -85,22 +92,26 @@ bool log_compaction_busy(const struct log_engine *engine)
 
 // The victim -------------------------------------------------------------------------------------
 
-static uint32_t segments_free(const struct log_engine *engine)
+static uint32_t at_least(uint32_t value, uint32_t least)
 {
-    return engine->segments_spare + engine->segments_ready + log_segments_to_come(engine);
+    return value < least ? least : value;
 }
 
 // How much of a victim may be live, in percent.
 static uint32_t live_percent_max(const struct log_engine *engine)
 {
-    const uint32_t total = engine->segment_top + log_segments_to_come(engine);
-    const uint32_t wanted = total * ROOM_PERCENT_SHORT / 100;
-    const uint32_t left = segments_free(engine);
+    const uint32_t total = engine->segment_top - engine->segments_unmade + log_segments_to_come(engine);
+    const uint32_t easy = at_least(total * ROOM_PERCENT_EASY / 100, ROOM_SEGMENTS_EASY);
+    const uint32_t lacking = at_least(total * ROOM_PERCENT_SHORT / 100, ROOM_SEGMENTS_SHORT);
+    const uint32_t left = log_segments_free(engine);
 
-    if (left < (wanted < 4 ? 4 : wanted)) {
+    if (left <= lacking) {
         return LIVE_PERCENT_SHORT;
     }
-    return left > total / 100 * ROOM_PERCENT_EASY ? LIVE_PERCENT_EASY : LIVE_PERCENT_HALF;
+    return left >= easy
+               ? LIVE_PERCENT_EASY
+               : LIVE_PERCENT_SHORT - (LIVE_PERCENT_SHORT - LIVE_PERCENT_EASY) * (left - lacking) /
+                                          (easy - lacking);
 }
 
 static bool is_sealed(const struct log_engine *engine, const struct log_segment *segment)

@@ -31,15 +31,17 @@ static void entry_dropped(void *context, uint64_t entry)
 {
     struct log_engine *const engine = context;
     const uint64_t payload = index_payload(entry);
+    const bool is_cached = (payload & LOG_PAYLOAD_CACHED) != 0;
     struct cached cached;
 
-    if ((payload & LOG_PAYLOAD_CACHED) == 0) {
-        log_kill(engine, payload & LOG_PAYLOAD_WHERE, log_payload_class(payload));
-        return;
+    if (is_cached) {
+        cached_read(cache_at(&engine->cache, log_payload_place(payload)), &cached);
+        cache_kill(&engine->cache, log_payload_place(payload));
     }
-    cached_read(cache_at(&engine->cache, log_payload_place(payload)), &cached);
-    log_kill(engine, cached.location, cached.class);
-    cache_kill(&engine->cache, log_payload_place(payload));
+    const uint64_t location = is_cached ? cached.location : payload & LOG_PAYLOAD_WHERE;
+
+    engine->segments[log_location_segment(location)].unsaid = true;
+    log_kill(engine, location, is_cached ? cached.class : log_payload_class(payload));
 }
 
 // Takes the table away, to be given up in steps: at once where memory is short.

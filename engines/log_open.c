@@ -118,6 +118,7 @@ void log_forget_expired(struct log_engine *engine, const struct log_record *reco
     }
     index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
     log_count(engine, record->vnode, record->kind == LOG_TOMBSTONE, true, UINT64_MAX);
+    engine->segments[log_location_segment(location)].unsaid = true;
     log_kill(engine, location, log_class(record->bytes));
     engine->expired++;
     if (engine->options.removed != NULL) {
@@ -131,8 +132,7 @@ void log_forget_expired(struct log_engine *engine, const struct log_record *reco
 // A checkpoint is due by what was appended, or because what was given up waits for it.
 static bool checkpoint_wanted(const struct log_engine *engine)
 {
-    return log_checkpoint_due(engine) ||
-           (engine->segments_emptied != 0 && engine->segments_ready + engine->segments_spare < 3);
+    return log_checkpoint_due(engine) || log_segments_want_checkpoint(engine);
 }
 
 static bool log_step(struct engine *base, uint32_t budget_bytes)
@@ -160,6 +160,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
     if (engine->space_refused && now_ms >= engine->space_retry_ms) {
         engine->space_refused = false; // somebody else may have given room back
     }
+    log_segments_reclaim(engine);
     log_segments_step(engine);
     if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine) &&
         now_ms >= engine->space_retry_ms) {

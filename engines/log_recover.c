@@ -252,7 +252,12 @@ static void settle_segments(struct log_engine *engine)
         struct log_segment *const segment = &engine->segments[i];
 
         segment->packed = segment->used;
-        if (is_unused(engine, segment)) {
+        if (segment->state == LOG_SEGMENT_SPARE && segment->live_bytes != 0) {
+            // The frame with what was moved out of it is lost. It still has that, unless it was
+            // written over.
+            segment->state = LOG_SEGMENT_SEALED;
+            segment->stuck = true;
+        } else if (is_unused(engine, segment)) {
             segment->state = LOG_SEGMENT_SPARE;
         } else if (segment->state == LOG_SEGMENT_HEAD) {
             log_segment_seal(engine, i);

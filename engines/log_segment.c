@@ -331,7 +331,8 @@ static void preparation_go(struct log_preparation *task)
         segment->used = segment->packed = 0;
         segment->live_bytes = 0;
         segment->filled_bytes = 0;
-        segment->stuck = false;
+        segment->stuck = segment->unsaid = false;
+        segment->settled = 0;
         segment->stamp_min = UINT64_MAX;
         segment->removal_stamp_max = 0;
         segment->state = LOG_SEGMENT_PREPARING;
@@ -586,15 +587,6 @@ bool log_head_advance(struct log_engine *engine, struct log_head *head)
     return true;
 }
 
-// Nothing live is left in a segment that is no head: it may be used anew once a checkpoint began
-// after what emptied it.
-static void segment_emptied(struct log_engine *engine, struct log_segment *segment)
-{
-    segment->state = LOG_SEGMENT_EMPTIED;
-    segment->emptied = engine->sequence + 1; // what emptied it is in a frame not yet closed
-    engine->segments_emptied++;
-}
-
 // What was dropped counts as live until its table has been given up.
 static bool may_hold_dead(const struct log_engine *engine, const struct log_segment *segment)
 {
@@ -635,7 +627,7 @@ void log_segment_reconsider(struct log_engine *engine, uint32_t number)
 
     if (segment->state == LOG_SEGMENT_SEALED && segment->live_bytes == 0 &&
         log_segment_expendable(engine, number)) {
-        segment_emptied(engine, segment);
+        log_segment_give_up(engine, segment);
     }
 }
 
@@ -690,32 +682,5 @@ void log_note_stamp(struct log_engine *engine, uint64_t location, uint64_t stamp
         segment->stamp_min = stamp < segment->stamp_min ? stamp : segment->stamp_min;
     } else if (stamp > segment->removal_stamp_max) {
         segment->removal_stamp_max = stamp;
-    }
-}
-
-void log_segments_reclaim(struct log_engine *engine)
-{
-    bool changed = false;
-
-    if (engine->segments_emptied == 0) {
-        return;
-    }
-    for (uint32_t i = 0; i < engine->segment_top; i++) {
-        struct log_segment *const segment = &engine->segments[i];
-
-        const bool known =
-            segment->emptied > engine->checkpoint_sequence && !planted(PLANTED_EARLY_REUSE);
-
-        if (segment->state == LOG_SEGMENT_EMPTIED && segment->pins == 0 && !known) {
-            CHECK(segment->live_bytes == 0);
-            segment->state = LOG_SEGMENT_SPARE;
-            engine->segments_emptied--;
-            engine->segments_spare++;
-            changed = true;
-        }
-    }
-    if (changed) {
-        engine->space_refused = false;
-        log_segments_step(engine);
     }
 }

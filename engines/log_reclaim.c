@@ -1,0 +1,123 @@
+// Segments that are given up: when they may be used anew.
+//
+// Recovery loads the newest checkpoint and replays all frames after it. So a segment with any frame
+// after it is needed until the next checkpoint: "held". One whose frames all come before is not
+// read by replay, though entries of the checkpoint may lead to it: of each, a record that was
+// written later says where it has gone, or that it has, and replay comes by that record before it
+// comes by any that the new use of the segment holds. So it may be used anew when
+//
+//  - the frames with these records are durable;
+//  - each of them has such a record: what has merely expired, or went with a vnode, has none
+//    (segment.unsaid);
+//  - the checkpoint is of this run, so that no damage was met on the way from it to here;
+//  - no checkpoint is being written: its entries may lead to this use as well as to the next one,
+//    and replay could not tell them apart.
+//
+// Else it waits for a checkpoint that began after it was given up: nothing of that leads to it. With
+// the first rule alone a checkpoint is written by what replay would cost, and hardly ever for room.
+#include "core/planted.h"
+#include "engines/log.h"
+#include "engines/log_checkpoint.h"
+
+enum {
+    AT_HAND_FEW = 3,   // segments to write to, below which a checkpoint is written for more
+    HELD_MANY = 4,     // that wait for one: so many, and
+    HELD_SHARE = 4,    // a part of all that there are, are worth one at any time
+};
+
+void log_segment_give_up(struct log_engine *engine, struct log_segment *segment)
+{
+    segment->state = LOG_SEGMENT_EMPTIED;
+    segment->emptied = engine->sequence + 1; // what emptied it is in a frame not yet closed
+    segment->emptied_commit = engine->commit_open;
+    segment->settled = 0;
+    engine->segments_emptied++;
+}
+
+// Whether what emptied it is durable. Its last records went in the hot frame that was filling then,
+// or were moved in frames that were closed before its victim's pin was let go.
+static bool is_settled(const struct log_engine *engine, struct log_segment *segment)
+{
+    if (segment->settled == 0 &&
+        (engine->hot.open == NULL || engine->commit_open > segment->emptied_commit)) {
+        segment->settled = engine->sequence;
+    }
+    return segment->settled != 0 && segment->settled <= engine->durable;
+}
+
+// Whether only a checkpoint can free it that is not there yet.
+static bool is_held(const struct log_engine *engine, const struct log_segment *segment)
+{
+    return segment->emptied > engine->checkpoint_sequence &&
+           (engine->checkpoints == 0 || segment->unsaid ||
+            segment->sequence_last > engine->checkpoint_sequence);
+}
+
+static bool may_reuse(const struct log_engine *engine, struct log_segment *segment)
+{
+    if (planted(PLANTED_EARLY_REUSE) || segment->emptied <= engine->checkpoint_sequence) {
+        return true;
+    }
+    return !is_held(engine, segment) && log_checkpoint_idle(engine) && is_settled(engine, segment);
+}
+
+// Under `interval` and `never` nothing is made durable by itself.
+static void flush_if_short(struct log_engine *engine, const struct log_segment *segment)
+{
+    if (engine->segments_ready + engine->segments_spare < AT_HAND_FEW && segment->settled != 0 &&
+        engine->flush < segment->settled && log_checkpoint_idle(engine)) {
+        log_flush(engine);
+    }
+}
+
+void log_segments_reclaim(struct log_engine *engine)
+{
+    bool changed = false;
+
+    if (engine->segments_emptied == engine->segments_held) {
+        return; // none, or none that could be anything but held
+    }
+    engine->segments_held = engine->segments_pinned = 0;
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->state != LOG_SEGMENT_EMPTIED) {
+            continue;
+        }
+        if (segment->pins != 0) {
+            engine->segments_pinned++;
+        } else if (may_reuse(engine, segment)) {
+            CHECK(segment->live_bytes == 0);
+            segment->state = LOG_SEGMENT_SPARE;
+            engine->segments_emptied--;
+            engine->segments_spare++;
+            changed = true;
+        } else if (is_held(engine, segment)) {
+            engine->segments_held++;
+        } else {
+            flush_if_short(engine, segment);
+        }
+    }
+    if (changed) {
+        engine->space_refused = false;
+        log_segments_step(engine);
+    }
+}
+
+static uint32_t at_hand(const struct log_engine *engine)
+{
+    return engine->segments_spare + engine->segments_ready + log_segments_to_come(engine);
+}
+
+uint32_t log_segments_free(const struct log_engine *engine)
+{
+    return at_hand(engine) + engine->segments_emptied - engine->segments_pinned;
+}
+
+bool log_segments_want_checkpoint(const struct log_engine *engine)
+{
+    const uint32_t held = engine->segments_held;
+
+    return held != 0 && (at_hand(engine) < AT_HAND_FEW ||
+                         (held >= HELD_MANY && held >= (engine->segment_top - engine->segments_unmade) / HELD_SHARE));
+}
