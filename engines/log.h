@@ -144,10 +144,10 @@ struct log_segment {
     uint64_t generation;
     uint64_t sequence_first; // of the frames in it; 0: none yet
     uint64_t sequence_last;
-    uint64_t emptied;   // frame that the next checkpoint has to begin after, to reuse it
+    uint64_t emptied;        // frame that the next checkpoint has to begin after, to reuse it
     uint64_t emptied_commit; // group commit that was filling then, or the next
     uint64_t settled;        // all that emptied it is in frames up to this one; 0: not known yet
-    uint64_t stamp_min; // the smallest of its records, UINT64_MAX without any
+    uint64_t stamp_min;      // the smallest of its records, UINT64_MAX without any
     uint64_t removal_stamp_max;
     uint64_t live_bytes;   // length classes of what is reachable
     uint64_t filled_bytes; // of all that ever was

@@ -13,10 +13,11 @@
 // waits for a checkpoint: moving more would not bring it sooner. Segments with nothing but removals
 // are left alone until these may go.
 //
-// What that comes to, with keys written over evenly: of a disk of which the part r is in use by live
-// records, room and heads aside, a victim is live by u, where r = (u - 1) / ln u (Desnoyers, "Analytic
-// modeling of SSD write performance", 2012: victims are the oldest), and each byte put is written
-// 1 / (1 - u) times. Half of a disk live, and a seventh of it kept as room: r = 0.58, u = 0.3, 1.43.
+// What that comes to, with keys written over evenly: of a disk of which the part r is in use by
+// live records, room and heads aside, a victim is live by u, where r = (u - 1) / ln u (Desnoyers,
+// "Analytic modeling of SSD write performance", 2012: victims are the oldest), and each byte put is
+// written 1 / (1 - u) times. Half of a disk live, and a seventh of it kept as room: r = 0.58, u =
+// 0.3, 1.43.
 #include "engines/log.h"
 
 #include "core/memory.h"
@@ -100,7 +101,8 @@ static uint32_t at_least(uint32_t value, uint32_t least)
 // How much of a victim may be live, in percent.
 static uint32_t live_percent_max(const struct log_engine *engine)
 {
-    const uint32_t total = engine->segment_top - engine->segments_unmade + log_segments_to_come(engine);
+    const uint32_t total =
+        engine->segment_top - engine->segments_unmade + log_segments_to_come(engine);
     const uint32_t easy = at_least(total * ROOM_PERCENT_EASY / 100, ROOM_SEGMENTS_EASY);
     const uint32_t lacking = at_least(total * ROOM_PERCENT_SHORT / 100, ROOM_SEGMENTS_SHORT);
     const uint32_t left = log_segments_free(engine);
@@ -108,10 +110,9 @@ static uint32_t live_percent_max(const struct log_engine *engine)
     if (left <= lacking) {
         return LIVE_PERCENT_SHORT;
     }
-    return left >= easy
-               ? LIVE_PERCENT_EASY
-               : LIVE_PERCENT_SHORT - (LIVE_PERCENT_SHORT - LIVE_PERCENT_EASY) * (left - lacking) /
-                                          (easy - lacking);
+    return left >= easy ? LIVE_PERCENT_EASY
+                        : LIVE_PERCENT_SHORT - (LIVE_PERCENT_SHORT - LIVE_PERCENT_EASY) *
+                                                   (left - lacking) / (easy - lacking);
 }
 
 static bool is_sealed(const struct log_engine *engine, const struct log_segment *segment)

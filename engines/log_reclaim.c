@@ -13,16 +13,17 @@
 //  - no checkpoint is being written: its entries may lead to this use as well as to the next one,
 //    and replay could not tell them apart.
 //
-// Else it waits for a checkpoint that began after it was given up: nothing of that leads to it. With
-// the first rule alone a checkpoint is written by what replay would cost, and hardly ever for room.
+// Else it waits for a checkpoint that began after it was given up: nothing of that leads to it.
+// With the first rule alone a checkpoint is written by what replay would cost, and hardly ever for
+// room.
 #include "core/planted.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
 
 enum {
-    AT_HAND_FEW = 3,   // segments to write to, below which a checkpoint is written for more
-    HELD_MANY = 4,     // that wait for one: so many, and
-    HELD_SHARE = 4,    // a part of all that there are, are worth one at any time
+    AT_HAND_FEW = 3, // segments to write to, below which a checkpoint is written for more
+    HELD_MANY = 4,   // that wait for one: so many, and
+    HELD_SHARE = 4,  // a part of all that there are, are worth one at any time
 };
 
 void log_segment_give_up(struct log_engine *engine, struct log_segment *segment)
@@ -119,5 +120,6 @@ bool log_segments_want_checkpoint(const struct log_engine *engine)
     const uint32_t held = engine->segments_held;
 
     return held != 0 && (at_hand(engine) < AT_HAND_FEW ||
-                         (held >= HELD_MANY && held >= (engine->segment_top - engine->segments_unmade) / HELD_SHARE));
+                         (held >= HELD_MANY &&
+                          held >= (engine->segment_top - engine->segments_unmade) / HELD_SHARE));
 }

@@ -204,7 +204,7 @@ static int find_log(struct log_engine *engine, struct log_recovery *report, bool
     error = load_any_checkpoint(engine, report);
     return error != 0 ? error
                       : log_replay(engine,
-                                   engine->checkpoint_number != 0 ? REPLAY_AFTER_CHECKPOINT
+                                   engine->checkpoint_number != 0 ? REPLAY_AFTER_UNKNOWN
                                                                   : REPLAY_ALL_UNKNOWN,
                                    report);
 }

@@ -256,7 +256,8 @@ static int open_streams(struct recovery *recovery, uint64_t after)
 
 int log_replay(struct log_engine *engine, enum replay_from from, struct log_recovery *report)
 {
-    const uint64_t after = from == REPLAY_AFTER_CHECKPOINT ? engine->checkpoint_sequence : 0;
+    const bool scratch = from == REPLAY_ALL || from == REPLAY_ALL_UNKNOWN;
+    const uint64_t after = scratch ? 0 : engine->checkpoint_sequence;
     struct recovery recovery = {
         .engine = engine,
         .report = report,
@@ -265,8 +266,9 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
                                                                  : engine->checkpoint_sequence,
         .whole_from = from == REPLAY_ALL_UNKNOWN ? UINT64_MAX : engine->checkpoint_sequence,
         .damaged = report->damages != 0,
-        .careful = from != REPLAY_AFTER_CHECKPOINT,
-        .scratch = from != REPLAY_AFTER_CHECKPOINT,
+        .careful = scratch,
+        .scratch = scratch,
+        .manifest = from == REPLAY_AFTER_CHECKPOINT,
     };
 
     const uint64_t begin_ns = io_clock_ns(engine->options.io);

@@ -37,6 +37,7 @@ struct recovery {
     bool damaged;        // a file was found to be
     bool careful;        // not all that was before is known: keys are compared
     bool scratch;        // the index was empty, and segments may be older than what was reused
+    bool manifest;       // where segments began is known, of all frames up to the checkpoint
     uint8_t *twin;       // a buffer for a record that is compared
     struct overtaken *overtaken;
     uint32_t overtaken_count;
@@ -50,8 +51,9 @@ struct recovery {
 
 enum replay_from {
     REPLAY_AFTER_CHECKPOINT,
-    REPLAY_ALL,         // onto an empty index, of a log whose manifest is known
-    REPLAY_ALL_UNKNOWN, // and of one whose manifest is not
+    REPLAY_AFTER_UNKNOWN, // the same of a log whose manifest is not known
+    REPLAY_ALL,           // onto an empty index, of a log whose manifest is known
+    REPLAY_ALL_UNKNOWN,   // and of one whose manifest is not
 };
 
 // Applies the frames after the engine's checkpoint_sequence, or all, to the index, in their order,

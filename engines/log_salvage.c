@@ -145,24 +145,41 @@ static void pass_damaged(struct salvage *salvage)
     note_used(salvage);
 }
 
+// Whether all of the hole was written after the checkpoint began. A removal that was moved is of
+// before that, and older; or it is itself among the frames to come.
+static bool is_after_checkpoint(const struct salvage *salvage)
+{
+    const struct recovery *const recovery = salvage->recovery;
+    const struct stream *const stream = salvage->stream;
+    const uint64_t checkpoint = recovery->engine->checkpoint_sequence;
+    const uint64_t first = recovery->engine->segments[stream->segment].sequence_first;
+
+    return !recovery->scratch &&
+           (stream->hole_after >= checkpoint ||
+            (stream->hole_from == 0 && recovery->manifest && (first == 0 || first > checkpoint)));
+}
+
 static void pass_record(struct salvage *salvage, const struct log_record *record)
 {
     struct recovery *const recovery = salvage->recovery;
     const uint64_t offset = (uint64_t)salvage->stream->hole_from + salvage->at;
     const bool is_newer = counts(salvage, record);
+    const bool is_late = is_after_checkpoint(salvage);
+    const bool is_known = salvage->stamp != 0 || is_late;
     uint64_t stamp = record->stamp;
 
     if (stamp == 0) {
         // Without its frame's header nothing tells its stamp: what it removes was there before it,
-        // and what it holds may be as old as anything.
-        const uint64_t guess =
-            record->kind == LOG_REMOVAL || record->kind == LOG_DROP ? recovery->engine->stamp : 1;
+        // and what it holds may be as old as anything but what came before the frame.
+        const uint64_t guess = is_late || record->kind == LOG_REMOVAL || record->kind == LOG_DROP
+                                   ? recovery->engine->stamp
+                                   : 1;
 
         stamp = salvage->stamp != 0 ? salvage->stamp++ : guess;
     }
     if (is_newer) {
         log_apply_record(recovery, record, salvage->stream->segment, offset, stamp);
-        if (record->stamp == 0 && salvage->stamp != 0) {
+        if (record->stamp == 0 && is_known) {
             log_note_salvaged(recovery, log_location(salvage->stream->segment, offset), stamp);
         }
         salvage->records++;
