@@ -218,6 +218,20 @@ static const char *config_set_own(struct settings *settings, const struct config
     return config_set(&settings->config, key, text, ret_error) < 0 ? ret_error->text : NULL;
 }
 
+// What `rldbd --check` refuses is refused here too. The log engine keeps the value and is not bound
+// by it: README, "Where it is not Redis".
+static const char *config_set_memory(const struct shard *shard, const struct config *config,
+                                     struct config_error *ret_error)
+{
+    const struct cpu_facts facts = {.memory_bytes = shard->node->memory_total_bytes};
+
+    if (config->storage.engine != CONFIG_ENGINE_MEMORY ||
+        config_check_memory(config, &facts, shard->node->shard_count, ret_error) == 0) {
+        return NULL;
+    }
+    return ret_error->text + ret_error->reason;
+}
+
 static bool config_set_one(struct exec *x, uint32_t at, struct settings *settings)
 {
     struct config_error error;
@@ -231,6 +245,9 @@ static bool config_set_one(struct exec *x, uint32_t at, struct settings *setting
     }
     if (why == NULL && settings->config.clients.max > x->shard->node->config.clients.max) {
         why = "argument must be between 1 and clients.max of the configuration file";
+    }
+    if (why == NULL && named.key == config_key_find("storage.memory_max")) {
+        why = config_set_memory(x->shard, &settings->config, &error);
     }
     if (why != NULL) {
         config_failed(x, x->argv[at], why);

@@ -221,8 +221,11 @@ static const char *set_maxmemory_clients(const struct shard *shard, struct slice
     uint64_t bytes;
     int64_t percent;
     if (value.size != 0 && value.bytes[value.size - 1] == '%') {
-        if (!number_parse(slice_of(value.bytes, value.size - 1), 0, 100, &percent)) {
+        if (!number_parse(slice_of(value.bytes, value.size - 1), 0, INT64_MAX, &percent)) {
             return "argument must be a memory or percent value";
+        }
+        if (percent > 100) {
+            return "percentage argument must be less or equal to 100";
         }
         bytes = settings_memory_max_bytes(shard) / 100 * (uint64_t)percent;
     } else if (!memory_parse(value, &bytes)) {

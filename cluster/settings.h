@@ -8,7 +8,8 @@
 //
 //     Redis's name                 ours                       difference
 //     ---------------------------  -------------------------  -----------------------------------
-//     maxmemory                    storage.memory_max         0 is `off`; takes less than 1MiB too
+//     maxmemory                    storage.memory_max         0 is `off`; no more than a number on
+//                                                             the log engine, which keeps it
 //     maxmemory-policy             storage.eviction           noeviction is refuse, allkeys-lru
 //                                                             lru, allkeys-random random,
 //                                                             volatile-ttl ttl

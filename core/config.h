@@ -154,6 +154,7 @@ struct config_error {
     char text[LIMIT_CONFIG_ERROR_BYTES];
     uint32_t line; // 0: the whole file
     uint32_t column;
+    uint32_t reason; // where in `text` file, line, column and key are behind us
 };
 
 enum config_type {
@@ -217,6 +218,12 @@ int config_load(const char *path, struct config *ret_config, struct config_error
 // exist, an engine that this build lacks. Looks at the file system, changes nothing. 0 or -EINVAL.
 int config_check(const struct config *config, const struct cpu_facts *facts,
                  struct config_error *ret_error);
+
+// Whether storage.memory_max leaves each of so many shards what it takes to keep anything: 0 or
+// -EINVAL. config_check() asks this of every configuration; who changes one that is in force asks
+// it anew, and shows the message from ret_error->reason on.
+int config_check_memory(const struct config *config, const struct cpu_facts *facts, uint32_t shards,
+                        struct config_error *ret_error);
 
 // What `auto` and the like come to.
 uint32_t config_shard_count(const struct config *config, const struct cpu_facts *facts);

@@ -47,6 +47,7 @@ static void config_about(const struct config *config, const char *path, const ch
         text_printf(ret_text, ":%u:%u", mark.line, mark.column);
     }
     text_printf(ret_text, ": %s: ", path);
+    error->reason = (uint32_t)text_slice(ret_text).size;
 }
 
 static int config_refuse(const struct config *config, const char *path, const char *other,
@@ -264,8 +265,8 @@ static int config_check_sizes(const struct config *config, struct config_error *
     return 0;
 }
 
-static int config_check_memory(const struct config *config, const struct cpu_facts *facts,
-                               uint32_t shards, struct config_error *ret_error)
+int config_check_memory(const struct config *config, const struct cpu_facts *facts, uint32_t shards,
+                        struct config_error *ret_error)
 {
     const uint64_t all = config_memory_max_bytes(config, facts);
 

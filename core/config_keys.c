@@ -125,7 +125,8 @@ const struct config_key config_keys[] = {
      .fallback = "auto",
      .min = UINT64_C(1) << 20,
      .max = UINT64_C(64) << 40,
-     .help = "RAM for the data of all shards together (memory). Past it eviction decides. "
+     .help = "RAM for the data of all shards together (memory; the log engine keeps data on disk, "
+             "and is not bound by this). Past it eviction decides. At least 2MiB a shard. "
              "auto: half of the machine's memory, or of the cgroup's if that is less. off: no "
              "bound, until the system ends the process."},
     {.path = "storage.eviction",

@@ -15,10 +15,22 @@ class Difference:
     """`probes`: sequences of requests, the last of which is judged; or one that is bytes, sent over
     a connection of its own; none where only a race between clients shows the difference. `redis_re`
     and `rldb_re` match the raw reply to it (bytes). `covers(args, theirs, ours)` is asked of
-    replies that are not the same."""
+    replies that are not the same. `engine`: the only one on which it is a difference. `undo`: what
+    both are asked after each probe."""
 
     def __init__(
-        self, name, request, redis, rldb, why, probes, redis_re=b"", rldb_re=b"", covers=None
+        self,
+        name,
+        request,
+        redis,
+        rldb,
+        why,
+        probes,
+        redis_re=b"",
+        rldb_re=b"",
+        covers=None,
+        engine=None,
+        undo=None,
     ):
         self.name = name
         self.request = request
@@ -29,6 +41,8 @@ class Difference:
         self.redis_re = re.compile(redis_re, re.S)
         self.rldb_re = re.compile(rldb_re, re.S)
         self.covers = covers
+        self.engine = engine
+        self.undo = undo
 
 
 def table():
@@ -160,13 +174,53 @@ DIFFERENCES = [
         rb"-ERR storage\.engine is memory[^\r]*\r\n",
         lambda args, theirs, ours: args[0].upper() in (b"SAVE", b"BGSAVE")
         and ours.startswith(b"-ERR storage.engine is memory"),
+        engine="memory",
+    ),
+    Difference(
+        "a bound on memory that leaves room for nothing",
+        "`CONFIG SET maxmemory 1` on the memory engine",
+        "takes it, and refuses every write",
+        "`ERR CONFIG SET failed (possibly related to argument 'maxmemory') - 1 bytes are too few "
+        "for 2 shards to keep anything, expected 4MiB or more`",
+        "a core's index and segments take 2 MiB; rldbd --check refuses the same",
+        [[["CONFIG", "SET", "maxmemory", "1"]]],
+        rb"\+OK\r\n",
+        rb"-ERR CONFIG SET failed [^\r]* - 1 bytes are too few for 2 shards [^\r]*\r\n",
+        engine="memory",
+        undo=["CONFIG", "SET", "maxmemory", "0"],
+    ),
+    Difference(
+        "maxmemory and maxmemory-policy on the log engine",
+        "`CONFIG SET maxmemory 1`, then `SET k v`",
+        "`OOM command not allowed when used memory > 'maxmemory'.`",
+        "`OK`: they are kept and told, and bound nothing",
+        "the data is on disk: its free space is the bound (storage.disk_reserve), and nothing is "
+        "evicted; RAM is storage.cache and the index",
+        [[["CONFIG", "SET", "maxmemory", "1"], ["SET", "k", "v"]]],
+        rb"-OOM [^\r]*\r\n",
+        rb"\+OK\r\n",
+        engine="log",
+        undo=["CONFIG", "SET", "maxmemory", "0"],
+    ),
+    Difference(
+        "settings",
+        "`CONFIG SET hz 20`, `CONFIG SET requirepass x`; `CONFIG GET hash-max-listpack-entries`",
+        "has some 200, most of which may be set",
+        "has those that clients ask for and its own (`CONFIG GET *`); what is fixed here, or set in "
+        "the file alone, is refused: `... can't set immutable config`",
+        "an OK would say that something changed",
+        [[["CONFIG", "SET", "hz", "20"]]],
+        rb"\+OK\r\n",
+        rb"-ERR CONFIG SET failed [^\r]* - can't set immutable config\r\n",
+        undo=["CONFIG", "SET", "hz", "10"],
     ),
     Difference(
         "names of eviction policies",
         "`CONFIG SET maxmemory-policy bogus`",
         "names eight policies",
         "names those that rldb has: noeviction, allkeys-lru, allkeys-random, volatile-ttl",
-        "the others, LFU among them, are not offered, and refused",
+        "the others, LFU among them, are not offered, and refused; allkeys-random takes a key at "
+        "random and what was written beside it, 256 KiB in all",
         [[["CONFIG", "SET", "maxmemory-policy", "bogus"]]],
         rb"-ERR CONFIG SET failed [^\r]*following: volatile-lru, volatile-lfu, [^\r]*\r\n",
         rb"-ERR CONFIG SET failed [^\r]*following: noeviction, [^\r]*, volatile-ttl\r\n",
@@ -308,7 +362,8 @@ DIFFERENCES = [
         "`INFO`, `MEMORY STATS`",
         "what is known of Redis's insides",
         "Redis's names where rldb has the fact, and sections of its own: shards, engine, cluster",
-        "no figure is made up; redis_version says what to expect, rldb_version what it is",
+        "no figure is made up (avg_ttl is 0, as none is kept); redis_version says what to expect, "
+        "rldb_version what it is",
         [[["INFO", "server"]]],
         rb"\$(?!.*rldb_version).*redis_version:7\.0\..*",
         rb"\$.*redis_version:7\.0\..*rldb_version:.*",

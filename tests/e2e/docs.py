@@ -167,8 +167,11 @@ def errors_as_told():
         expect(word("RLDB.PUT", "many", "x"), "SIBLINGS")
         expect(word("RLDB.GET", "k", "R", "2"), "QUORUM")
         expect(word("RLDB.CLUSTER", "JOIN", "127.0.0.1:1"), "TOPOLOGY")
-        expect(client.cmd("CONFIG", "SET", "maxmemory", "1"), "OK")
-        expect(word("SET", "new", "x"), "OOM")
+        expect(client.cmd("CONFIG", "SET", "maxmemory", MEMORY_BYTES), "OK")
+        for number in range(MEMORY_BYTES // 1024):
+            if isinstance(client.cmd("SET", f"full:{number}", "x" * 1000), Error):
+                break
+        expect(word("SET", "new", "x" * 1000), "OOM")
     tried = {"TOOLARGE", "CONTEXT", "SIBLINGS", "QUORUM", "TOPOLOGY", "OOM", "OVERLOADED"}
     disk = {"NOSPACE", "IOERR", "CORRUPT"}
     expect(set(told_errors()), tried | disk, "README's table")

@@ -53,7 +53,7 @@ Test(settings, both_names_tell_what_either_set)
         const char *itself;          // and itself so; NULL: as it was set
     } rows[] = {
         {"maxmemory", "64mb", "storage.memory_max", "64MiB", "67108864"},
-        {"maxmemory", "1500", "storage.memory_max", "1500B", NULL},
+        {"maxmemory", "5000001", "storage.memory_max", "5000001B", NULL},
         {"maxmemory", "0", "storage.memory_max", "off", NULL},
         {"storage.memory_max", "2GiB", "maxmemory", "2147483648", NULL},
         {"storage.memory_max", "off", "maxmemory", "0", NULL},
@@ -110,10 +110,18 @@ Test(settings, a_bound_on_memory_reaches_every_engine)
     expect_bounds(&story, UINT64_C(4) << 20, EVICTION_RANDOM);
     set(talk, "storage.memory_max", "16MiB");
     expect_bounds(&story, UINT64_C(8) << 20, EVICTION_RANDOM);
-    // Less than a byte for each core is a bound nevertheless; none is none.
-    set(talk, "maxmemory", "1");
-    expect_bounds(&story, 1, EVICTION_RANDOM);
-    expect_setting(talk, "maxmemory", "1");
+    // What leaves a core nothing to keep data in is refused, by either name; none is none.
+    story_expect(talk, "CONFIG SET timeout 7 maxmemory 1\r\n",
+                 "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - 1 bytes are "
+                 "too few for 2 shards to keep anything, expected 4MiB or more\r\n");
+    story_expect(talk, "CONFIG SET storage.memory_max 4095KiB\r\n",
+                 "-ERR CONFIG SET failed (possibly related to argument 'storage.memory_max') - "
+                 "4193280 bytes are too few for 2 shards to keep anything, expected 4MiB or "
+                 "more\r\n");
+    expect_bounds(&story, UINT64_C(8) << 20, EVICTION_RANDOM);
+    expect_setting(talk, "timeout", "0");
+    set(talk, "maxmemory", "4mb");
+    expect_bounds(&story, UINT64_C(2) << 20, EVICTION_RANDOM);
     set(talk, "maxmemory", "0");
     expect_bounds(&story, 0, EVICTION_RANDOM);
     set(talk, "storage.memory_max", "auto");
@@ -132,6 +140,12 @@ Test(settings, all_of_a_command_or_nothing)
         {"CONFIG SET timeout 7 maxmemory abc\r\n",
          "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a "
          "memory value\r\n"},
+        {"CONFIG SET timeout 7 maxmemory-clients 101%\r\n",
+         "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-clients') - percentage "
+         "argument must be less or equal to 100\r\n"},
+        {"CONFIG SET timeout 7 maxmemory-clients -1%\r\n",
+         "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-clients') - argument "
+         "must be a memory or percent value\r\n"},
         {"CONFIG SET clients.idle_timeout 7s slowlog-max-len -3\r\n",
          "-ERR CONFIG SET failed (possibly related to argument 'slowlog-max-len') - argument must "
          "be between 0 and 1024 inclusive\r\n"},
