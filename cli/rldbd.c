@@ -405,6 +405,7 @@ static int daemon_run(struct daemon *daemon, struct log_file *log)
     (void)sigaddset(&signals, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); // ulimit -f: the write fails, and the shard says so
     daemon->log = log;
     const uint32_t clients_max = daemon->config.clients.max;
     daemon_raise_descriptors(daemon);

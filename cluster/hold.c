@@ -173,6 +173,7 @@ void hold_settle(struct shard *shard)
     shard->committed = engine_committed(shard->engine, &shard->commit_error);
     if (!failed && shard->commit_error != 0) {
         atomic_fetch_add_explicit(&shard->node->write_ended, 1, memory_order_relaxed);
+        shard_log_write_ended(shard);
     }
     hold_release_all(shard);
     struct client *next;

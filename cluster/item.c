@@ -104,6 +104,10 @@ bool item_loaded(struct exec *x, struct item *item)
     item->stored = false;
     item->exists = false;
     item->unreadable = false;
+    if (x->shard->commit_error != 0 && hold_waits(x->shard, op->commit)) {
+        exec_error(x, HOLD_ERROR_TEXT); // it shows what will never be known to be durable
+        return false;
+    }
     item_note_commit(x, item);
     if (op->status == ENGINE_MISS) {
         return true;

@@ -170,6 +170,9 @@ uint64_t shard_key_count(const struct shard *shard);
 // Logs what the start took from the checkpoint, and what it had to replay after it.
 void shard_log_opened(struct shard *shard);
 
+// Logs why writing has ended: commit_error.
+void shard_log_write_ended(struct shard *shard);
+
 // Wall time at which its last checkpoint was seen to be written; before that, of the start.
 uint64_t shard_saved_ms(struct shard *shard);
 void shard_drop_keys(struct shard *shard);

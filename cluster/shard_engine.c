@@ -2,6 +2,8 @@
 #include "cluster/node.h"
 #include "cluster/shard.h"
 
+#include <string.h>
+
 void shard_log_opened(struct shard *shard)
 {
     struct engine_stats stats;
@@ -17,6 +19,17 @@ void shard_log_opened(struct shard *shard)
     log_u64(&line, "load_us", stats.load_ns / 1000);
     log_u64(&line, "replay_us", stats.replay_ns / 1000);
     log_u64(&line, "open_us", stats.open_ns / 1000);
+    log_end(&line);
+}
+
+void shard_log_write_ended(struct shard *shard)
+{
+    struct log_line line;
+    log_begin(&line, &shard->log, LOG_LEVEL_ERROR,
+              "writing to the disk failed: no writes until the node is started anew");
+    log_u64(&line, "shard", shard->index);
+    log_text(&line, "directory", shard->directory);
+    log_text(&line, "error", strerror(-shard->commit_error));
     log_end(&line);
 }
 

@@ -20,15 +20,14 @@
 #include "core/limits.h"
 #include "core/random.h"
 #include "engines/engine.h"
+#include "perf/scratch.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum {
@@ -603,21 +602,6 @@ static void eviction(struct bench *bench, const char *what, enum engine_eviction
     }
 }
 
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
-{
-    (void)stat;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    enum { DESCRIPTORS = 16 };
-
-    (void)nftw(path, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
-}
-
 static void throughput(struct bench *bench)
 {
     static const uint32_t batches[] = {1, 4, 16, 64};
@@ -640,7 +624,7 @@ static void throughput(struct bench *bench)
         fflush(stdout);
         engine_close(bench->engine);
         if (bench->directory != NULL) {
-            remove_tree(bench->directory);
+            scratch_remove(bench->directory);
         }
     }
 }
@@ -675,7 +659,7 @@ static void throughput_of_log(struct bench *bench, const char *under)
     bench->directory = log;
     throughput(bench);
     bench->directory = NULL;
-    remove_tree(directory);
+    scratch_remove(directory);
     io_destroy(bench->io);
     bench->io = &bench->io_clock;
 }

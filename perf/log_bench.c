@@ -17,6 +17,7 @@
 #include "core/limits.h"
 #include "core/random.h"
 #include "engines/engine.h"
+#include "perf/scratch.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -77,21 +78,6 @@ static void fail(const char *what, int error)
 {
     printf("%s: %s\n", what, strerror(error));
     exit(1);
-}
-
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
-{
-    (void)stat;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    enum { DESCRIPTORS = 16 };
-
-    (void)nftw(path, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }
 
 static uint64_t resident_bytes(void)
@@ -519,7 +505,7 @@ int main(int count, char **arguments)
     for (uint32_t i = 0; i < sizeof bench.object; i++) {
         bench.object[i] = (uint8_t)(i * 7);
     }
-    remove_tree(bench.directory);
+    scratch_remove(bench.directory);
     printf("%" PRIu64 " keys, values of %u bytes, %u vnodes\n", bench.keys, bench.value_bytes,
            bench.vnodes);
     if (strcmp(part, "restart") == 0) {
@@ -529,6 +515,6 @@ int main(int count, char **arguments)
     } else {
         amplification(&bench, count > 6 ? arguments[6] : "uniform");
     }
-    remove_tree(bench.directory);
+    scratch_remove(bench.directory);
     return 0;
 }

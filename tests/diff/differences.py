@@ -206,8 +206,8 @@ DIFFERENCES = [
         "settings",
         "`CONFIG SET hz 20`, `CONFIG SET requirepass x`; `CONFIG GET hash-max-listpack-entries`",
         "has some 200, most of which may be set",
-        "has those that clients ask for and its own (`CONFIG GET *`); what is fixed here, or set in "
-        "the file alone, is refused: `... can't set immutable config`",
+        "has those that clients ask for and its own (`CONFIG GET *`); what is fixed here, or set "
+        "in the file alone, is refused: `... can't set immutable config`",
         "an OK would say that something changed",
         [[["CONFIG", "SET", "hz", "20"]]],
         rb"\+OK\r\n",

@@ -1,11 +1,15 @@
 """The documents, tried as a newcomer would: what the README shows is what happens, what it says of
 errors and packages is so, and the examples of conf/ work."""
 
+import os
 import pathlib
 import re
+import resource
 import shlex
 import subprocess
 import sys
+import tempfile
+import time
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
 
@@ -17,6 +21,7 @@ from harness.rldb import environment, rldb_path
 from harness.servers import ROOT, Rldbd
 
 SHORT_S = 240
+MEMORY_BYTES = 4 << 20  # the least that two shards take
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # What differs from run to run: contexts, stamps, names of actors.
@@ -173,8 +178,70 @@ def errors_as_told():
                 break
         expect(word("SET", "new", "x" * 1000), "OOM")
     tried = {"TOOLARGE", "CONTEXT", "SIBLINGS", "QUORUM", "TOPOLOGY", "OOM", "OVERLOADED"}
-    disk = {"NOSPACE", "IOERR", "CORRUPT"}
+    disk = {"NOSPACE", "IOERR", "CORRUPT"}  # disk_errors_as_told()
     expect(set(told_errors()), tried | disk, "README's table")
+
+
+def first_word(client, *words):
+    reply = client.cmd(*words)
+    return reply.args[0].split(" ")[0] if isinstance(reply, Error) else reply
+
+
+def damage(folder, value):
+    """Flips a bit of the value in the file that has it."""
+    for path in pathlib.Path(folder).rglob("segment-*"):
+        data = path.read_bytes()
+        at = data.find(value)
+        if at >= 0:
+            with open(path, "r+b") as file:
+                file.seek(at)
+                file.write(bytes([data[at] ^ 1]))
+            return
+    raise AssertionError(f"no segment in {folder} has the value")
+
+
+def disk_errors_as_told():
+    """NOSPACE, CORRUPT and IOERR as a server says them, with what the table says to do."""
+    value = b"to be damaged: " + b"0123456789" * 20
+    with tempfile.TemporaryDirectory(prefix="rldb-test-") as folder:
+        config = {
+            "node": {"data_dir": f"{folder}/data"},
+            "storage": {"engine": "log", "segment": "4MiB", "disk_reserve": "0%"},
+        }
+        with Rldbd(config, shards=1) as node, node.connect() as client:
+            expect(client.cmd("SET", "damaged", value), "OK")
+            expect(client.cmd("SET", "whole", "v"), "OK")
+            disk = os.statvfs(folder)
+            if disk.f_bavail / disk.f_blocks < 0.85:  # else there is no reserve that is not there
+                expect(client.cmd("CONFIG", "SET", "storage.disk_reserve", "90%"), "OK")
+                expect(first_word(client, "SET", "more", "v"), "NOSPACE")
+                expect(client.cmd("GET", "whole"), b"v", "while there is no space")
+                expect(client.cmd("CONFIG", "SET", "storage.disk_reserve", "0%"), "OK")
+                expect(client.cmd("SET", "more", "v"), "OK", "with space again")
+            expect(node.stop(), 0)
+        damage(folder, value)
+        with Rldbd(config, shards=1) as node, node.connect() as client:
+            expect(first_word(client, "GET", "damaged"), "CORRUPT")
+            expect(client.cmd("GET", "whole"), b"v", "beside what is damaged")
+            expect(client.cmd("DEL", "damaged"), 1)
+            expect(client.cmd("GET", "damaged"), None)
+            # From now on the system lets it write no file: as a disk that fails.
+            unlimited = resource.RLIM_INFINITY
+            resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (0, unlimited))
+            try:
+                expect(first_word(client, "SET", "whole", "w"), "IOERR")
+            except EOFError:  # what was held for the write, too late for another reply
+                pass
+            # Its log is a file too.
+            resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+            with node.connect() as other:
+                expect(first_word(other, "SET", "whole", "x"), "IOERR")
+                expect(first_word(other, "GET", "whole"), "IOERR", "what may not be there")
+                expect(first_word(other, "SET", "more", "x"), "IOERR")
+            node.stop()
+        with Rldbd(config, shards=1) as node, node.connect() as client:
+            expect_true(client.cmd("GET", "whole") in (b"v", b"w"), "after a new start")
+            expect(client.cmd("SET", "whole", "y"), "OK", "after a new start")
 
 
 # Packages and examples.
@@ -239,6 +306,7 @@ CASES = [
     ("README: its examples", readme_examples),
     ("README: every error is told", errors_are_told),
     ("README: the errors are as told", errors_as_told),
+    ("README: the errors of a disk are as told", disk_errors_as_told),
     ("README: packages", packages),
     ("conf/users.acl", users_example),
     ("conf/standalone.yaml", standalone_example),

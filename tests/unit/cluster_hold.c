@@ -165,6 +165,22 @@ static const char *story_error(struct sim_talk *talk)
     return code;
 }
 
+Test(hold, a_reply_that_cannot_leave_ends_its_connection)
+{
+    struct story story = hold_open();
+    struct sim_talk *const local = story_talk(&story, 0);
+    char key[STORY_KEY_BYTES];
+
+    story_key(&story, 0, 0, key);
+    story_run(&story, LATE_MS);
+    sim_world_profile(story.world)->hooks.disk_error = hold_disk_error;
+    hold_say(local, "SET", key, "1");
+    hold_expect(local, LATE_MS, "");
+    cr_assert(sim_talk_ended(local), "nobody can tell what became of it");
+    sim_world_profile(story.world)->hooks.disk_error = NULL;
+    story_close(&story);
+}
+
 Test(hold, what_cannot_become_durable_is_not_acknowledged)
 {
     struct story story = hold_open();
@@ -180,11 +196,14 @@ Test(hold, what_cannot_become_durable_is_not_acknowledged)
     hold_expect(local, LATE_MS, "+OK\r\n");
     story_run(&story, LATE_MS);
     sim_world_profile(story.world)->hooks.disk_error = hold_disk_error;
-    hold_say(local, "SET", key, "1");
     hold_say(far, "SET", key, "2");
-    hold_expect(local, LATE_MS, "");
-    cr_assert(sim_talk_ended(local), "nobody can tell what became of it");
     cr_assert_str_eq(story_error(far), "-IOERR");
+    for (int i = 0; i < 2; i++) { // and who asks later is told so, and keeps his connection
+        hold_say(reader, "GET", key, "");
+        cr_assert_str_eq(story_error(reader), "-IOERR");
+        hold_say(reader, "SET", key, "3");
+        cr_assert_str_eq(story_error(reader), "-IOERR");
+    }
     hold_say(reader, "GET", old, "");
     hold_expect(reader, SOON_MS, "$1\r\n9\r\n");
     hold_say(reader, "SET", old, "8");
