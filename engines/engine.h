@@ -239,6 +239,27 @@ struct engine_stats {
     uint64_t write_ended; /* 1 once a failed write or sync has ended all writing */
 };
 
+/* A copy of all that an engine has in files, as it is at one moment (log_copy.h). In three steps,
+ * each begun when the one before it has ended: */
+enum engine_copy_step {
+    ENGINE_COPY_PREPARE, /* makes the directory, and all ready so that the cut is short */
+    ENGINE_COPY_CUT,     /* the moment: at once. -EAGAIN: not now, prepare anew */
+    ENGINE_COPY_WRITE,   /* what belongs to the copy is linked; durable when this has ended well */
+    ENGINE_COPY_END,     /* after that, and wherever a step has failed: it is the caller's again */
+};
+
+/* The caller's, zeroed but for what it sets; the engine's until ENGINE_COPY_END. One at a time. */
+struct engine_copy {
+    /* set by the caller */
+    const char *directory;                  /* on the engine's filesystem; not there */
+    void (*done)(struct engine_copy *copy); /* PREPARE or WRITE has ended; not before they return */
+    uint64_t leap;                          /* any number, another one for each copy */
+    /* set by the engine */
+    int error; /* of the step that has ended: 0 or -errno. What was made until then is left there */
+    uint64_t files; /* linked */
+    uint64_t bytes; /* of segments */
+};
+
 struct engine_vtable {
     const char *name;
     void (*prepare)(struct engine *engine, struct engine_op *const *ops, size_t count);
@@ -270,6 +291,7 @@ struct engine_vtable {
     uint64_t (*newest)(struct engine *engine);
     void (*sync)(struct engine *engine);
     void (*save)(struct engine *engine);
+    int (*copy)(struct engine *engine, struct engine_copy *copy, enum engine_copy_step step);
     void (*stats)(struct engine *engine, struct engine_stats *ret_stats);
     void (*close)(struct engine *engine);
 };
@@ -467,6 +489,14 @@ static inline void engine_sync_all(struct engine *engine)
 static inline void engine_save(struct engine *engine)
 {
     engine->vtable->save(engine);
+}
+
+/* A step of a copy. 0 or -errno: PREPARE -EBUSY while there is another; of one that has failed END
+ * is to follow. Not of an engine without files. */
+static inline int engine_copy(struct engine *engine, struct engine_copy *copy,
+                              enum engine_copy_step step)
+{
+    return engine->vtable->copy(engine, copy, step);
 }
 
 static inline void engine_stats(struct engine *engine, struct engine_stats *ret_stats)

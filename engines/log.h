@@ -13,6 +13,7 @@
 //     log_read.c                  records from disk, one read each
 //     log_scan.c                  scans and samples
 //     log_snapshot.c              frozen views
+//     log_copy.h, .c              a copy of the directory, made of links
 //     log_large.h, .c             values with files of their own
 //     log_large_stage.c           put together, and told, over several turns
 //     log_large_look.c            whose such files are, after a start
@@ -58,6 +59,7 @@
 #include "engines/log_cache.h"
 #include "engines/log_format.h"
 #include "engines/log_large.h"
+#include "engines/log_manifest.h"
 
 enum {
     LOG_FRAME_CAPACITY = 2 << 20,     // of a frame's buffer
@@ -160,6 +162,7 @@ struct log_segment {
     bool dirty;    // written to since it was last made durable
     bool stuck;    // compaction could not empty it
     bool unsaid;   // records of it went without one in the log that says so
+    bool copied;   // it belongs to the copy that is being made, which has a pin
     bool cut;      // its file has not the size that it should: it is made anew before it is used
 };
 
@@ -259,6 +262,7 @@ struct log_snapshot {
 
 struct log_checkpoint;
 struct log_compaction;
+struct log_copy;
 struct log_manifest_task;
 struct log_preparation;
 struct log_sync;
@@ -341,6 +345,7 @@ struct log_engine {
     uint64_t checkpoint_sequence; // frames after it are replayed
     uint64_t replay_bytes;        // what replay after the last checkpoint costs, in bytes read
     struct log_compaction *compaction;
+    struct log_copy *copy;
     struct log_larges large;
     struct log_snapshot snapshots[LIMIT_ENGINE_SNAPSHOTS];
     uint32_t snapshots_open;
@@ -585,6 +590,13 @@ bool log_head_advance(struct log_engine *engine, struct log_head *head);
 
 // A head goes on elsewhere.
 void log_segment_seal(struct log_engine *engine, uint32_t number);
+
+// Both heads close their frames, and begin the next ones in other segments.
+void log_heads_leave(struct log_engine *engine);
+
+// What the manifest says of the log now, without its segments; and of one of these.
+struct log_manifest log_manifest_of(const struct log_engine *engine);
+struct log_manifest_segment log_manifest_entry(uint32_t number, const struct log_segment *segment);
 
 // The engine closes: no segment is filling or about to be, so that the manifest which comes with
 // the last checkpoint leaves nothing to be looked for in them.

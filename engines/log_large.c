@@ -2,6 +2,7 @@
 
 #include "core/memory.h"
 #include "engines/log.h"
+#include "engines/log_copy.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -519,7 +520,8 @@ static void remove_first(struct log_engine *engine)
 
     if (large == NULL || engine->large.removing || large->step != REST || large->at_hand ||
         large->buffer != NULL || large->waiting != NULL || large->dead_after > engine->durable ||
-        log_large_is_looked_at(large) || engine->failed != 0 || !work_begin(large)) {
+        log_large_is_looked_at(large) || engine->failed != 0 || log_copy_keeps_large(engine) ||
+        !work_begin(large)) {
         return;
     }
     engine->large.removing = true;

@@ -4,6 +4,7 @@
 #include "core/wait.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
+#include "engines/log_copy.h"
 #include "engines/log_recover.h"
 
 #include <errno.h>
@@ -143,6 +144,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
 
     log_reads_settle(engine);
     log_large_settle(engine);
+    more = log_copy_step(engine);
     if (engine->failed != 0) {
         return false;
     }
@@ -152,7 +154,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
         engine->synced_ms = now_ms;
         log_flush(engine);
     }
-    more = log_large_step(engine);
+    more = log_large_step(engine) || more;
     log_space_step(engine);
     if (now_ms >= engine->manifest_retry_ms) {
         log_manifest_retry(engine);
@@ -323,6 +325,7 @@ static void release(struct log_engine *engine)
     log_reads_close(engine);
     log_large_close(engine);
     log_compaction_close(engine);
+    log_copy_close(engine);
     log_checkpoint_close(engine);
     log_tail_close(engine);
     while (engine->dropped != NULL) {
@@ -360,7 +363,8 @@ static void close_files(struct log_engine *engine)
 static bool busy(const struct log_engine *engine)
 {
     return engine->reads_flying != 0 || log_tail_busy(engine) || log_compaction_busy(engine) ||
-           log_segments_busy(engine) || log_checkpoint_busy(engine) || log_large_busy(engine);
+           log_segments_busy(engine) || log_checkpoint_busy(engine) || log_large_busy(engine) ||
+           log_copy_busy(engine);
 }
 
 static void wait_idle(struct log_engine *engine)
@@ -421,6 +425,7 @@ static const struct engine_vtable log_vtable = {
     .set_durability = log_set_durability,
     .sync = log_sync_all,
     .save = log_save,
+    .copy = log_copy,
     .stats = log_stats,
     .close = log_close,
 };
@@ -441,6 +446,7 @@ static int open_parts(struct log_engine *engine)
     error = error != 0 ? error : log_segments_open(engine);
     error = error != 0 ? error : log_tail_open(engine);
     error = error != 0 ? error : log_checkpoint_open(engine);
+    error = error != 0 ? error : log_copy_open(engine);
     return error != 0 ? error : log_compaction_open(engine);
 }
 

@@ -11,7 +11,8 @@
 //    (segment.unsaid);
 //  - the checkpoint is of this run, so that no damage was met on the way from it to here;
 //  - no checkpoint is being written: its entries may lead to this use as well as to the next one,
-//    and replay could not tell them apart.
+//    and replay could not tell them apart;
+//  - no copy is about to be cut: it has what is sealed, and its checkpoint has to lead there.
 //
 // Else it waits for a checkpoint that began after it was given up: nothing of that leads to it.
 // With the first rule alone a checkpoint is written by what replay would cost, and hardly ever for
@@ -19,6 +20,7 @@
 #include "core/planted.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
+#include "engines/log_copy.h"
 
 enum {
     AT_HAND_FEW = 3, // segments to write to, below which a checkpoint is written for more
@@ -59,7 +61,8 @@ static bool may_reuse(const struct log_engine *engine, struct log_segment *segme
     if (planted(PLANTED_EARLY_REUSE) || segment->emptied <= engine->checkpoint_sequence) {
         return true;
     }
-    return !is_held(engine, segment) && log_checkpoint_idle(engine) && is_settled(engine, segment);
+    return !is_held(engine, segment) && log_checkpoint_idle(engine) && !log_copy_prepares(engine) &&
+           is_settled(engine, segment);
 }
 
 // Under `interval` and `never` nothing is made durable by itself.

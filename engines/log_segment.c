@@ -74,8 +74,7 @@ static bool manifest_names(const struct log_segment *segment)
     return segment->state != LOG_SEGMENT_ABSENT && segment->state != LOG_SEGMENT_MAKING;
 }
 
-static struct log_manifest_segment manifest_segment(uint32_t number,
-                                                    const struct log_segment *segment)
+struct log_manifest_segment log_manifest_entry(uint32_t number, const struct log_segment *segment)
 {
     const bool sealed =
         segment->state == LOG_SEGMENT_SEALED || segment->state == LOG_SEGMENT_EMPTIED;
@@ -93,9 +92,9 @@ static struct log_manifest_segment manifest_segment(uint32_t number,
     };
 }
 
-static int manifest_render(struct log_engine *engine, struct log_manifest_task *task)
+struct log_manifest log_manifest_of(const struct log_engine *engine)
 {
-    struct log_manifest manifest = {
+    return (struct log_manifest){
         .log_id = engine->log_id,
         .hash_seed = engine->options.hash_seed,
         .vnodes = engine->options.vnodes,
@@ -109,6 +108,11 @@ static int manifest_render(struct log_engine *engine, struct log_manifest_task *
         .checkpoint = engine->checkpoint_number,
         .checkpoint_sequence = engine->checkpoint_sequence,
     };
+}
+
+static int manifest_render(struct log_engine *engine, struct log_manifest_task *task)
+{
+    struct log_manifest manifest = log_manifest_of(engine);
 
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         manifest.segments += manifest_names(&engine->segments[i]) ? 1 : 0;
@@ -126,7 +130,7 @@ static int manifest_render(struct log_engine *engine, struct log_manifest_task *
         const struct log_segment *const segment = &engine->segments[i];
 
         if (manifest_names(segment)) {
-            const struct log_manifest_segment entry = manifest_segment(i, segment);
+            const struct log_manifest_segment entry = log_manifest_entry(i, segment);
 
             log_manifest_write_segment(bytes, index++, &entry);
         }
@@ -647,11 +651,16 @@ static void retire_head(struct log_engine *engine, struct log_head *head)
     }
 }
 
+void log_heads_leave(struct log_engine *engine)
+{
+    retire_head(engine, &engine->hot);
+    retire_head(engine, &engine->cold);
+}
+
 void log_segments_retire(struct log_engine *engine)
 {
     engine->closing = true;
-    retire_head(engine, &engine->hot);
-    retire_head(engine, &engine->cold);
+    log_heads_leave(engine);
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         if (engine->segments[i].state == LOG_SEGMENT_READY) {
             engine->segments[i].state = LOG_SEGMENT_SPARE;

@@ -127,7 +127,8 @@ int log_snapshot_open(struct engine *base, uint32_t vnode, uint32_t *ret_snapsho
         .open = true,
         .vnode = vnode,
         .order = engine->order,
-        .head_offset = engine->hot.segment == LOG_SEGMENTS_MAX ? 0 : engine->hot.offset,
+        // Where it has left its segment, the next one is of a larger order.
+        .head_offset = engine->hot.segment == LOG_SEGMENTS_MAX ? UINT64_MAX : engine->hot.offset,
     };
     engine->snapshots_open++;
     *ret_snapshot = number;

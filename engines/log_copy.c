@@ -1,0 +1,578 @@
+#include "engines/log_copy.h"
+
+#include "core/memory.h"
+#include "engines/log.h"
+#include "engines/log_checkpoint.h"
+#include "engines/log_manifest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    GATHER_BUCKETS = 64,        // of the table of large values, in one step
+    RENDER_SEGMENTS = 1024,     // entries of the manifest, in one step
+    EPOCHS_LEAP_MIN = 1 << 12,  // starts of one log that may come before another copy's numbers
+    EPOCHS_LEAP_MASK = 0xfffff, // large values' numbers leave an epoch 32 bits
+};
+
+#define USES_LEAP_MIN (UINT64_C(1) << 24)
+#define USES_LEAP_MASK ((UINT64_C(1) << 40) - 1)
+
+enum step {
+    IDLE,
+    MAKE_DIRECTORY,
+    WAIT_CHECKPOINT,
+    WAIT_READY,
+    PREPARED, // the caller's turn
+    CUT,      // likewise
+    WAIT_DURABLE,
+    LINK_CHECKPOINT,
+    LINK_SEGMENT,
+    GATHER,
+    LINK_LARGE,
+    RENDER,
+    OPEN,
+    WRITE,
+    SYNC,
+    CLOSE,
+    OPEN_DIRECTORY,
+    SYNC_DIRECTORY,
+    CLOSE_DIRECTORY,
+    GIVE_UP, // a file that is open is closed
+};
+
+struct log_copy {
+    struct io_op op; // first
+    struct log_engine *engine;
+    struct engine_copy *copy; // NULL: there is none
+    enum step step;
+    bool cut; // segments are pinned
+    int error;
+    int fd;
+    bool checkpoint_asked;
+    uint64_t checkpoint_wanted;
+    uint64_t checkpoint_failures;
+    uint64_t sequence;            // of the last frame
+    struct log_manifest manifest; // of the cut
+    uint32_t segment;             // the next
+    uint32_t bucket;
+    uint64_t *large; // numbers
+    uint64_t large_count;
+    uint64_t large_capacity;
+    uint64_t large_at;
+    uint64_t large_bound; // numbers of this run from it on came after the cut
+    uint8_t *bytes;       // of the manifest
+    uint32_t rendered;
+    size_t size;
+    size_t written;
+    char from[LOG_PATH_BYTES];
+    char to[LOG_PATH_BYTES];
+};
+
+int log_copy_open(struct log_engine *engine)
+{
+    struct log_copy *const task = memory_allocate_zeroed(sizeof *task);
+
+    engine->copy = task;
+    return task == NULL ? -ENOMEM : 0;
+}
+
+void log_copy_close(struct log_engine *engine)
+{
+    if (engine->copy != NULL) {
+        memory_free(engine->copy->large);
+        memory_free(engine->copy->bytes);
+    }
+    memory_free(engine->copy);
+}
+
+bool log_copy_busy(const struct log_engine *engine)
+{
+    return engine->copy->op.pending;
+}
+
+bool log_copy_prepares(const struct log_engine *engine)
+{
+    return engine->copy->copy != NULL && !engine->copy->cut;
+}
+
+bool log_copy_keeps_large(const struct log_engine *engine)
+{
+    return engine->copy->cut;
+}
+
+static void path_to(struct log_copy *task, const char *name)
+{
+    const int size = snprintf(task->to, LOG_PATH_BYTES, "%s/%s", task->copy->directory, name);
+
+    CHECK(size > 0 && size < LOG_PATH_BYTES);
+}
+
+// A file with the same name here and in the copy.
+static void paths_of(struct log_copy *task, const char *name)
+{
+    log_path(task->engine, task->from, name);
+    path_to(task, name);
+}
+
+// Ending ------------------------------------------------------------------------------------------
+
+// What the copy does not need any more may be used anew.
+static void let_go(struct log_copy *task)
+{
+    struct log_engine *const engine = task->engine;
+
+    for (uint32_t i = 0; task->cut && i < engine->segment_top; i++) {
+        struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->copied) {
+            segment->copied = false;
+            segment->pins--;
+        }
+    }
+    task->cut = false;
+    memory_free(task->large);
+    memory_free(task->bytes);
+    task->large = NULL;
+    task->bytes = NULL;
+    task->large_count = task->large_capacity = 0;
+    if (engine->failed == 0) {
+        log_segments_reclaim(engine);
+    }
+}
+
+// The caller hears of what has ended.
+static void tell(struct log_copy *task, enum step next, int error)
+{
+    task->step = next;
+    task->copy->error = error;
+    task->copy->done(task->copy);
+}
+
+static void copy_go(struct log_copy *task);
+
+static void copy_failed(struct log_copy *task, int error)
+{
+    if (task->fd >= 0) {
+        task->error = error;
+        task->step = GIVE_UP;
+        copy_go(task);
+        return;
+    }
+    let_go(task);
+    tell(task, IDLE, error);
+}
+
+// Steps -------------------------------------------------------------------------------------------
+
+static bool next_segment(struct log_copy *task)
+{
+    const struct log_engine *const engine = task->engine;
+
+    while (task->segment < engine->segment_top &&
+           (!engine->segments[task->segment].copied || engine->segments[task->segment].fd < 0)) {
+        task->segment++;
+    }
+    return task->segment < engine->segment_top;
+}
+
+static void link_segment(struct log_copy *task)
+{
+    char name[32];
+
+    (void)snprintf(name, sizeof name, "segment-%05u", task->segment);
+    log_segment_path(task->engine, task->from, task->segment);
+    path_to(task, name);
+    io_link(task->engine->options.io, &task->op, task->from, task->to);
+}
+
+static void link_large(struct log_copy *task)
+{
+    char name[40];
+
+    (void)snprintf(name, sizeof name, "large-%016" PRIx64, task->large[task->large_at]);
+    paths_of(task, name);
+    io_link(task->engine->options.io, &task->op, task->from, task->to);
+}
+
+static void link_checkpoint(struct log_copy *task)
+{
+    char name[40];
+
+    (void)snprintf(name, sizeof name, "checkpoint-%010llu",
+                   (unsigned long long)task->manifest.checkpoint);
+    paths_of(task, name);
+    io_link(task->engine->options.io, &task->op, task->from, task->to);
+}
+
+static void copy_go(struct log_copy *task)
+{
+    struct io *const io = task->engine->options.io;
+
+    switch (task->step) {
+    case MAKE_DIRECTORY:
+        io_mkdir(io, &task->op, task->copy->directory);
+        return;
+    case LINK_CHECKPOINT:
+        link_checkpoint(task);
+        return;
+    case LINK_SEGMENT:
+        link_segment(task);
+        return;
+    case LINK_LARGE:
+        link_large(task);
+        return;
+    case OPEN:
+        path_to(task, "MANIFEST");
+        io_open(io, &task->op, task->to, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_EXCLUSIVE);
+        return;
+    case WRITE:
+        io_write(io, &task->op, task->fd, task->bytes + task->written,
+                 (uint32_t)(task->size - task->written), task->written, 0);
+        return;
+    case SYNC:
+    case SYNC_DIRECTORY:
+        io_sync(io, &task->op, task->fd, false);
+        return;
+    case OPEN_DIRECTORY:
+        io_open(io, &task->op, task->copy->directory, IO_OPEN_READ | IO_OPEN_DIRECTORY);
+        return;
+    case CLOSE:
+    case CLOSE_DIRECTORY:
+    case GIVE_UP:
+        io_close(io, &task->op, task->fd);
+        return;
+    default: // log_copy_step() goes on with the others
+        return;
+    }
+}
+
+static void linked(struct log_copy *task, uint64_t bytes)
+{
+    task->copy->files++;
+    task->copy->bytes += bytes;
+}
+
+// The step after one whose operation has ended well. True: copy_go() begins it.
+static bool copy_advance(struct log_copy *task, int32_t result)
+{
+    switch (task->step) {
+    case LINK_CHECKPOINT:
+        linked(task, 0);
+        task->step = next_segment(task) ? LINK_SEGMENT : GATHER;
+        return task->step == LINK_SEGMENT;
+    case LINK_SEGMENT:
+        linked(task, task->engine->segment_bytes);
+        task->segment++;
+        task->step = next_segment(task) ? LINK_SEGMENT : GATHER;
+        return task->step == LINK_SEGMENT;
+    case LINK_LARGE:
+        linked(task, 0);
+        task->step = ++task->large_at < task->large_count ? LINK_LARGE : RENDER;
+        return task->step == LINK_LARGE;
+    case OPEN:
+    case OPEN_DIRECTORY:
+        task->fd = result;
+        break;
+    case WRITE:
+        task->written += (size_t)result;
+        if (task->written < task->size) {
+            return true;
+        }
+        break;
+    case CLOSE:
+        task->fd = -1;
+        break;
+    default:
+        break;
+    }
+    task->step++;
+    return true;
+}
+
+static void copy_done(struct io_op *op, int32_t result)
+{
+    struct log_copy *const task = (struct log_copy *)(void *)op;
+
+    if (task->step == GIVE_UP) {
+        task->fd = -1;
+        copy_failed(task, task->error);
+    } else if (result < 0) {
+        // It was there when the copy was cut, so a newer one has taken its place.
+        copy_failed(task, task->step == LINK_CHECKPOINT && result == -ENOENT ? -EAGAIN : result);
+    } else if (task->step == CLOSE_DIRECTORY) {
+        task->fd = -1;
+        let_go(task);
+        tell(task, IDLE, 0);
+    } else if (copy_advance(task, result)) {
+        copy_go(task);
+    }
+}
+
+// Preparing ---------------------------------------------------------------------------------------
+
+static void wait_checkpoint(struct log_copy *task)
+{
+    struct log_engine *const engine = task->engine;
+
+    if (!task->checkpoint_asked && !log_checkpoint_busy(engine)) {
+        task->checkpoint_asked = true;
+        task->checkpoint_failures = engine->checkpoint_failures;
+        task->checkpoint_wanted = engine->checkpoint_next;
+        log_checkpoint_begin(engine);
+    }
+    if (task->checkpoint_asked && engine->checkpoint_failures != task->checkpoint_failures) {
+        copy_failed(task, -ENOSPC);
+    } else if (task->checkpoint_asked && engine->checkpoint_number >= task->checkpoint_wanted &&
+               !log_checkpoint_busy(engine)) {
+        task->step = WAIT_READY;
+    }
+}
+
+// Whether writers can go on where both heads have left their segments.
+static bool has_segments(const struct log_engine *engine)
+{
+    return engine->segments_ready > LOG_SEGMENTS_RESERVED &&
+           (engine->segments_ready > LOG_SEGMENTS_RESERVED + LOG_SEGMENTS_SPARED ||
+            engine->segments_spare != 0 || log_segments_preparing(engine) ||
+            log_segments_to_come(engine) != 0);
+}
+
+// Writers go on in another segment right after the cut.
+static void wait_ready(struct log_copy *task)
+{
+    struct log_engine *const engine = task->engine;
+
+    if (has_segments(engine)) {
+        tell(task, PREPARED, 0);
+        return;
+    }
+    log_segments_step(engine);
+    if (!log_segments_preparing(engine)) {
+        copy_failed(task, -ENOSPC);
+    }
+}
+
+static int copy_prepare(struct log_engine *engine, struct engine_copy *copy)
+{
+    struct log_copy *const task = engine->copy;
+
+    if (task->copy != NULL) {
+        return -EBUSY;
+    }
+    if (engine->failed != 0) {
+        return engine->failed;
+    }
+    *task = (struct log_copy){
+        .op = {.done = copy_done},
+        .engine = engine,
+        .copy = copy,
+        .step = MAKE_DIRECTORY,
+        .fd = -1,
+    };
+    copy->error = 0;
+    copy->files = copy->bytes = 0;
+    copy_go(task);
+    return 0;
+}
+
+// The cut -----------------------------------------------------------------------------------------
+
+static bool belongs(const struct log_segment *segment)
+{
+    return segment->state == LOG_SEGMENT_SEALED || segment->state == LOG_SEGMENT_EMPTIED ||
+           segment->state == LOG_SEGMENT_BAD;
+}
+
+static int copy_cut(struct log_copy *task)
+{
+    struct log_engine *const engine = task->engine;
+
+    CHECK(task->step == PREPARED);
+    if (engine->failed != 0) {
+        return engine->failed;
+    }
+    if (!has_segments(engine)) {
+        return -EAGAIN;
+    }
+    log_heads_leave(engine);
+    task->sequence = engine->sequence;
+    task->large_bound = engine->epoch << 32 | (engine->large.count + 1);
+    task->manifest = log_manifest_of(engine);
+    task->manifest.durable = engine->sequence;
+    task->manifest.epoch +=
+        EPOCHS_LEAP_MIN + (task->copy->leap & EPOCHS_LEAP_MASK & ~(uint64_t)(EPOCHS_LEAP_MIN - 1));
+    task->manifest.generation += USES_LEAP_MIN + (task->copy->leap & USES_LEAP_MASK);
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        struct log_segment *const segment = &engine->segments[i];
+
+        if (belongs(segment)) {
+            segment->copied = true;
+            segment->pins++;
+            task->manifest.segments++;
+        }
+    }
+    task->cut = true;
+    task->step = CUT;
+    return 0;
+}
+
+static int copy_write(struct log_copy *task)
+{
+    CHECK(task->step == CUT);
+    task->step = WAIT_DURABLE;
+    log_flush(task->engine);
+    return 0;
+}
+
+static void copy_end(struct log_copy *task)
+{
+    CHECK(!task->op.pending && (task->step == IDLE || task->step == PREPARED || task->step == CUT));
+    let_go(task);
+    task->copy = NULL;
+    task->step = IDLE;
+}
+
+int log_copy(struct engine *base, struct engine_copy *copy, enum engine_copy_step step)
+{
+    struct log_engine *const engine = log_engine_of(base);
+
+    switch (step) {
+    case ENGINE_COPY_PREPARE:
+        return copy_prepare(engine, copy);
+    case ENGINE_COPY_CUT:
+        CHECK(engine->copy->copy == copy);
+        return copy_cut(engine->copy);
+    case ENGINE_COPY_WRITE:
+        CHECK(engine->copy->copy == copy);
+        return copy_write(engine->copy);
+    case ENGINE_COPY_END:
+        if (engine->copy->copy == copy) {
+            copy_end(engine->copy);
+        }
+        return 0;
+    }
+    return -EINVAL;
+}
+
+// What the copy holds -----------------------------------------------------------------------------
+
+// Whether a file of a large value was needed at the cut.
+static bool was_needed(const struct log_copy *task, const struct log_large *large)
+{
+    return large->number < task->large_bound &&
+           (!large->dead || large->dead_after > task->sequence);
+}
+
+static bool add_large(struct log_copy *task, uint64_t number)
+{
+    if (task->large_count == task->large_capacity) {
+        const uint64_t capacity = task->large_capacity == 0 ? 64 : 2 * task->large_capacity;
+        uint64_t *const numbers = memory_resize(task->large, capacity * sizeof numbers[0]);
+
+        if (numbers == NULL) {
+            return false;
+        }
+        task->large = numbers;
+        task->large_capacity = capacity;
+    }
+    task->large[task->large_count++] = number;
+    return true;
+}
+
+static bool gather(struct log_copy *task)
+{
+    const uint32_t end = task->bucket + GATHER_BUCKETS;
+
+    for (; task->bucket < end && task->bucket < LOG_LARGE_BUCKETS; task->bucket++) {
+        for (const struct log_large *large = task->engine->large.table[task->bucket]; large != NULL;
+             large = large->next) {
+            if (was_needed(task, large) && !add_large(task, large->number)) {
+                copy_failed(task, -ENOMEM);
+                return false;
+            }
+        }
+    }
+    if (task->bucket < LOG_LARGE_BUCKETS) {
+        return true;
+    }
+    task->segment = 0;
+    task->step = task->large_count != 0 ? LINK_LARGE : RENDER;
+    copy_go(task);
+    return task->step == RENDER;
+}
+
+static bool render(struct log_copy *task)
+{
+    struct log_engine *const engine = task->engine;
+    const uint32_t end = task->segment + RENDER_SEGMENTS;
+
+    if (task->bytes == NULL) {
+        task->size = log_manifest_bytes(task->manifest.segments);
+        task->bytes = memory_allocate(task->size);
+        if (task->bytes == NULL) {
+            copy_failed(task, -ENOMEM);
+            return false;
+        }
+        log_manifest_write(task->bytes, &task->manifest);
+    }
+    for (; task->segment < end && task->segment < engine->segment_top; task->segment++) {
+        if (engine->segments[task->segment].copied) {
+            const struct log_manifest_segment entry =
+                log_manifest_entry(task->segment, &engine->segments[task->segment]);
+
+            log_manifest_write_segment(task->bytes, task->rendered++, &entry);
+        }
+    }
+    if (task->segment < engine->segment_top) {
+        return true;
+    }
+    CHECK(task->rendered == task->manifest.segments);
+    log_manifest_seal(task->bytes, task->manifest.segments);
+    task->step = OPEN;
+    copy_go(task);
+    return false;
+}
+
+static void wait_durable(struct log_copy *task)
+{
+    if (task->engine->durable < task->sequence) {
+        return;
+    }
+    task->step = task->manifest.checkpoint != 0 ? LINK_CHECKPOINT
+                 : next_segment(task)           ? LINK_SEGMENT
+                                                : GATHER;
+    copy_go(task);
+}
+
+bool log_copy_step(struct log_engine *engine)
+{
+    struct log_copy *const task = engine->copy;
+
+    if (task->copy == NULL || task->op.pending || task->step == IDLE || task->step == PREPARED ||
+        task->step == CUT) {
+        return false;
+    }
+    if (engine->failed != 0) {
+        copy_failed(task, engine->failed);
+        return false;
+    }
+    switch (task->step) {
+    case WAIT_CHECKPOINT:
+        wait_checkpoint(task);
+        return task->step == WAIT_READY;
+    case WAIT_READY:
+        wait_ready(task);
+        return false;
+    case WAIT_DURABLE:
+        wait_durable(task);
+        return task->step == GATHER;
+    case GATHER:
+        return gather(task);
+    case RENDER:
+        return render(task);
+    default:
+        return false;
+    }
+}
