@@ -120,3 +120,4 @@ extern const struct verb verb_bench;
 extern const struct verb verb_shell;
 extern const struct verb verb_check;
 extern const struct verb verb_repair;
+extern const struct verb verb_snapshot;

@@ -8,9 +8,9 @@
 #include <string.h>
 
 static const struct verb *const VERBS[] = {
-    &verb_get,    &verb_put,    &verb_del,   &verb_exists,  &verb_ttl,  &verb_scan,
-    &verb_import, &verb_export, &verb_key,   &verb_cluster, &verb_info, &verb_top,
-    &verb_bench,  &verb_shell,  &verb_check, &verb_repair,
+    &verb_get,    &verb_put,    &verb_del,   &verb_exists,  &verb_ttl,      &verb_scan,
+    &verb_import, &verb_export, &verb_key,   &verb_cluster, &verb_info,     &verb_top,
+    &verb_bench,  &verb_shell,  &verb_check, &verb_repair,  &verb_snapshot,
 };
 
 static const struct option GLOBALS[GLOBAL_OPTIONS] = {

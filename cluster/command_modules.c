@@ -15,6 +15,7 @@ const struct command_module *const *command_modules(uint32_t *ret_count)
         &commands_latency,
         &commands_rldb,
         &commands_rldb_cluster,
+        &commands_rldb_snapshot,
         &commands_server,
         &commands_string,
     };

@@ -42,5 +42,6 @@ extern const struct command_module commands_keyspace;
 extern const struct command_module commands_latency;
 extern const struct command_module commands_rldb;
 extern const struct command_module commands_rldb_cluster;
+extern const struct command_module commands_rldb_snapshot;
 extern const struct command_module commands_server;
 extern const struct command_module commands_string;

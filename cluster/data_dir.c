@@ -10,14 +10,18 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CURRENT_VERSION = 1, CURRENT_CHECKED_FROM = 24 };
+enum { CURRENT_VERSION = 2, CURRENT_CHECKED_FROM = 24, CURRENT_BYTES_VERSION_1 = 116 };
 
 // Of a tree that is removed.
-enum { REMOVED_DEPTH_MAX = 4, REMOVED_NAMES = 64, REMOVED_NAME_BYTES = 64 };
+// A snapshot on which a node ran may have snapshots of its own.
+enum { REMOVED_DEPTH_MAX = 16, REMOVED_NAMES = 64, REMOVED_NAME_BYTES = 128 };
+
+static_assert(LIMIT_SNAPSHOT_NAME_BYTES + 16 < REMOVED_NAME_BYTES, "with what goes before it");
 
 static const char CURRENT_MAGIC[] = "rldbNODE";
 static const char GENERATION_HEAD[] = "generation-";
 static const char REMOVED_HEAD[] = "removed-";
+static const char SNAPSHOTS[] = "snapshots";
 
 static_assert(LIMIT_CONFIG_PATH_BYTES + 64 < DATA_DIR_PATH_BYTES, "names fit behind any data_dir");
 
@@ -38,6 +42,7 @@ void data_dir_write_current(uint8_t ret_bytes[DATA_DIR_CURRENT_BYTES],
     codec_write_u32(&writer, identity->partitions);
     codec_write_bytes(&writer, identity->secret.mac_key, sizeof identity->secret.mac_key);
     codec_write_bytes(&writer, identity->secret.cluster_id, sizeof identity->secret.cluster_id);
+    codec_write_u64(&writer, identity->snapshot);
     CHECK(codec_writer_size(&writer) == DATA_DIR_CURRENT_BYTES);
     uint64_t checksum = hash_checksum(ret_bytes + CURRENT_CHECKED_FROM,
                                       DATA_DIR_CURRENT_BYTES - CURRENT_CHECKED_FROM);
@@ -53,14 +58,15 @@ int data_dir_read_current(struct slice bytes, struct data_identity *ret_identity
     if (magic.size != 8 || memcmp(magic.bytes, CURRENT_MAGIC, 8) != 0) {
         return -EBADMSG;
     }
-    if (codec_read_u32(&reader) > CURRENT_VERSION) {
+    uint32_t version = codec_read_u32(&reader);
+    if (version > CURRENT_VERSION) {
         return -EPROTONOSUPPORT;
     }
+    size_t size = version == 1 ? CURRENT_BYTES_VERSION_1 : DATA_DIR_CURRENT_BYTES;
     (void)codec_read_u32(&reader);
     uint64_t checksum = codec_read_u64(&reader);
-    if (bytes.size != DATA_DIR_CURRENT_BYTES ||
-        checksum !=
-            hash_checksum(bytes.bytes + CURRENT_CHECKED_FROM, bytes.size - CURRENT_CHECKED_FROM)) {
+    if (bytes.size != size || checksum != hash_checksum(bytes.bytes + CURRENT_CHECKED_FROM,
+                                                        bytes.size - CURRENT_CHECKED_FROM)) {
         return -EBADMSG;
     }
     codec_read_into(&reader, identity.id.bytes, sizeof identity.id.bytes);
@@ -70,6 +76,7 @@ int data_dir_read_current(struct slice bytes, struct data_identity *ret_identity
     identity.partitions = codec_read_u32(&reader);
     codec_read_into(&reader, identity.secret.mac_key, sizeof identity.secret.mac_key);
     codec_read_into(&reader, identity.secret.cluster_id, sizeof identity.secret.cluster_id);
+    identity.snapshot = version == 1 ? 0 : codec_read_u64(&reader);
     CHECK(codec_reader_done(&reader));
     *ret_identity = identity;
     return 0;
@@ -95,6 +102,31 @@ static void generation_path(char path[DATA_DIR_PATH_BYTES], const char *director
                             uint32_t generation)
 {
     numbered_path(path, directory, GENERATION_HEAD, generation);
+}
+
+void data_dir_generation_path(const char *path, uint32_t generation, char *ret_path)
+{
+    generation_path(ret_path, path, generation);
+}
+
+void data_dir_snapshots_path(const char *path, const char *name, char *ret_path)
+{
+    int size = snprintf(ret_path, DATA_DIR_PATH_BYTES, "%s/%s%s%s", path, SNAPSHOTS,
+                        name[0] == '\0' ? "" : "/", name);
+    CHECK(size > 0 && size < DATA_DIR_PATH_BYTES);
+}
+
+bool data_dir_is_snapshot_name(struct slice name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        const uint8_t byte = name.bytes[i];
+        bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
+        bool digit = byte >= '0' && byte <= '9';
+        if (!letter && !digit && byte != '_' && byte != '-' && (byte != '.' || i == 0)) {
+            return false;
+        }
+    }
+    return name.size != 0 && name.size <= LIMIT_SNAPSHOT_NAME_BYTES;
 }
 
 void data_dir_shard_path(const char *path, const struct data_identity *identity, uint32_t shard,
@@ -335,6 +367,33 @@ static bool leftover_found(void *context, const char *name)
     return true;
 }
 
+static bool snapshot_left(void *context, const char *name)
+{
+    char *found = context;
+    if (name[0] == '.' && strlen(name) < REMOVED_NAME_BYTES) {
+        (void)snprintf(found, REMOVED_NAME_BYTES, "%s", name);
+    }
+    return found[0] == '\0';
+}
+
+// Snapshots that were not finished, or not yet gone.
+static int tidy_snapshots(struct io *io, const char *directory)
+{
+    char path[DATA_DIR_PATH_BYTES];
+    char name[REMOVED_NAME_BYTES];
+    int error;
+    do {
+        name[0] = '\0';
+        data_dir_snapshots_path(directory, "", path);
+        error = io_list(io, path, snapshot_left, name);
+        if (error == 0 && name[0] != '\0') {
+            data_dir_snapshots_path(directory, name, path);
+            error = remove_tree(io, path, REMOVED_DEPTH_MAX);
+        }
+    } while (error == 0 && name[0] != '\0');
+    return error == -ENOENT ? 0 : error;
+}
+
 // What an interrupted start has left.
 static int data_dir_tidy(struct io *io, const char *directory, const struct data_identity *identity,
                          char *ret_error)
@@ -361,6 +420,7 @@ static int data_dir_tidy(struct io *io, const char *directory, const struct data
     if (error == 0 && io_stat(io, mark, &stat) == 0) {
         error = wait_unlink(io, mark);
     }
+    error = error < 0 ? error : tidy_snapshots(io, directory);
     if (leftovers.unknown != 0) {
         (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
                        "%.200s/CURRENT names generation %u, and a newer one, generation-%u, is "

@@ -5,6 +5,10 @@
 //     DIR/generation-1/    one directory for each shard, its engine's
 //         shard-0/ shard-1/ ...
 //     DIR/generation-2/UNFINISHED    while data is written anew (reshard.h)
+//     DIR/snapshots/NAME/    a snapshot (snapshot.h): a directory of the same kind as DIR
+//
+// In snapshots/ names that begin with a point are what an interrupted snapshot has left, or one
+// that has begun to go: the next start removes them.
 //
 // CURRENT is only ever replaced whole, by rename. Data that is written anew for another number of
 // shards goes into the next generation, which becomes the node's by that rename. Until then it
@@ -14,7 +18,7 @@
 //
 //     offset  bytes  what
 //     0       8      "rldbNODE"
-//     8       4      version, 1
+//     8       4      version, 2
 //     12      4      zero
 //     16      8      checksum: XXH3 of all that follows
 //     24      20     id of the node
@@ -23,6 +27,8 @@
 //     56      4      shards
 //     60      4      partitions
 //     64      52     what contexts are signed with: key 32, id of the cluster 20
+//     116     8      number of the snapshot that the directory was made as, 0 for none; not in
+//                    version 1. A shard that has not begun a new life for it does (identity.h)
 //
 // All functions wait in io_turn(), so they are for start and stop.
 #pragma once
@@ -30,11 +36,12 @@
 #include "cluster/context.h"
 #include "ring/ring.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct io;
 
-enum { DATA_DIR_PATH_BYTES = 2048, DATA_DIR_ERROR_BYTES = 512, DATA_DIR_CURRENT_BYTES = 116 };
+enum { DATA_DIR_PATH_BYTES = 2048, DATA_DIR_ERROR_BYTES = 512, DATA_DIR_CURRENT_BYTES = 124 };
 
 // What outlives a stop.
 struct data_identity {
@@ -44,6 +51,7 @@ struct data_identity {
     uint32_t generation;
     uint32_t shards;
     uint32_t partitions;
+    uint64_t snapshot;
 };
 
 // CURRENT as bytes. Reading: 0, -EPROTONOSUPPORT for a newer version, -EBADMSG for what is damaged.
@@ -74,6 +82,15 @@ int data_dir_begin_generation(struct io *io, const char *path,
 // The identity's generation, whole and durable, becomes the node's by the rename of CURRENT. 0, or
 // -errno: which of the two it is then the next start will see. What was before is left there.
 int data_dir_switch(struct io *io, const char *path, const struct data_identity *identity);
+
+// The directory of a generation, and that of snapshots or of one of them, into
+// ret_path[DATA_DIR_PATH_BYTES].
+void data_dir_generation_path(const char *path, uint32_t generation, char *ret_path);
+void data_dir_snapshots_path(const char *path, const char *name, char *ret_path);
+
+// Whether a snapshot may have this name: letters, digits, "_", "-" and ".", the first no point, at
+// most LIMIT_SNAPSHOT_NAME_BYTES.
+bool data_dir_is_snapshot_name(struct slice name);
 
 // Removes a generation that is not the node's, with all that is in it. 0 or -errno.
 int data_dir_remove_generation(struct io *io, const char *path, uint32_t generation);

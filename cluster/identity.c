@@ -78,6 +78,19 @@ static int identity_new_lives(struct shard *shard, uint32_t skipped)
     return 0;
 }
 
+// The same for vnodes that begin on a snapshot.
+static int identity_lives_apart(struct shard *shard)
+{
+    for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
+        int error = identity_enter_apart(&shard->actors[vnode], &shard->random);
+        if (error < 0) {
+            return error;
+        }
+    }
+    shard->identity.actor = shard->actors[0].count - 1;
+    return 0;
+}
+
 static int identity_write_actors(struct shard *shard)
 {
     size_t size = identity_actors_bytes(shard->actors, shard->vnode_count);
@@ -181,6 +194,25 @@ bool identity_stamp(struct shard *shard, uint64_t *ret_stamp)
     return true;
 }
 
+// Of the snapshot that the lives began with; 0: of none.
+static uint64_t identity_read_life(struct shard *shard)
+{
+    struct identity_wait wait = identity_op(shard, IDENTITY_KEY_LIFE);
+    uint64_t snapshot = 0;
+    identity_get(shard, &wait);
+    if (wait.op.status == ENGINE_OK) {
+        (void)identity_life_read(wait.op.object, &snapshot);
+    }
+    return snapshot;
+}
+
+static int identity_write_life(struct shard *shard)
+{
+    uint8_t bytes[IDENTITY_LIFE_BYTES];
+    identity_life_write(bytes, shard->node->identity.snapshot);
+    return identity_put(shard, IDENTITY_KEY_LIFE, slice_of(bytes, sizeof bytes));
+}
+
 // Opening and closing -----------------------------------------------------------------------------
 
 static int identity_open_kept(struct shard *shard)
@@ -191,7 +223,12 @@ static int identity_open_kept(struct shard *shard)
     const bool known = identity_read_actors(shard);
     const bool proven = identity_read_lease(shard, &lease);
     int error = 0;
-    if (!known || !proven) {
+    const uint64_t snapshot = shard->node->identity.snapshot;
+    if (snapshot != 0 && identity_read_life(shard) != snapshot) {
+        error = identity_lives_apart(shard);
+        error = error < 0 ? error : identity_write_actors(shard);
+        error = error < 0 ? error : identity_write_life(shard);
+    } else if (!known || !proven) {
         error = identity_new_lives(shard, known || empty ? 0 : IDENTITY_LIVES_SKIPPED);
         error = error < 0 ? error : identity_write_actors(shard);
     }

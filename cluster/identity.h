@@ -7,7 +7,9 @@
 //
 // A lease is written ahead of the stamps that it covers, to the same log: whatever write is found
 // after a crash, the lease that covers it is found too. So nobody waits for it. At start the clock
-// begins at the lease; without one that can be read, each vnode takes a new incarnation.
+// begins at the lease; without one that can be read, each vnode takes a new incarnation. On a
+// snapshot (snapshot.h) each takes a new id, once: the node that it was made of goes on with its
+// own, and may give out next what would be given out here.
 #pragma once
 
 #include "cluster/identity_record.h"

@@ -9,6 +9,7 @@ enum { IDENTITY_VERSION = 1, ACTOR_BYTES = 12 };
 
 const char IDENTITY_KEY_ACTORS[] = "actors";
 const char IDENTITY_KEY_LEASE[] = "lease";
+const char IDENTITY_KEY_LIFE[] = "life";
 
 size_t identity_actors_bytes(const struct actor_table *tables, uint32_t vnodes)
 {
@@ -82,6 +83,34 @@ bool identity_lease_read(struct slice bytes, uint64_t *ret_lease)
         *ret_lease = lease;
     }
     return valid;
+}
+
+void identity_life_write(uint8_t ret_bytes[IDENTITY_LIFE_BYTES], uint64_t snapshot)
+{
+    struct codec_writer writer = codec_writer_of(ret_bytes, IDENTITY_LIFE_BYTES);
+    codec_write_u32(&writer, IDENTITY_VERSION);
+    codec_write_u32(&writer, 0);
+    codec_write_u64(&writer, snapshot);
+}
+
+bool identity_life_read(struct slice bytes, uint64_t *ret_snapshot)
+{
+    struct codec_reader reader = codec_reader_of(bytes);
+    bool valid = codec_read_u32(&reader) == IDENTITY_VERSION;
+    (void)codec_read_u32(&reader);
+    uint64_t snapshot = codec_read_u64(&reader);
+    valid = valid && codec_reader_done(&reader);
+    if (valid) {
+        *ret_snapshot = snapshot;
+    }
+    return valid;
+}
+
+int identity_enter_apart(struct actor_table *table, struct random *random)
+{
+    const struct actor_id id = {.vnode_id = random_u64(random), .incarnation = 1};
+    uint32_t index;
+    return actor_table_enter(table, &id, &index);
 }
 
 int identity_enter_next(struct actor_table *table, struct random *random)

@@ -23,10 +23,11 @@
 #include <stdint.h>
 
 enum message_kind {
-    MESSAGE_HOP,     // one command of one key or shard: hop.c
-    MESSAGE_PART,    // a step of a command over several cores: multi.c
-    MESSAGE_METRICS, // metrics_page.c
-    MESSAGE_SOCKET,  // an accepted socket that this core shall serve
+    MESSAGE_HOP,      // one command of one key or shard: hop.c
+    MESSAGE_PART,     // a step of a command over several cores: multi.c
+    MESSAGE_METRICS,  // metrics_page.c
+    MESSAGE_SNAPSHOT, // snapshot.c
+    MESSAGE_SOCKET,   // an accepted socket that this core shall serve
 };
 
 // Embedded first in each message.

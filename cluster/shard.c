@@ -8,6 +8,7 @@
 #include "cluster/request.h"
 #include "cluster/settings.h"
 #include "cluster/slowlog.h"
+#include "cluster/snapshot.h"
 #include "core/check.h"
 #include "core/limits.h"
 #include "core/memory.h"
@@ -77,6 +78,13 @@ static void shard_take_message(struct shard *shard, struct message *message)
             metrics_page_return(shard, (struct metrics_message *)message);
         } else {
             metrics_page_receive(shard, (struct metrics_message *)message);
+        }
+        return;
+    case MESSAGE_SNAPSHOT:
+        if (message->returning) {
+            snapshot_part_return(shard, (struct snapshot_part *)message);
+        } else {
+            snapshot_part_receive(shard, (struct snapshot_part *)message);
         }
         return;
     case MESSAGE_SOCKET:

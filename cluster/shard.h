@@ -27,6 +27,7 @@
 
 struct batch;
 struct haul;
+struct snapshot;
 
 // A command that may not go on until CLIENT UNPAUSE or this time.
 enum shard_pause_kind { SHARD_PAUSE_NONE, SHARD_PAUSE_WRITES, SHARD_PAUSE_ALL };
@@ -51,8 +52,9 @@ struct shard {
     bool durable; // what it keeps outlives a stop, in
     char directory[DATA_DIR_PATH_BYTES];
     struct identity identity;
-    uint64_t checkpoints; // of the engine, when shard_saved_ms() looked last
-    uint64_t saved_ms;    // when they were so many
+    uint64_t checkpoints;      // of the engine, when shard_saved_ms() looked last
+    uint64_t saved_ms;         // when they were so many
+    struct snapshot *snapshot; // shard 0: the one that is being made or deleted
     struct gate_table *gates;
     struct outbuf_cache outbufs;
     struct block_store blocks;         // of long requests

@@ -45,6 +45,8 @@ static const struct metric stats_rows[] = {
     COUNTER(hops_received, "Requests of other cores run here"),
     COUNTER(gate_waits, "Requests that waited for a command over several cores"),
     COUNTER(multis, "Commands over several keys that took several steps"),
+    COUNTER(snapshots, "Snapshots made"),
+    COUNTER(snapshot_failures, "Snapshots that could not be made or deleted"),
     COUNTER(holds, "Times that replies waited for what they tell to be durable"),
     COUNTER(loads, "Requests that waited for a record on disk"),
     COUNTER(load_errors, "Records on disk that could not be read"),

@@ -46,6 +46,8 @@ struct stats {
     uint64_t hops_received;
     uint64_t gate_waits;
     uint64_t multis;
+    uint64_t snapshots;
+    uint64_t snapshot_failures;
     uint64_t holds;
     uint64_t loads;
     uint64_t load_errors;

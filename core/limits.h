@@ -273,9 +273,12 @@ enum {
     // Commands over several keys that a shard coordinates at a time.
     LIMIT_MULTIS = 1024,
 
+    // Bytes of a snapshot's name: with what stands before it while it is made, a file's name.
+    LIMIT_SNAPSHOT_NAME_BYTES = 64,
+
     // Pointers in a queue between two cores; hops of one core that may be under way to one other.
     // The queue carries these, as many returning ones of the other side, the parts and pages of
-    // metrics of both, and the sockets of the one that accepts them.
+    // metrics of both, the sockets of the one that accepts them, and its part of a snapshot.
     LIMIT_MESSAGES_QUEUE = 8192,
     LIMIT_MESSAGES_OUT = 2048,
 
@@ -309,8 +312,8 @@ enum {
     LIMIT_ERROR_CODES = 32, // first words of error replies that are counted each; there are some 20
 };
 
-static_assert(2 * (LIMIT_MESSAGES_OUT + LIMIT_MULTIS + LIMIT_HTTP_CONNECTIONS) +
-                      LIMIT_SOCKETS_OUT <=
+static_assert(2 * (LIMIT_MESSAGES_OUT + LIMIT_MULTIS + LIMIT_HTTP_CONNECTIONS) + LIMIT_SOCKETS_OUT +
+                      1 <=
                   LIMIT_MESSAGES_QUEUE,
               "a queue takes all that may be under way in both directions");
 

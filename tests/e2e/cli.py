@@ -26,7 +26,8 @@ from harness.report import Skip, expect, expect_true
 from harness.servers import ROOT, Rldbd
 
 VERBS = (
-    "get put del exists ttl scan import export key cluster info top bench shell check repair"
+    "get put del exists ttl scan import export key cluster info top bench shell check repair "
+    "snapshot"
 ).split()
 
 
