@@ -296,6 +296,7 @@ static void judge_missing(struct files *files, uint32_t number)
     const bool spare = segment->state == LOG_SEGMENT_SPARE;
 
     log_complain(files->report, "segment-%05u cannot be opened", number);
+    files->report->files_lost = files->report->files_lost || !spare;
     segment->state = spare && !is_name_taken(files, number) ? LOG_SEGMENT_MAKING : LOG_SEGMENT_BAD;
 }
 
@@ -317,10 +318,13 @@ static void judge(struct files *files, uint32_t number)
         log_complain(files->report, "segment-%05u has %" PRIu64 " bytes and not %u", number,
                      claim->size, files->engine->segment_bytes);
         segment->cut = true;
+        files->report->files_lost = true;
     }
     if (is_home(files, number)) {
         return;
     }
+    files->report->files_lost =
+        files->report->files_lost || claim->strange || claim->frame || counts;
     if (claim->strange) {
         log_complain(files->report, "segment-%05u holds another log's frames", number);
     } else if (claim->frame && claim->segment != number) {
@@ -481,10 +485,12 @@ static void adopt_found(struct files *files, uint32_t number)
         segment->state = LOG_SEGMENT_HEAD;
         segment->stamp_min = UINT64_MAX;
         segment->cut = files->claims[number].size != files->engine->segment_bytes;
+        files->report->files_lost = files->report->files_lost || segment->cut;
         return;
     }
     segment->generation = 0;
     if (files->claims[number].frame || files->claims[number].strange) {
+        files->report->files_lost = true; // it may have taken the place of one that was
         set_aside(files, number, "is no segment of this log");
     }
     if (is_name_taken(files, number)) {

@@ -15,6 +15,7 @@ struct log_recovery {
     uint64_t records;
     uint64_t bytes;
     uint32_t damages; // of what was said
+    bool files_lost;  // one was that a segment's file, or a part of it, is not what it should be
     bool fresh;       // there was nothing
     bool torn;        // the last frames were cut off, which were never acknowledged as durable
 };

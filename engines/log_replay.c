@@ -5,9 +5,14 @@
 //  3. Frames after its beginning are replayed in the order of their sequence, over all segments.
 //     Each record names the location that it replaces: compare and swap. The checkpoint may be
 //     ahead of the frame that is replayed, never behind; what it has already is left as it is.
-//  4. The first frame that is missing or damaged ends the run. If no later frame says that it was
-//     durable, it is the torn tail: what was never acknowledged. Else it is damage: it is reported,
-//     and replay goes on behind it, carefully.
+//  4. What is acknowledged is always a run of frames without a gap. So the first frame that is
+//     missing or damaged ends the log, and what is behind it was never acknowledged, unless a later
+//     frame, the manifest or the checkpoint says that it was durable. Then it is damage: it is
+//     reported, and replay goes on behind it, carefully. Of several that are missing some may be
+//     known and the last ones not: the log ends there. That holds whether or not there is a
+//     checkpoint or a manifest. One thing else explains a gap: a segment's file that is lost, and
+//     more frames than the engine has under way at a time. Without `always` so many may be missing
+//     that nothing says were durable, and what is behind them is not given up for that.
 //
 // Careful replay does not trust in having seen everything: before an entry is added, entries that
 // may be of the same key are read and compared, and the one with the larger stamp stays. That is
@@ -85,8 +90,11 @@ static bool explains(const struct recovery *recovery, const struct stream *strea
            stream->hole_after + 1 == recovery->expected && stream->header.sequence == next;
 }
 
-// Frames before `next` are missing. Where one hole is all of them, the others are of later ones.
-static void salvage_holes(struct recovery *recovery, uint64_t next)
+// Frames before `next` are missing. Where one hole is all of them, the others are of later ones. A
+// file that is lost may be where they were, and of all segments old frames are missing that were
+// used anew. Then a hole that does not say which frames it was may be what the stop has torn: at
+// the end of a segment, or in front of what is cut off.
+static void salvage_holes(struct recovery *recovery, uint64_t next, bool cut_off)
 {
     const struct stream *only = NULL;
 
@@ -95,30 +103,49 @@ static void salvage_holes(struct recovery *recovery, uint64_t next)
     }
     for (uint32_t i = 0; i < recovery->stream_count; i++) {
         struct stream *const stream = &recovery->streams[i];
+        const bool filling =
+            recovery->engine->segments[stream->segment].state == LOG_SEGMENT_HEAD && stream->ended;
+        const bool sure =
+            (recovery->files_lost && (cut_off || stream->ended)) || (recovery->scratch && filling);
 
         if (stream->hole_from != stream->hole_to && (only == NULL || only == stream)) {
-            log_salvage(recovery, stream, next);
+            log_salvage(recovery, stream, next, sure);
         }
     }
 }
 
-// Frames from the expected one on are not there. False where the log ends before them: they were
-// written and never acknowledged.
-static bool pass_gap(struct recovery *recovery, uint64_t next)
+// Frames up to `last` are damaged, or their files are.
+static void tell_gap(struct recovery *recovery, uint64_t last, bool cut_off)
 {
-    // Where files are known to be damaged that is why, and what is there counts.
-    if (!recovery->damaged && !was_durable(recovery, recovery->expected)) {
-        return false;
-    }
-    if (next - 1 > recovery->whole_from) {
+    if (last > recovery->whole_from) {
         const uint64_t from = recovery->expected > recovery->whole_from ? recovery->expected
                                                                         : recovery->whole_from + 1;
 
         log_complain(recovery->report, "frames %" PRIu64 " to %" PRIu64 " are missing or damaged",
-                     from, next - 1);
+                     from, last);
     }
     recovery->careful = true;
-    salvage_holes(recovery, next);
+    salvage_holes(recovery, last + 1, cut_off);
+}
+
+// Frames from the expected one on up to `next` are not there. False where the log ends in between:
+// those from there on were written and never acknowledged.
+static bool pass_gap(struct recovery *recovery, uint64_t next)
+{
+    if (!was_durable(recovery, next - 1)) {
+        const uint64_t known =
+            recovery->durable >= recovery->expected ? recovery->durable : recovery->expected - 1;
+
+        // More than can have been on their way at a time, without `always`: a lost file had them.
+        if (!recovery->files_lost || next - 1 - known <= LIMIT_LOG_FRAMES) {
+            if (recovery->error == 0 && known >= recovery->expected) {
+                tell_gap(recovery, known, true);
+                recovery->expected = known + 1;
+            }
+            return false;
+        }
+    }
+    tell_gap(recovery, next - 1, false);
     return recovery->error == 0;
 }
 
@@ -134,7 +161,7 @@ static void end_run(struct recovery *recovery)
         if (stream->hole_from != stream->hole_to &&
             recovery->engine->segments[stream->segment].cut) {
             recovery->careful = true;
-            log_salvage(recovery, stream, UINT64_MAX);
+            log_salvage(recovery, stream, UINT64_MAX, false);
         } else if (!recovery->report->torn) {
             recovery->report->torn = log_salvage_would(recovery, stream);
         }
@@ -239,7 +266,8 @@ static int open_streams(struct recovery *recovery, uint64_t after)
                                                                      : engine->segment_bytes,
             .sequence_max = sealed ? segment->sequence_last : UINT64_MAX,
             .header.sequence = sealed ? segment->sequence_first : 0,
-            .patience = sealed || recovery->careful || recovery->damaged ? 0 : PATIENCE_BYTES,
+            .patience =
+                sealed || recovery->careful || recovery->report->damages != 0 ? 0 : PATIENCE_BYTES,
         };
         if (stream->header.sequence != 0) {
             continue; // it is begun when it is its turn
@@ -265,7 +293,7 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
         .durable = engine->durable > engine->checkpoint_sequence ? engine->durable
                                                                  : engine->checkpoint_sequence,
         .whole_from = from == REPLAY_ALL_UNKNOWN ? UINT64_MAX : engine->checkpoint_sequence,
-        .damaged = report->damages != 0,
+        .files_lost = report->files_lost,
         .careful = scratch,
         .scratch = scratch,
         .manifest = from == REPLAY_AFTER_CHECKPOINT,

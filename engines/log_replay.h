@@ -34,7 +34,7 @@ struct recovery {
     uint64_t durable;    // frames up to it were durable, that is known
     uint64_t whole_from; // no frame after this one is missing but by damage
     uint64_t epoch;      // of the frame applied last
-    bool damaged;        // a file was found to be
+    bool files_lost;     // frames may be missing because their segment's file is
     bool careful;        // not all that was before is known: keys are compared
     bool scratch;        // the index was empty, and segments may be older than what was reused
     bool manifest;       // where segments began is known, of all frames up to the checkpoint
@@ -94,8 +94,9 @@ void log_apply_overtaken(struct recovery *recovery);
 // log_salvage.c
 
 // Applies what can be read in the hole of a stream, and tells. The hole is gone then, or what is
-// left of it begins with the header of a frame from `next` on, whose turn has not come.
-void log_salvage(struct recovery *recovery, struct stream *stream, uint64_t next);
+// left of it begins with the header of a frame from `next` on, whose turn has not come. Sure: a
+// hole is left alone if nothing is left of the header that it has to begin with.
+void log_salvage(struct recovery *recovery, struct stream *stream, uint64_t next, bool sure);
 
 // Whether there is anything in the hole that a frame of this segment's use has left.
 bool log_salvage_would(struct recovery *recovery, const struct stream *stream);

@@ -230,12 +230,24 @@ static bool salvage_some(struct salvage *salvage)
     return true;
 }
 
-void log_salvage(struct recovery *recovery, struct stream *stream, uint64_t next)
+static bool begins_with_header(const struct salvage *salvage)
+{
+    struct log_frame_header header;
+
+    return stream_damaged_header(salvage->recovery->engine, salvage->stream->segment,
+                                 salvage->stream->hole_from, rest(salvage, 0), &header);
+}
+
+void log_salvage(struct recovery *recovery, struct stream *stream, uint64_t next, bool sure)
 {
     struct salvage salvage = {.recovery = recovery, .stream = stream, .next = next};
 
     if (!hole_read(&salvage)) {
         recovery->error = -ENOMEM;
+        return;
+    }
+    if (sure && !begins_with_header(&salvage)) {
+        memory_free(salvage.bytes);
         return;
     }
     while (salvage.at < salvage.size && recovery->error == 0 && salvage_some(&salvage)) {

@@ -625,8 +625,7 @@ static void run_life(struct run *run, bool last)
     const uint64_t committed = life_end(run, how);
 
     if (!last && !run->failed) {
-        // After another end the segments alone do not say how far the log went: README.
-        if (how == END_CLOSE && draw(run, 6) == 0) {
+        if (draw(run, 6) == 0) {
             rot_checkpoints(run);
         }
         life_begin(run);

@@ -487,10 +487,12 @@ Test(engines_log_damage, is_never_silent)
 // - where a frame is lost in the middle of the log, what the stop has torn at its end was applied
 //   before what is behind the gap (66, of which a key then could not be read);
 // - a checkpoint that was whole as a file, while the stop had cut off frames that it led to, was
-//   taken in place of the one that the manifest names, which was missing (550).
+//   taken in place of the one that the manifest names, which was missing (550);
+// - where a segment's file is lost, what the stop had torn was taken for frames that were in it:
+//   shown though it had been cut off (1027), applied before what it comes after (1063).
 Test(engines_log_damage, stays_as_it_was_found)
 {
-    static const uint64_t seeds[] = {23, 56, 66, 550};
+    static const uint64_t seeds[] = {23, 56, 66, 550, 1027, 1063};
     struct tally tally[DAMAGES] = {0};
 
     for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
