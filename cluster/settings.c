@@ -123,9 +123,7 @@ void settings_apply(struct shard *shard, const struct settings *settings)
         shard_cron_arm(shard);
     }
     if (now->clients.idle_timeout_ns != before.clients.idle_timeout_ns) {
-        for (struct client *client = shard->clients; client != NULL; client = client->next) {
-            client_idle_arm(client);
-        }
+        client_round_begin(shard);
     }
 }
 

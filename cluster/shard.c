@@ -192,6 +192,7 @@ static bool shard_background(void *context)
     bool more = work_slice(shard, &shard->work);
     work_settle(&shard->work);
     more = client_memory_step(shard) || more;
+    more = client_round_step(shard) || more;
     // What ended here lets clients, and others at its gates, go on: that is for the next turn.
     more = more || shard->ready_first != NULL || shard->granted.first != NULL ||
            shard->parts_granted != NULL || shard->commits_changed;
@@ -251,16 +252,7 @@ void shard_unpause(struct shard *shard)
 {
     shard->pause = SHARD_PAUSE_NONE;
     timer_cancel(&shard->timers, &shard->pause_timer);
-    for (struct client *client = shard->clients; client != NULL; client = client->next) {
-        if (client->flags & CLIENT_PAUSED) {
-            client->flags &= ~(uint32_t)CLIENT_PAUSED;
-            shard->paused_count--;
-            client_mark_ready(client);
-        }
-        if (planted(PLANTED_FORGET_PAUSED)) {
-            break;
-        }
-    }
+    client_round_begin(shard);
 }
 
 static void shard_pause_over(struct timer *timer)
@@ -437,6 +429,7 @@ void shard_drain(struct shard *shard)
     shard->draining = true;
     shard->drain_until_ns = shard->io->now_ns + SHARD_DRAIN_NS;
     shard_unpause(shard);
+    client_round_whole(shard);
     for (uint32_t i = 0; i < shard->listener_count; i++) {
         io_stream_stop(shard->io, &shard->listeners[i].stream);
     }

@@ -7,6 +7,7 @@
 
 #include "cluster/client.h"
 #include "cluster/client_memory.h"
+#include "cluster/client_round.h"
 #include "cluster/gate.h"
 #include "cluster/hold.h"
 #include "cluster/identity.h"
@@ -69,6 +70,7 @@ struct shard {
     struct client_walk *client_walks;
     size_t held_bytes; // replies that wait behind others of their client that are under way
     struct client_memory client_memory;
+    struct client_round client_round;
     struct log_limit output_closed; // the log's lines about clients past clients.output_max
     uint32_t client_count;
     uint32_t paused_count; // of them, held back by CLIENT PAUSE

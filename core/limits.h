@@ -224,6 +224,10 @@ enum {
     LIMIT_RELEASE_BYTES = 1024 * 1024,
     LIMIT_RELEASE_TIMES = 4,
 
+    // Connections that are told in a turn of what is new to all: a line or two of the cache each,
+    // some tens of us.
+    LIMIT_ROUND_CLIENTS = 256,
+
     // ms. INFO's client_recent_max_* tell of once to twice this.
     LIMIT_CLIENT_RECENT_MS = 5 * 1000,
 

@@ -595,3 +595,48 @@ Test(slices, long_values_on_disk)
                 "storage: { engine: log, cache: 2MiB, segment: 2MiB }\n",
                 false);
 }
+
+// More connections than one turn tells of the end of a pause, and of another timeout.
+Test(slices, every_connection_is_told)
+{
+    enum { TALKS = 3 * LIMIT_ROUND_CLIENTS };
+    static struct sim_talk *talks[TALKS];
+    struct story story = story_open(1, "");
+    struct sim_talk *const other = story_talk(&story, 0);
+    const struct shard *const shard = sim_rldb_shard(story.rldb, 0);
+    uint32_t most = 0;
+
+    for (int i = 0; i < TALKS; i++) {
+        talks[i] = sim_talk_open(story.world, NULL, "10.0.0.1:7380");
+    }
+    story_run(&story, 100);
+    story_expect(other, "CLIENT PAUSE 100000 ALL\r\n", "+OK\r\n");
+    for (int i = 0; i < TALKS; i++) {
+        sim_talk_say(talks[i], "PING\r\n");
+    }
+    story_run(&story, 100);
+    cr_assert_eq(shard->paused_count, TALKS);
+    sim_talk_say(other, "CLIENT UNPAUSE\r\n");
+    for (int i = 0; i < 1000000 && shard->paused_count != 0; i++) {
+        const uint32_t paused = shard->paused_count;
+        const uint64_t turns = story_turns(&story);
+
+        sim_world_run_until(story.world, sim_world_now_ns(story.world) + 100);
+        if (story_turns(&story) == turns + 1 && paused - shard->paused_count > most) {
+            most = paused - shard->paused_count;
+        }
+    }
+    cr_assert_eq(shard->paused_count, 0);
+    cr_assert_leq(most, LIMIT_ROUND_CLIENTS);
+    for (int i = 0; i < TALKS; i++) {
+        cr_assert_str_eq(sim_talk_hear(talks[i], 1000, NULL), "+PONG\r\n");
+    }
+    cr_assert_str_eq(sim_talk_hear(other, 1000, NULL), "+OK\r\n");
+    story_expect(other, "CONFIG SET timeout 1\r\n", "+OK\r\n");
+    story_run(&story, 5000);
+    for (int i = 0; i < TALKS; i++) {
+        cr_assert(sim_talk_ended(talks[i]), "connection %d", i);
+        sim_talk_close(talks[i], false);
+    }
+    story_close(&story);
+}
