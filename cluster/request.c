@@ -151,11 +151,14 @@ static bool request_ends_parse(const struct exec *x)
 static bool request_must_wait(const struct shard *shard, struct client *client,
                               const struct command *command)
 {
-    if (command == NULL || shard->node->shard_count == 1) {
+    if (command == NULL) {
         return false;
     }
-    bool wide = command->route == ROUTE_KEYS || command->route == ROUTE_TRANSFER ||
-                command->route == ROUTE_ALL;
+    // On the only core gates see to the order of what is asked of each key. What is asked of all of
+    // them has to wait there too: one before it may wait for the disk, and have no gate yet.
+    bool wide = command->route == ROUTE_ALL ||
+                (shard->node->shard_count != 1 &&
+                 (command->route == ROUTE_KEYS || command->route == ROUTE_TRANSFER));
     if (wide && client->pending_count != 0) {
         client->flags |= CLIENT_BEHIND;
     }
