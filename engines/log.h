@@ -481,8 +481,13 @@ void log_remove(struct engine *base, struct engine_op *const *ops, size_t count)
 
 uint64_t log_drop(struct engine *base, uint32_t vnode);
 
-// Says in the log that a vnode was dropped, if that is owed. False when there is no room still.
-bool log_drop_settle(struct log_engine *engine, uint32_t vnode);
+// Says in the log what was dropped, where that is owed. False when there is no room still. Nothing
+// is put before: so the next frame that is written says all of it.
+bool log_drop_settle(struct log_engine *engine);
+
+// The commit with which all that was put, removed and dropped so far is durable; it may be none
+// yet.
+uint64_t log_drop_commit(const struct log_engine *engine);
 
 // Gives up about `budget` entries of what was dropped. True when there is more.
 bool log_drop_step(struct log_engine *engine, uint32_t budget);

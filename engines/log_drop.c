@@ -75,19 +75,35 @@ static void drop_one(struct log_engine *engine, uint32_t number)
     log_snapshots_give_up(engine, number, -ESTALE);
     table_take(engine, number);
     *vnode = (struct log_vnode){.drop_owed = 1};
-    (void)log_drop_settle(engine, number);
+    if (!log_drop_settle(engine) && engine->options.durability.sync == ENGINE_SYNC_ALWAYS) {
+        engine->commit_removal = log_drop_commit(engine);
+    }
 }
 
-bool log_drop_settle(struct log_engine *engine, uint32_t number)
+bool log_drop_settle(struct log_engine *engine)
 {
-    struct log_vnode *const vnode = &engine->vnodes[number];
+    for (uint32_t i = 0; engine->drops_owed != 0 && i < engine->options.vnodes; i++) {
+        struct log_vnode *const vnode = &engine->vnodes[i];
 
-    if (vnode->drop_owed != 0 && engine->failed == 0 && log_drop_record(engine, number)) {
+        if (vnode->drop_owed == 0) {
+            continue;
+        }
+        if (engine->failed != 0 || !log_drop_record(engine, i)) {
+            return false;
+        }
         vnode->drop_owed = 0;
         engine->drops_owed--;
-        log_large_drop(engine, number); // nothing was put there since
+        log_large_drop(engine, i); // nothing was put there since
     }
-    return vnode->drop_owed == 0;
+    return engine->drops_owed == 0;
+}
+
+uint64_t log_drop_commit(const struct log_engine *engine)
+{
+    const bool filling = engine->hot.open != NULL && engine->hot.open->header.records != 0;
+    const uint64_t newest = filling ? engine->commit_open : engine->commit_open - 1;
+
+    return engine->drops_owed != 0 ? newest + 1 : newest;
 }
 
 uint64_t log_drop(struct engine *base, uint32_t vnode)
@@ -102,9 +118,7 @@ uint64_t log_drop(struct engine *base, uint32_t vnode)
     if (engine->options.durability.sync != ENGINE_SYNC_ALWAYS) {
         return 0;
     }
-    const bool filling = engine->hot.open != NULL && engine->hot.open->header.records != 0;
-
-    return filling ? engine->commit_open : engine->commit_open - 1;
+    return log_drop_commit(engine);
 }
 
 bool log_drop_step(struct log_engine *engine, uint32_t budget)

@@ -168,9 +168,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
         now_ms >= engine->space_retry_ms) {
         log_checkpoint_begin(engine);
     }
-    for (uint32_t i = 0; engine->drops_owed != 0 && i < engine->options.vnodes; i++) {
-        (void)log_drop_settle(engine, i);
-    }
+    (void)log_drop_settle(engine);
     more = log_drop_step(engine, budget_bytes / STEP_ENTRIES_SHARE) || more;
     more = log_checkpoint_collect(engine, budget_bytes / STEP_ENTRIES_SHARE) || more;
     return log_compact(engine, budget_bytes) || more;
@@ -222,7 +220,7 @@ static uint64_t log_committed(struct engine *base, int *ret_error)
 static uint64_t log_newest(struct engine *base)
 {
     const struct log_engine *const engine = log_engine_of(base);
-    const uint64_t newest = engine->commit_open - (engine->hot.open == NULL ? 1 : 0);
+    const uint64_t newest = log_drop_commit(engine);
 
     return engine->options.durability.sync == ENGINE_SYNC_ALWAYS && newest > engine->commit_written
                ? newest

@@ -259,7 +259,7 @@ static enum engine_status remove_found(struct log_engine *engine, struct engine_
 static enum engine_status write_found(struct log_engine *engine, struct engine_op *op,
                                       const struct log_found *old)
 {
-    if (engine->drops_owed != 0 && !log_drop_settle(engine, op->vnode)) {
+    if (engine->drops_owed != 0 && !log_drop_settle(engine)) {
         return ENGINE_FULL;
     }
     if (op->intent == ENGINE_INTENT_PUT) {

@@ -16,6 +16,7 @@
 //     disk TIME             an operation on it takes so long
 //     disk fails WHAT, disk works
 //                           operations of one kind (read, write, sync ...) fail with EIO
+//     disk full, disk roomy the file system has no more room, or has
 //     show files            what becomes of the files that say where the data is, from now on
 //     kill, power-loss
 //     stop                  SIGTERM
@@ -350,6 +351,9 @@ static void command_disk(struct story *story, char **words, size_t count)
 
     if (strcmp(words[1], "works") == 0) {
         play->failing[0] = '\0';
+    } else if (strcmp(words[1], "full") == 0 || strcmp(words[1], "roomy") == 0) {
+        profile->disk_bytes_max =
+            strcmp(words[1], "full") == 0 ? 0 : sim_profile_default().disk_bytes_max;
     } else if (strcmp(words[1], "fails") == 0 && count > 2) {
         (void)snprintf(play->failing, sizeof play->failing, "%s", words[2]);
     } else {
