@@ -138,9 +138,9 @@ get pear*70
 checkpoint
 work
 segments
-  segment-00000 is emptied, nothing of it live
-  segment-00001 is emptied, nothing of it live
-  segment-00002 is emptied, nothing of it live
+  segment-00000 is spare, nothing of it live
+  segment-00001 is spare, nothing of it live
+  segment-00002 is spare, nothing of it live
   segment-00003 is sealed, all of it live
   segment-00004 is ready, nothing of it live
   segment-00005 is ready, nothing of it live
