@@ -4,8 +4,8 @@
 // virtual machine is a matter for the host, and whoever wakes it pays an interrupt. A core that
 // sleeps whenever it has nothing to do pays that for every request or two, if they come one by one
 // at short distance. So a core that was busy dozes: it waits until a number of arrivals are there,
-// LIMIT_DOZE_NS at most, and then works them off together. What network cards do about interrupts
-// is the model (ethtool(8), adaptive-rx, rx-usecs and rx-frames).
+// about LIMIT_DOZE_NS at most, and then works them off together. What network cards do about
+// interrupts is the model (ethtool(8), adaptive-rx, rx-usecs and rx-frames).
 //
 // A core dozes only when it pays and delays nobody who is alone, which it judges by the last window
 // of DOZE_WINDOW_NS:
@@ -14,7 +14,7 @@
 //    wakes: it waits for no more than the rest, else server and clients would take turns;
 //  - it waits for no more arrivals than are to be expected meanwhile, and if these are fewer than
 //    DOZE_ARRIVALS_MIN it does not doze;
-//  - with fewer than DOZE_SOURCES_MIN connections it does not either: a doze sets a timer, which
+//  - with fewer than DOZE_SOURCES_MIN connections it does not either: a doze may set a timer, which
 //    costs what a few wakes do, and who is alone is to be answered at once.
 //
 // Where connections wait for one thing, such as a group commit, few others can send meanwhile, and

@@ -18,6 +18,8 @@ enum {
     KERNEL_MAJOR_MIN = 6,
     KERNEL_MINOR_MIN = 1,
     WALL_READ_INTERVAL_NS = 500 * 1000, // wall_ms has no finer unit than twice that
+    ALARM_NS_MIN = 150 * 1000,          // shorter gatherings have a timeout of their own
+    ALARM_LOST_NS = 5 * 1000 * 1000,
 };
 
 static const uint64_t ns_per_second = UINT64_C(1000000000);
@@ -126,6 +128,52 @@ static void uring_wake(struct io *io, struct io *target)
     sqe->user_data = URING_TAG_IGNORE;
 }
 
+static struct __kernel_timespec timespec_of(uint64_t ns)
+{
+    return (struct __kernel_timespec){.tv_sec = (int64_t)(ns / ns_per_second),
+                                      .tv_nsec = (int64_t)(ns % ns_per_second)};
+}
+
+static int uring_wait(struct uring *uring, uint64_t timeout_ns, uint32_t count)
+{
+    struct __kernel_timespec timeout = timespec_of(timeout_ns);
+    struct io_uring_cqe *first = NULL;
+
+    return io_uring_submit_and_wait_timeout(&uring->ring, &first, count, &timeout, NULL);
+}
+
+// Waits for `count` completions, but no longer than an alarm lets it.
+//
+// The timeout of a wait sets a timer and takes it back. Where either changes which timer is the
+// processor's next, it is told so: on a virtual machine a matter for the host, 9 us where this was
+// measured, as much as 25 pipelined GETs cost. Most gatherings end before their timeout. So an
+// alarm is set for twice as long, only when there is something to wait for, and it stays for the
+// gatherings that follow, until it goes off. One that a longer gathering has left is no help.
+static int uring_gather(struct uring *uring, uint64_t timeout_ns, uint32_t count)
+{
+    const uint64_t now_ns = uring_clock_ns(&uring->io);
+
+    if (uring->alarm_ns > now_ns + 2 * timeout_ns) {
+        return uring_wait(uring, timeout_ns, count);
+    }
+    if (uring->alarm_ns <= now_ns) {
+        const int result = io_uring_submit_and_get_events(&uring->ring);
+
+        if (result < 0 || io_uring_cq_ready(&uring->ring) >= count) {
+            return result;
+        }
+        struct io_uring_sqe *const sqe = uring_sqe(uring);
+
+        uring->alarm = timespec_of(2 * timeout_ns);
+        io_uring_prep_timeout(sqe, &uring->alarm, 0, 0);
+        sqe->user_data = URING_TAG_ALARM;
+        uring->alarm_ns = uring_clock_ns(&uring->io) + 2 * timeout_ns;
+    }
+    // An alarm that goes off on the way into the wait does not end it. That is what this timeout is
+    // for; it is later than the next tick of the kernel's clock, so nobody has to be told of it.
+    return uring_wait(uring, timeout_ns + ALARM_LOST_NS, count);
+}
+
 // Submits, and waits for `count` completions unless there is something to do already.
 static void uring_enter(struct uring *uring, uint64_t timeout_ns, uint32_t count)
 {
@@ -145,12 +193,10 @@ static void uring_enter(struct uring *uring, uint64_t timeout_ns, uint32_t count
         result = io_uring_submit_and_get_events(&uring->ring);
     } else if (timeout_ns == UINT64_MAX) {
         result = io_uring_submit_and_wait(&uring->ring, 1);
+    } else if (count > 1 && timeout_ns >= ALARM_NS_MIN) {
+        result = uring_gather(uring, timeout_ns, count);
     } else {
-        struct __kernel_timespec timeout = {.tv_sec = (int64_t)(timeout_ns / ns_per_second),
-                                            .tv_nsec = (int64_t)(timeout_ns % ns_per_second)};
-        struct io_uring_cqe *first = NULL;
-
-        result = io_uring_submit_and_wait_timeout(&uring->ring, &first, count, &timeout, NULL);
+        result = uring_wait(uring, timeout_ns, count);
     }
     // ETIME: nothing came. EINTR: a signal. EAGAIN, EBUSY: short of memory; what was not taken
     // stays in the queue. All of them end the wait early, which io_turn() may do.
@@ -166,6 +212,9 @@ static struct io_op *uring_op(uint64_t user_data)
 static void uring_completed(struct uring *uring, uint64_t user_data, int32_t result, uint32_t flags)
 {
     if (__builtin_expect(user_data < URING_TAG_MAX, 0)) {
+        if (user_data == URING_TAG_ALARM && uring->io.now_ns >= uring->alarm_ns) {
+            uring->alarm_ns = 0; // and not one that was set after it had gone off
+        }
         return; // a wake has done its work by ending the wait
     }
     struct io_op *const op = uring_op(user_data);

@@ -31,6 +31,7 @@ enum uring_kind {
 enum uring_tag {
     URING_TAG_IGNORE = 0, // failures of cancels and of wakes to a core that is closing
     URING_TAG_WAKE,       // another core's wake
+    URING_TAG_ALARM,      // the end of a gathering for which not enough came
     URING_TAG_MAX,
 };
 
@@ -54,6 +55,9 @@ struct uring {
     uint64_t wall_read_ns; // when wall_ms was read from the system
     bool wake_self;        // the next wait does not block
     uint32_t sends;        // begun since the last turn
+
+    uint64_t alarm_ns;              // when the alarm that was set goes off; 0: it did
+    struct __kernel_timespec alarm; // of its submission
 
     struct io_uring_buf_ring *buffer_ring;
     struct io_buffer *buffers;

@@ -173,6 +173,25 @@ CASE(core_io_turn, gathering_waits_for_more_than_the_first)
     EXPECT(early < 10); // it may end early, but not often
 }
 
+CASE(core_io_turn, gatherings_end_though_nothing_comes)
+{
+    static const uint64_t timeouts_us[] = {200, 200, 40000, 200, 1000, 150, 100, 200};
+    const uint64_t hour_ns = UINT64_C(3600000000000);
+    const uint64_t before_ns = io_clock_ns(driver->io);
+    struct call calls[GATHERED];
+
+    for (size_t i = 0; i < sizeof timeouts_us / sizeof *timeouts_us; i++) {
+        io_gather(driver->io, timeouts_us[i] * 1000, GATHERED);
+    }
+    // What the last of them may have left behind ends no op, and nothing is lost by it.
+    gather_start(driver, calls, GATHERED);
+    for (int turns = 0; gather_done(calls, GATHERED) < GATHERED; turns++) {
+        EXPECT(turns < TURNS_MAX);
+        io_turn(driver->io, hour_ns);
+    }
+    EXPECT(driver->io->now_ns - before_ns < hour_ns / 100);
+}
+
 CASE(core_io_turn, a_core_can_wake_itself)
 {
     const uint64_t before_ns = io_clock_ns(driver->io);
