@@ -154,6 +154,57 @@ Test(request, arguments_of_all_kinds_in_one_pipeline)
 }
 
 // What decides by the connection's state does so when the request runs.
+// Whatever may change how the rest of a client's input is read, or has to be through before it, is
+// the last of its batch; all else shares one.
+Test(request, ends_a_batch_where_the_rest_may_be_read_otherwise)
+{
+    enum { TIMES = 20 };
+    static const struct {
+        const char *line;
+        bool ends;
+    } rows[] = {
+        {"PING\r\n", false},
+        {"ECHO x\r\n", false},
+        {"TIME\r\n", false},
+        {"GET k\r\n", false},
+        {"SET k v\r\n", false},
+        {"APPEND k v\r\n", false},
+        {"GET\r\n", false},
+        {"NOSUCH k\r\n", false},
+        {"CLIENT ID\r\n", true},
+        {"CLIENT SETNAME x\r\n", true},
+        {"SELECT 0\r\n", true},
+        {"HELLO 2\r\n", true},
+        {"MGET a b\r\n", true},
+        {"MSET a 1 b 2\r\n", true},
+        {"RENAME k k\r\n", true},
+        {"DBSIZE\r\n", true},
+        {"CONFIG GET save\r\n", true},
+    };
+    struct story story = story_open(1, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    const struct stats *const stats = &sim_rldb_shard(story.rldb, 0)->stats;
+
+    story_expect(talk, "SET k v\r\n", "+OK\r\n");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const uint64_t before = stats->batches;
+        const size_t size = strlen(rows[i].line);
+        char lines[TIMES * 32];
+
+        for (size_t n = 0; n < TIMES; n++) {
+            memcpy(lines + n * size, rows[i].line, size);
+        }
+        sim_talk_send(talk, lines, TIMES * size);
+        (void)sim_talk_hear(talk, 100, NULL);
+
+        const uint64_t batches = stats->batches - before;
+
+        cr_expect(rows[i].ends ? batches == TIMES : batches <= TIMES / 4, "%s: %zu batches",
+                  rows[i].line, (size_t)batches);
+    }
+    story_close(&story);
+}
+
 Test(request, sees_what_the_one_before_it_did_to_the_connection)
 {
     struct story story = story_open(2, "");
