@@ -182,6 +182,7 @@ static void uring_enter(struct uring *uring, uint64_t timeout_ns, uint32_t count
     CHECK(count == 1 || (count != 0 && timeout_ns != UINT64_MAX));
     count += count == 1 ? 0 : uring->sends;
     uring->sends = 0;
+    uring->reads = 0;
 
     if (uring->wake_self || uring->want_cancel.first != NULL ||
         io_uring_cq_ready(&uring->ring) != 0) {

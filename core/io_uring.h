@@ -40,6 +40,12 @@ enum {
     URING_BUFFER_GROUP = 0,
     URING_DIRECT_FDS =
         65536, // descriptors whose O_DIRECT alignment is checked here; above: by Linux
+
+    // Reads of files that are submitted together. The disk begins none of them before all are
+    // prepared, nor, as the kernel plugs its queue, before all are started: with 32 or 64 at once
+    // that cost a sixth of the reads a second. A submission is one system call, and a disk of a
+    // virtual machine is told of each.
+    URING_READS_TOGETHER = 4,
 };
 
 // A queue of streams that wait, first in first out, linked by next_waiting.
@@ -55,6 +61,7 @@ struct uring {
     uint64_t wall_read_ns; // when wall_ms was read from the system
     bool wake_self;        // the next wait does not block
     uint32_t sends;        // begun since the last turn
+    uint32_t reads;        // of files, begun since they were submitted last
 
     uint64_t alarm_ns;              // when the alarm that was set goes off; 0: it did
     struct __kernel_timespec alarm; // of its submission

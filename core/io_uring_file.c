@@ -81,6 +81,10 @@ void uring_read(struct io *io, struct io_op *op, int fd, void *bytes, uint32_t s
     }
     io_uring_prep_read(sqe, fd, bytes, size, offset);
     uring_start(uring, op, sqe, URING_KIND_OP);
+    if (++uring->reads == URING_READS_TOGETHER) {
+        uring->reads = 0;
+        (void)io_uring_submit(&uring->ring);
+    }
 }
 
 void uring_write(struct io *io, struct io_op *op, int fd, const void *bytes, uint32_t size,

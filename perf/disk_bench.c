@@ -5,8 +5,8 @@
 //
 // fill: KEYS puts of different keys in a random order, one by one, with `sync: never`, until all of
 // it is on the disk. cold: gets of such a directory with a cache of a twentieth of the data, DEPTH
-// of them under way at any time. The core does not sleep meanwhile: what a wake costs is the
-// server's, and not the engine's.
+// of them under way at any time: those that have come back are asked for anew in one batch, as a
+// server has them, and the core sleeps when there is nothing else to do, as fio does.
 //
 // Keys have 16 bytes and objects 110, as in engine_bench.c. Figures are printed as `name value`,
 // and perf/disk reads them.
@@ -180,11 +180,28 @@ static void fill(struct bench *bench)
     engine_close(bench->engine);
 }
 
-static void get_random(struct bench *bench, struct cold_op *cold)
+// Gets of random keys in one batch, as a server has them. Those that RAM answers are put behind the
+// others; returns how many wait for the disk.
+static uint32_t get_random(struct bench *bench, struct cold_op **cold, uint32_t count)
 {
-    struct engine_op *const op = op_set(bench, cold, random_below(&bench->random, bench->keys));
+    struct engine_op *ops[DEPTH_MAX];
+    uint32_t pending = 0;
 
-    engine_get(bench->engine, &op, 1);
+    for (uint32_t i = 0; i < count; i++) {
+        ops[i] = op_set(bench, cold[i], random_below(&bench->random, bench->keys));
+    }
+    engine_get(bench->engine, ops, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct cold_op *const op = cold[i];
+
+        if (op->op.status == ENGINE_PENDING) {
+            cold[i] = cold[pending];
+            cold[pending++] = op;
+        } else if (op->op.status != ENGINE_OK) {
+            fail("a get");
+        }
+    }
+    return pending;
 }
 
 static void cold(struct bench *bench, uint32_t depth, double seconds)
@@ -205,18 +222,15 @@ static void cold(struct bench *bench, uint32_t depth, double seconds)
     }
     while (seconds_since(bench, begin_ns) < seconds) {
         while (under_way < depth) {
-            struct cold_op *const next = free_ops[depth - under_way - 1];
+            const uint32_t count = depth - under_way;
+            // The free ones lie at the end.
+            const uint32_t pending = get_random(bench, free_ops + under_way, count);
 
-            get_random(bench, next);
-            gets++;
-            if (next->op.status == ENGINE_PENDING) {
-                pended++;
-                under_way++;
-            } else if (next->op.status != ENGINE_OK) {
-                fail("a get");
-            }
+            gets += count;
+            pended += pending;
+            under_way += pending;
         }
-        (void)turn(bench, 0);
+        (void)turn(bench, WAIT_NS_MAX);
         while (bench->done != NULL) {
             struct cold_op *const done = bench->done;
 
@@ -225,7 +239,7 @@ static void cold(struct bench *bench, uint32_t depth, double seconds)
                 fail("a get that was read");
             }
             under_way--;
-            free_ops[depth - under_way - 1] = done;
+            free_ops[under_way] = done;
         }
     }
     const double took = seconds_since(bench, begin_ns);

@@ -49,6 +49,25 @@ Test(core_io_uring, only_durable_writes_ask_for_durability)
     io_destroy(io);
 }
 
+Test(core_io_uring, a_disk_need_not_wait_for_the_last_read_of_a_batch)
+{
+    struct io *const io = open_io();
+    struct io_op ops[URING_READS_TOGETHER + 1];
+    uint8_t bytes[URING_READS_TOGETHER + 1];
+
+    for (unsigned i = 0; i <= URING_READS_TOGETHER; i++) {
+        ops[i] = (struct io_op){.done = count_done};
+        io_read(io, &ops[i], -1, &bytes[i], 1, 0);
+        cr_expect_eq(io_uring_sq_ready(&uring_of(io)->ring), (i + 1) % URING_READS_TOGETHER);
+    }
+    for (unsigned i = 0; i <= URING_READS_TOGETHER; i++) {
+        while (ops[i].pending) {
+            io_turn(io, UINT64_MAX);
+        }
+    }
+    io_destroy(io);
+}
+
 static int accepted = -1;
 
 static void on_accepted(struct io_stream *stream, struct io_buffer *buffer, int32_t result)
