@@ -184,7 +184,7 @@ static void uring_enter(struct uring *uring, uint64_t timeout_ns, uint32_t count
     uring->sends = 0;
     uring->reads = 0;
 
-    if (uring->wake_self || uring->want_cancel.first != NULL ||
+    if (uring->wake_self || uring->want_cancel.first != NULL || uring->late_count != 0 ||
         io_uring_cq_ready(&uring->ring) != 0) {
         timeout_ns = 0;
     }
@@ -252,7 +252,6 @@ static void uring_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
     struct io_uring_cqe *cqe = NULL;
     unsigned head = 0;
     unsigned count = 0;
-    uint64_t bytes = 0; // received
 
     uring_streams_prepare(uring);
     uring_enter(uring, timeout_ns, wanted);
@@ -261,13 +260,16 @@ static void uring_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
         io->woken(io->woken_context);
     }
     uring_streams_finish(uring);
+    uring->received = 0;
+    uring_late_deliver(uring);
+    const uint64_t completions_max = io->completions + LIMIT_IO_COMPLETIONS_A_TURN;
+
     io_uring_for_each_cqe(&uring->ring, head, cqe)
     {
-        if (count == LIMIT_IO_COMPLETIONS_A_TURN || bytes >= LIMIT_IO_BYTES_A_TURN) {
+        if (io->completions == completions_max) {
             break;
         }
         count++;
-        bytes += (cqe->flags & IORING_CQE_F_BUFFER) != 0 && cqe->res > 0 ? (uint64_t)cqe->res : 0;
         // With many connections the ops are in no cache. The entry after the last is some old one:
         // a prefetch of any address is harmless.
         __builtin_prefetch(

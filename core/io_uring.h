@@ -54,6 +54,13 @@ struct uring_waiting {
     struct io_stream **end;
 };
 
+// An event of a recv stream that is kept for a later turn.
+struct uring_late {
+    struct io_stream *stream;
+    int32_t result;
+    uint32_t flags;
+};
+
 struct uring {
     struct io io; // first: a struct io * is a struct uring *
     struct io_uring ring;
@@ -75,6 +82,14 @@ struct uring {
     uint32_t buffer_bytes;
     uint32_t buffers_leased;   // taken by the kernel's completions and not given back
     uint32_t buffers_returned; // given back and not yet shown to the kernel
+
+    // Events kept for later turns, in their order: a ring of late_max, a power of two. Each holds a
+    // buffer, or is the last of a stream that others are kept of; so twice the buffers are enough.
+    struct uring_late *late;
+    uint32_t late_max;
+    uint32_t late_first;
+    uint32_t late_count;
+    uint64_t received; // bytes handed over in this turn
 
     struct uring_waiting want_buffer; // recv streams to arm when there are buffers
     struct uring_waiting want_pause;  // accept streams to arm at pause_until_ns
@@ -118,6 +133,7 @@ void uring_streams_init(struct uring *uring);
 void uring_streams_prepare(struct uring *uring); // before the wait: re-arms what can go on
 uint64_t uring_streams_timeout(const struct uring *uring, uint64_t timeout_ns);
 void uring_streams_finish(struct uring *uring); // after the wait: last events of stopped streams
+void uring_late_deliver(struct uring *uring);   // after the wait: what was kept by earlier turns
 void uring_accept_event(struct uring *uring, struct io_stream *stream, int32_t result,
                         uint32_t flags);
 void uring_recv_event(struct uring *uring, struct io_stream *stream, int32_t result,

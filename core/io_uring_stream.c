@@ -123,12 +123,15 @@ int uring_buffers_open(struct uring *uring, uint32_t count, uint32_t bytes)
     uring->buffer_ring_size = count * sizeof(struct io_uring_buf);
     uring->buffer_memory_size = count * buffer_stride(uring);
     uring->buffers = memory_allocate_zeroed(count * sizeof *uring->buffers);
+    uring->late_max = 2 * count;
+    uring->late = memory_allocate_zeroed(uring->late_max * sizeof *uring->late);
     uring->buffer_ring = map_pages(uring->buffer_ring_size);
     uring->buffer_memory = map_pages(uring->buffer_memory_size);
 
     int result = -ENOMEM;
 
-    if (uring->buffers != NULL && uring->buffer_ring != NULL && uring->buffer_memory != NULL) {
+    if (uring->buffers != NULL && uring->late != NULL && uring->buffer_ring != NULL &&
+        uring->buffer_memory != NULL) {
         struct io_uring_buf_reg registration = {
             .ring_addr = (uint64_t)(uintptr_t)uring->buffer_ring,
             .ring_entries = count,
@@ -162,6 +165,8 @@ void uring_buffers_close(struct uring *uring)
         munmap(uring->buffer_memory, uring->buffer_memory_size);
     }
     memory_free(uring->buffers);
+    memory_free(uring->late);
+    uring->late = NULL;
     uring->buffer_ring = NULL;
     uring->buffer_memory = NULL;
     uring->buffers = NULL;
@@ -224,6 +229,7 @@ static void stream_begin(struct io_stream *stream, int fd)
     stream->active = true;
     stream->waiting = false;
     stream->stopping = false;
+    stream->late = 0;
     stream->op.pending = false;
 }
 
@@ -271,7 +277,8 @@ void uring_stream_stop(struct io *io, struct io_stream *stream)
     // Else: called by the event function of the last completion, which is about to end the stream.
 }
 
-void uring_recv_event(struct uring *uring, struct io_stream *stream, int32_t result, uint32_t flags)
+static void recv_event(struct uring *uring, struct io_stream *stream, int32_t result,
+                       uint32_t flags)
 {
     struct io_buffer *const buffer = buffer_taken(uring, flags);
     const bool more = (flags & IORING_CQE_F_MORE) != 0;
@@ -280,6 +287,7 @@ void uring_recv_event(struct uring *uring, struct io_stream *stream, int32_t res
     if (result > 0) {
         CHECK(buffer != NULL);
         buffer->size = (uint32_t)result;
+        uring->received += (uint32_t)result;
         stream_deliver(uring, stream, buffer, result);
         if (more) {
             return;
@@ -304,6 +312,35 @@ void uring_recv_event(struct uring *uring, struct io_stream *stream, int32_t res
         return;
     }
     stream_end(uring, stream, stream->stopping && result < 0 ? -ECANCELED : result);
+}
+
+// Who sends a long value fills thousands of buffers while others send a line each. What a turn
+// takes of that is bounded, and the rest is kept, behind which nobody else's events have to wait.
+void uring_recv_event(struct uring *uring, struct io_stream *stream, int32_t result, uint32_t flags)
+{
+    const bool full = uring->received >= LIMIT_IO_BYTES_A_TURN;
+
+    if (stream->late == 0 && !(full && result > LIMIT_IO_SHORT_BYTES)) {
+        recv_event(uring, stream, result, flags);
+        return;
+    }
+    CHECK(uring->late_count < uring->late_max);
+    uring->late[(uring->late_first + uring->late_count) & (uring->late_max - 1)] =
+        (struct uring_late){stream, result, flags};
+    uring->late_count++;
+    stream->late++;
+}
+
+void uring_late_deliver(struct uring *uring)
+{
+    while (uring->late_count != 0 && uring->received < LIMIT_IO_BYTES_A_TURN) {
+        const struct uring_late late = uring->late[uring->late_first];
+
+        uring->late_first = (uring->late_first + 1) & (uring->late_max - 1);
+        uring->late_count--;
+        late.stream->late--;
+        recv_event(uring, late.stream, late.result, late.flags);
+    }
 }
 
 enum accept_next { ACCEPT_AGAIN, ACCEPT_PAUSE, ACCEPT_END };

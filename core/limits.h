@@ -31,6 +31,10 @@ enum {
     // copies them, and touches memory for the first time, at some 300 us a MiB.
     LIMIT_IO_BYTES_A_TURN = 1024 * 1024,
 
+    // Bytes. Received when a turn has had that many already, so much is handed over all the same:
+    // short requests, also a pipeline of 64, do not wait for the long ones of others.
+    LIMIT_IO_SHORT_BYTES = 4096,
+
     // Entries of a core's submission queue. Not a bound on what is in flight: a full queue is
     // submitted and filled again. 2048 is more than a turn usually starts.
     LIMIT_IO_QUEUE_ENTRIES = 2048,

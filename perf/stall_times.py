@@ -3,7 +3,8 @@
 rldbd with one shard on one CPU. A process that the scheduler prefers sends PING after PING on the
 other CPU, from before the command is sent until its reply is read, and keeps the longest wait.
 Of the rounds the least and the median of these are shown: a shard that is held up is held up in
-each, a thread that loses its CPU is not.
+each, a thread that loses its CPU is not. Beside them the median of the shard's longest turns, which
+is what of the wait is the server's own.
 """
 
 import argparse
@@ -82,6 +83,15 @@ def run(connection, raw):
     swallow(connection, b"the-end\r\n")
 
 
+def longest_turn(connection):
+    """us, since CONFIG RESETSTAT."""
+    for line in connection.cmd("INFO", "shards").decode().splitlines():
+        if line.startswith("shard0:"):
+            fields = dict(pair.split("=") for pair in line.split(":", 1)[1].split(","))
+            return int(fields["turn_us_max"])
+    raise RuntimeError("INFO tells nothing of the shard")
+
+
 def commands(options):
     """(name, what is done before, the command)."""
     value = b"v" * (options.mib << 20)
@@ -125,20 +135,24 @@ def main():
             pinger = multiprocessing.Process(target=ping_on, args=(address, its))
             pinger.start()
             with Connection(address, timeout=60) as connection:
+                connection.cmd("CONFIG", "RESETSTAT")
                 ask(mine)
                 time.sleep(SETTLE_S)
-                rows.append({"command": "nothing", "longest_us": [round(ask(mine))]})
+                row = {"command": "nothing", "longest_us": [round(ask(mine))]}
+                rows.append({**row, "turn_us": [longest_turn(connection)]})
                 for name, before, raw in commands(options):
                     if options.only and name.split()[0] not in options.only.split(","):
                         continue
-                    waits = []
+                    waits, turns = [], []
                     for _ in range(options.rounds):
                         run(connection, before)
                         time.sleep(SETTLE_S)
+                        connection.cmd("CONFIG", "RESETSTAT")
                         ask(mine)
                         run(connection, raw)
                         waits.append(round(ask(mine)))
-                    rows.append({"command": name, "longest_us": waits})
+                        turns.append(longest_turn(connection))
+                    rows.append({"command": name, "longest_us": waits, "turn_us": turns})
             mine.send("end")
             pinger.join()
     except (OSError, RuntimeError, Skip) as error:
@@ -148,7 +162,8 @@ def main():
         waits = row["longest_us"]
         print(
             f"{options.engine:6} {row['command']:10} others waited for {min(waits) / 1000:8.2f} ms "
-            f"(median {statistics.median(waits) / 1000:.2f})"
+            f"(median {statistics.median(waits) / 1000:.2f}; "
+            f"longest turn {statistics.median(row['turn_us']) / 1000:.2f})"
         )
     if options.name:
         print(f"\n{machine.save(options.name, {'engine': options.engine, 'rows': rows})}")

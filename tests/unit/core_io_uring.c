@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -65,6 +66,69 @@ Test(core_io_uring, a_disk_need_not_wait_for_the_last_read_of_a_batch)
             io_turn(io, UINT64_MAX);
         }
     }
+    io_destroy(io);
+}
+
+// What a stream was told, as a line of text: a letter for the stream, and how many bytes.
+struct told {
+    struct io_stream stream; // first
+    struct io *io;
+    char letter;
+    char *text;
+    uint64_t bytes;
+};
+
+static void told_event(struct io_stream *stream, struct io_buffer *buffer, int32_t result)
+{
+    struct told *const told = (struct told *)stream;
+    const size_t length = strlen(told->text);
+
+    snprintf(told->text + length, 64, "%c%d ", told->letter, result);
+    if (buffer != NULL) {
+        told->bytes += (uint32_t)result;
+        io_buffer_release(told->io, buffer);
+    }
+}
+
+static void tell(struct told *told, int32_t result, uint32_t buffer, bool more)
+{
+    const uint32_t flags =
+        (more ? IORING_CQE_F_MORE : 0) |
+        (result > 0 ? IORING_CQE_F_BUFFER | buffer << IORING_CQE_BUFFER_SHIFT : 0);
+
+    uring_recv_event(uring_of(told->io), &told->stream, result, flags);
+}
+
+Test(core_io_uring, short_requests_do_not_wait_for_long_ones)
+{
+    enum { BUFFER_BYTES = 8192, BUFFERS = 256, FULL = LIMIT_IO_BYTES_A_TURN / BUFFER_BYTES };
+    const struct io_uring_options options = {64, BUFFERS, BUFFER_BYTES};
+    static char text[64 * BUFFERS];
+    struct io *io = NULL;
+
+    static_assert(FULL + 4 < BUFFERS, "room for what is kept");
+    cr_assert_eq(io_uring_open(&options, &io, NULL), 0);
+    struct told long_one = {.stream.event = told_event, .io = io, .letter = 'L', .text = text};
+    struct told short_one = {.stream.event = told_event, .io = io, .letter = 's', .text = text};
+    uint32_t buffer = 0;
+
+    long_one.stream.active = long_one.stream.op.pending = true;
+    short_one.stream.active = short_one.stream.op.pending = true;
+    while (long_one.bytes < LIMIT_IO_BYTES_A_TURN) {
+        tell(&long_one, BUFFER_BYTES, buffer++, true);
+    }
+    cr_expect_eq(buffer, FULL);
+    text[0] = '\0';
+    tell(&long_one, BUFFER_BYTES, buffer++, true);
+    tell(&short_one, LIMIT_IO_SHORT_BYTES, buffer++, true);
+    tell(&long_one, 7, buffer++, true); // as short as a request, but behind others of its stream
+    tell(&long_one, 0, 0, false);
+    tell(&short_one, 14, buffer++, true);
+    cr_expect_str_eq(text, "s4096 s14 ");
+    text[0] = '\0';
+    io_turn(io, UINT64_MAX); // does not wait
+    cr_expect_str_eq(text, "L8192 L7 L0 ");
+    cr_expect(!long_one.stream.active && short_one.stream.active);
     io_destroy(io);
 }
 
