@@ -178,7 +178,8 @@ struct io {
 // Submits what was started, waits until something completes, a wake arrives or timeout_ns has
 // passed (0: does not wait; UINT64_MAX: without limit), reads the clock, then runs completion
 // functions, at most LIMIT_IO_COMPLETIONS_A_TURN of them. When LIMIT_IO_BYTES_A_TURN were received,
-// what is longer than LIMIT_IO_SHORT_BYTES is kept for the next turn, and what is shorter goes first.
+// what is longer than LIMIT_IO_SHORT_BYTES is kept for the next turn, and what is shorter goes
+// first.
 static inline void io_turn(struct io *io, uint64_t timeout_ns)
 {
     io->vtable->turn(io, timeout_ns, 1);

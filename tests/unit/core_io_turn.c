@@ -118,14 +118,13 @@ CASE(core_io_turn, entropy_differs)
 
 enum { GATHERED = 5 };
 
-// Starts so many operations that fail at once.
+// Starts so many operations that fail when they are submitted, which none of them is before the
+// turn.
 static void gather_start(struct io_driver *driver, struct call *calls, int count)
 {
-    static uint8_t byte;
-
     for (int i = 0; i < count; i++) {
         calls[i] = (struct call){0};
-        io_read(driver->io, call_op(&calls[i]), 9999, &byte, 1, 0);
+        io_sync(driver->io, call_op(&calls[i]), 9999, true);
     }
 }
 
