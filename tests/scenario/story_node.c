@@ -13,6 +13,7 @@
 //     interleave            from now on the other core takes its step in the middle of one's step,
 //                           where that looks at the clock
 //     lose-wake             the next wake gets lost
+//     hide-wakes            wakes are not told of any more
 //     disk TIME             an operation on it takes so long
 //     disk fails WHAT, disk works
 //                           operations of one kind (read, write, sync ...) fail with EIO
@@ -21,6 +22,7 @@
 //     kill, power-loss
 //     stop                  SIGTERM
 //     restart [CORES]       as soon as it is down: until it is up
+//     restore NAME [CORES]  likewise, on that snapshot
 //
 // After a command the world runs for 50 ms.
 #include "core/text.h"
@@ -56,10 +58,12 @@ struct play {
     struct person persons[TALKS];
     uint32_t person_count;
     bool lose_wake;
+    bool hide_wakes;
     bool files;
     bool stopping;
     char failing[NAME_BYTES];    // operations that fail; "": none
     char last[STORY_LINE_BYTES]; // line about files that is not repeated
+    char config[2 * CONFIG_BYTES];
 };
 
 static uint32_t core_number(const struct play *play, uint32_t of_world)
@@ -73,7 +77,8 @@ static bool wake_lost(void *context, uint32_t from, uint32_t to)
     const bool lost = play->lose_wake;
 
     play->lose_wake = false;
-    if (play->rldb != NULL && core_number(play, from) < sim_rldb_node(play->rldb)->shard_count) {
+    if (play->rldb != NULL && !play->hide_wakes &&
+        core_number(play, from) < sim_rldb_node(play->rldb)->shard_count) {
         story_tell(play->story, "core %u wakes core %u%s", core_number(play, from),
                    core_number(play, to), lost ? ", and it gets lost" : "");
     }
@@ -214,14 +219,14 @@ static void command_node(struct story *story, char **words, size_t count)
     static const struct io_uring_options options = {64, 256, 4096};
     struct play *const play = story->cast;
     char more[CONFIG_BYTES];
-    char config[2 * CONFIG_BYTES];
+    char *const config = play->config;
 
     join(more, sizeof more, words, 2, count);
     for (char *at = strstr(more, " ; "); at != NULL; at = strstr(at, " ; ")) {
         memmove(at + 1, at + 3, strlen(at + 3) + 1);
         *at = '\n';
     }
-    (void)snprintf(config, sizeof config,
+    (void)snprintf(config, sizeof play->config,
                    "listen: { client: '10.0.0.1:%u' }\n"
                    "auth: { insecure: true }\n%s%s\n",
                    PORT, strstr(more, "storage") == NULL ? "storage: { engine: memory }\n" : "",
@@ -344,6 +349,15 @@ static void command_lose_wake(struct story *story, char **words, size_t count)
     play->lose_wake = true;
 }
 
+static void command_hide_wakes(struct story *story, char **words, size_t count)
+{
+    struct play *const play = story->cast;
+
+    (void)words;
+    (void)count;
+    play->hide_wakes = true;
+}
+
 static void command_disk(struct story *story, char **words, size_t count)
 {
     struct play *const play = story->cast;
@@ -437,6 +451,19 @@ static void command_restart(struct story *story, char **words, size_t count)
     }
 }
 
+static void command_restore(struct story *story, char **words, size_t count)
+{
+    struct play *const play = story->cast;
+    char config[3 * CONFIG_BYTES];
+
+    (void)snprintf(config, sizeof config, "%snode: { data_dir: data/snapshots/%s }\n", play->config,
+                   words[1]);
+    if (play->rldb != NULL && !sim_rldb_up(play->rldb)) {
+        sim_rldb_configure(play->rldb, config);
+    }
+    command_restart(story, words + 1, count - 1);
+}
+
 static const struct story_command commands[] = {
     {"node", 1, command_node},
     {"bound", 2, command_bound},
@@ -448,12 +475,14 @@ static const struct story_command commands[] = {
     {"resume", 1, command_hang},
     {"interleave", 0, command_interleave},
     {"lose-wake", 0, command_lose_wake},
+    {"hide-wakes", 0, command_hide_wakes},
     {"disk", 1, command_disk},
     {"kill", 0, command_end},
     {"power-loss", 0, command_end},
     {"stop", 0, command_stop},
     {"show", 1, command_show},
     {"restart", 0, command_restart},
+    {"restore", 1, command_restore},
     {NULL, 0, NULL},
 };
 

@@ -543,6 +543,14 @@ void sim_rldb_resize(struct sim_rldb *rldb, uint32_t shards)
     rldb->shards = shards;
 }
 
+void sim_rldb_configure(struct sim_rldb *rldb, const char *config_text)
+{
+    CHECK(rldb->state == RLDB_DOWN);
+    free(rldb->config);
+    rldb->config = strdup(config_text);
+    CHECK(rldb->config != NULL);
+}
+
 bool sim_rldb_up(const struct sim_rldb *rldb)
 {
     return rldb->state == RLDB_UP;

@@ -69,6 +69,9 @@ void sim_rldb_restart(struct sim_rldb *rldb);
 
 // From the next start on it has so many cores. While it is down.
 void sim_rldb_resize(struct sim_rldb *rldb, uint32_t shards);
+
+// And this configuration.
+void sim_rldb_configure(struct sim_rldb *rldb, const char *config);
 bool sim_rldb_up(const struct sim_rldb *rldb);
 bool sim_rldb_leaked(const struct sim_rldb *rldb);
 
