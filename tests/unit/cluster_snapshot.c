@@ -1,15 +1,13 @@
 // What surrounds a snapshot: its names, CURRENT, the record of lives, and what a start removes.
 // Snapshots themselves: engines_log_copy.c, tests/e2e/snapshot.py.
 #include "cluster/data_dir.h"
+#include "cluster/gate.h"
 #include "cluster/identity_record.h"
 #include "core/hash.h"
 #include "core/wait.h"
-#include "tests/sim/sim_world.h"
+#include "tests/unit/node_story.h"
 
-#include <criterion/criterion.h>
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 enum { CURRENT_BYTES_VERSION_1 = 116, CHECKED_FROM = 24 };
 
@@ -150,4 +148,58 @@ Test(cluster_snapshot, a_start_removes_what_is_not_whole)
     data_dir_close(io, lock);
     io_destroy(io);
     sim_world_close(world);
+}
+
+static const char STORAGE[] = "storage: { engine: log, segment: 2MiB, cache: 2MiB }\n";
+static const char RESTORED[] = "listen: { client: '10.0.0.1:7379' }\n"
+                               "auth: { insecure: true }\n"
+                               "storage: { engine: log, segment: 2MiB, cache: 2MiB }\n"
+                               "node: { data_dir: data/snapshots/s }\n";
+
+static bool is_taken(struct story *story, uint32_t core)
+{
+    return sim_rldb_shard(story->rldb, core)->gates->exclusive;
+}
+
+// While one core is not taken yet those that are serve nobody, and are not cut: what is done there
+// is acknowledged after the moment of the snapshot, and not in it.
+Test(cluster_snapshot, no_core_is_cut_before_all_are_taken)
+{
+    enum { STEPS_MAX = 1000000 };
+    struct story story = story_open(2, STORAGE);
+    struct sim_talk *ann = story_talk(&story, 0);
+    struct sim_talk *bob = story_talk(&story, 1);
+    uint32_t steps = 0;
+
+    // apple is core 0's.
+    story_run(&story, 100);
+    sim_talk_say(ann, "SET apple old\r\n");
+    cr_assert_str_eq(sim_talk_hear(ann, 1000, NULL), "+OK\r\n");
+    sim_talk_say(bob, "RLDB.SNAPSHOT CREATE s\r\n");
+    while (!is_taken(&story, 0)) {
+        cr_assert(sim_world_step(story.world) && ++steps < STEPS_MAX, "no core is taken");
+    }
+    cr_assert(!is_taken(&story, 1));
+    sim_rldb_hang(story.rldb, 1, true);
+    sim_talk_say(ann, "SET apple new\r\n");
+    cr_assert_str_eq(sim_talk_hear(ann, 1000, NULL), "");
+    cr_assert(is_taken(&story, 0));
+    sim_rldb_hang(story.rldb, 1, false);
+    cr_assert_str_eq(sim_talk_hear(ann, 1000, NULL), "+OK\r\n");
+    cr_assert_str_eq(sim_talk_hear(bob, 1000, NULL), "+OK\r\n");
+    cr_assert(!is_taken(&story, 0) && !is_taken(&story, 1));
+    story_hang_up(&story, ann, false);
+    story_hang_up(&story, bob, false);
+
+    sim_rldb_kill(story.rldb, SIM_POWER_LOSS);
+    sim_rldb_configure(story.rldb, RESTORED);
+    sim_rldb_restart(story.rldb);
+    while (!sim_rldb_up(story.rldb)) {
+        cr_assert(sim_world_step(story.world));
+    }
+    ann = story_talk(&story, 0);
+    story_run(&story, 100);
+    sim_talk_say(ann, "GET apple\r\n");
+    cr_assert_str_eq(sim_talk_hear(ann, 1000, NULL), "$3\r\nold\r\n");
+    story_close(&story);
 }
