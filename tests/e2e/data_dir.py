@@ -1,0 +1,219 @@
+"""Data directories that a node cannot start on: it ends, says what is wrong with which directory or
+file and what to do, and leaves what is there as it is. Some cases want root, for mounts and for
+another user; without it they are left out, and told."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
+
+# pylint: disable=wrong-import-position
+from harness.cases import main
+from harness.ports import PORTS
+from harness.report import Skip, expect, expect_true
+from harness.servers import Rldbd, config_text, rldbd_path, scratch, storage
+
+SHORT_S = 240  # no more than what hangs takes so long
+NOBODY = 65534
+
+
+class Place:
+    """A folder for the length of a `with`, and a configuration whose data_dir is in it."""
+
+    def __enter__(self):
+        self.path = scratch()
+        os.chmod(self.path, 0o755)
+        self.data = os.path.join(self.path, "data")
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def config(self):
+        first = PORTS.take(4)
+        config = {
+            "node": {"name": "n1", "data_dir": self.data, "shards": 2},
+            "listen": {
+                "client": [f"127.0.0.1:{first}"],
+                "peer": f"127.0.0.1:{first + 3}",
+                "shard_port_base": first + 1,
+            },
+            "storage": {**storage(), "engine": "log"},
+        }
+        path = os.path.join(self.path, "rldbd.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(config_text(config))
+        return path
+
+    def write(self):
+        """A node has lived here."""
+        with self.node() as node:
+            with node.connect() as client:
+                expect(client.cmd("SET", "k", "v"), "OK")
+            expect(node.stop(), 0)
+
+    def node(self, ready=True):
+        return Rldbd(
+            {"node": {"data_dir": self.data}, "storage": {**storage(), "engine": "log"}},
+            ready=ready,
+        )
+
+    def refused(self, *words, before=()):
+        """rldbd ends by itself, and says each of the words."""
+        done = subprocess.run(
+            [*before, rldbd_path(), "--config", self.config()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SHORT_S,
+            check=False,
+        )
+        said = done.stdout.decode("utf-8", "replace")
+        expect_true(done.returncode > 0, f"exit status {done.returncode}: {said[-2000:]!r}")
+        expect_true("ready:" not in said, "it is not ready")
+        for word in words:
+            expect_true(word in said, f"{word!r} is said: {said[-2000:]!r}")
+
+
+def as_nobody():
+    """Words that start a program as a user who owns nothing, None where that cannot be."""
+    words = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return None
+    done = subprocess.run(
+        [*words, rldbd_path(), "--version"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        timeout=SHORT_S,
+        check=False,
+    )
+    return words if done.returncode == 0 else None
+
+
+def with_mounts(script):
+    """Words that run a script of mounts and then a program, seen by that alone; None where that
+    cannot be."""
+    words = ["unshare", "--mount", "sh", "-e", "-c", f'{script}\nexec "$@"', "sh"]
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return None
+    done = subprocess.run(
+        [*words, "true"], stderr=subprocess.DEVNULL, timeout=SHORT_S, check=False
+    )
+    return words if done.returncode == 0 else None
+
+
+def second_node():
+    """While one runs another is refused, and the first goes on."""
+    with Place() as place, place.node() as first:
+        place.refused("node.data_dir", place.data, "in use by another rldbd")
+        with first.connect() as client:
+            expect(client.cmd("SET", "k", "v"), "OK")
+            expect(client.cmd("GET", "k"), b"v")
+
+
+def second_node_of_another_user():
+    with Place() as place:
+        nobody = as_nobody()
+        if nobody is None:
+            raise Skip("another user: that wants root, setpriv and a program that all may run")
+        with place.node() as first:
+            place.refused(place.data, "Permission denied", before=nobody)
+            with first.connect() as client:
+                expect(client.cmd("PING"), "PONG")
+
+
+def no_permission():
+    with Place() as place:
+        nobody = as_nobody()
+        if nobody is None:
+            raise Skip("no permission: that wants root, setpriv and a program that all may run")
+        place.refused(place.data, "Permission denied", before=nobody)  # to make it
+        os.mkdir(place.data, 0o755)
+        place.refused(place.data, "Permission denied", before=nobody)  # to write in it
+        expect(os.listdir(place.data), [])
+
+
+def read_only():
+    with Place() as place:
+        place.write()
+        mounts = with_mounts(
+            f"mount --bind '{place.data}' '{place.data}'\n"
+            f"mount -o remount,bind,ro '{place.data}'"
+        )
+        if mounts is None:
+            raise Skip("a read-only file system: that wants root and unshare --mount")
+        place.refused(place.data, "Read-only file system", before=mounts)
+        with place.node() as node, node.connect() as client:
+            expect(client.cmd("GET", "k"), b"v")
+
+
+def full_disk():
+    """Room for the names, and for no segment."""
+    with Place() as place:
+        os.mkdir(place.data)
+        mounts = with_mounts(f"mount -t tmpfs -o size=64k none '{place.data}'")
+        if mounts is None:
+            raise Skip("a full disk: that wants root and unshare --mount")
+        place.refused(place.data, "No space left on device", before=mounts)
+
+
+def a_file():
+    with Place() as place:
+        pathlib.Path(place.data).write_text("mine", encoding="utf-8")
+        place.refused(place.data, "Not a directory")
+        expect(pathlib.Path(place.data).read_text(encoding="utf-8"), "mine")
+
+
+def a_symlink():
+    """To a directory it is as good as that; to nothing it is refused."""
+    with Place() as place:
+        os.mkdir(os.path.join(place.path, "elsewhere"))
+        os.symlink("elsewhere", place.data)
+        place.write()
+        with place.node() as node, node.connect() as client:
+            expect(client.cmd("GET", "k"), b"v")
+        expect_true(os.path.islink(place.data), "the link is still one")
+        os.unlink(place.data)
+        os.symlink("nowhere", place.data)
+        place.refused(place.data, "No such file or directory")
+
+
+def newer(place, path, offset, version, size):
+    """A file as a later version of rldb would begin it is refused, and left alone."""
+    whole = path.read_bytes()
+    at = bytearray(whole)
+    at[offset : offset + size] = version.to_bytes(size, "little")
+    if size == 2:
+        at[offset + 2 : offset + 4] = (version ^ 0xFFFF).to_bytes(2, "little")
+    path.write_bytes(at)
+    place.refused(place.data, "newer version of rldb")
+    expect(path.read_bytes(), bytes(at))
+    path.write_bytes(whole)
+
+
+def newer_format():
+    with Place() as place:
+        place.write()
+        data = pathlib.Path(place.data)
+        manifest = sorted(data.glob("generation-*/shard-*/MANIFEST"))[-1]
+        newer(place, data / "CURRENT", 8, 9, 4)
+        newer(place, manifest, 4, 9, 2)
+        with place.node() as node, node.connect() as client:
+            expect(client.cmd("GET", "k"), b"v")
+
+
+CASES = [
+    ("a second node", second_node),
+    ("a second node of another user", second_node_of_another_user),
+    ("no permission", no_permission),
+    ("a read-only file system", read_only),
+    ("a full disk", full_disk),
+    ("a file in its place", a_file),
+    ("a symbolic link in its place", a_symlink),
+    ("files of a newer version", newer_format),
+]
+
+if __name__ == "__main__":
+    main("data_dir", [(None, CASES)])
