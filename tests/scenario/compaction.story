@@ -1,9 +1,8 @@
 # Compaction, and a stop at each step of it.
 #
 # A segment of which most is dead is read, and what is live of it is appended to another, the cold
-# head, naming the place that it had. When those copies are durable the segment is given up; it is
-# used anew after the next checkpoint, since the one before may lead to it. At whatever step it
-# stops, each key is there once.
+# head, naming the place that it had. When those copies are durable the segment is given up, and
+# may be used anew where no replay would read it. At whatever step it stops, each key is there once.
 cast log
 disk segments 8
 start
@@ -94,7 +93,7 @@ get apple*100
   64 of apple* are abcd..., 10240 bytes
   36 of apple* are abcd..., 10240 bytes
 
-# Once more, until it is through. What was given up waits for a checkpoint.
+# Once more, until it is through. What was given up is spare.
 put pear*70=#10K
   64 of pear* are put in group 1
   frame 7 is on its way to segment-00003 at 0: 64 records, 659456 bytes
