@@ -40,7 +40,7 @@ static void shard_cron(struct timer *timer)
     identity_extend(shard);
     (void)shard_saved_ms(shard);
     bool busy = commands != 0 || shard_has_to_sync(shard);
-    if (busy || engine.with_expiry != 0 || engine.disk_short != 0) {
+    if (busy || engine.with_expiry != 0 || engine.disk_short != 0 || engine.step_later != 0) {
         timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + shard_cron_ns(shard, busy));
     } else if (planted(PLANTED_NEVER_IDLE)) {
         timer_arm(&shard->timers, &shard->cron, shard->io->now_ns + SHARD_CRON_NS / 64);

@@ -236,6 +236,7 @@ struct engine_stats {
     uint64_t replay_ns;
     uint64_t open_ns;
     uint64_t disk_short;  /* 1 while puts are refused since too little of the disk is free */
+    uint64_t step_later;  /* 1 while step() has to be called now and then, for work that waits */
     uint64_t write_ended; /* 1 once a failed write or sync has ended all writing */
 };
 

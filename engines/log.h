@@ -146,7 +146,7 @@ struct log_segment {
     uint64_t generation;
     uint64_t sequence_first; // of the frames in it; 0: none yet
     uint64_t sequence_last;
-    uint64_t emptied;        // frame that the next checkpoint has to begin after, to reuse it
+    uint64_t emptied;        // number of the checkpoint that was the next to begin then
     uint64_t emptied_commit; // group commit that was filling then, or the next
     uint64_t settled;        // all that emptied it is in frames up to this one; 0: not known yet
     uint64_t stamp_min;      // the smallest of its records, UINT64_MAX without any
@@ -293,6 +293,11 @@ struct log_engine {
     uint32_t segments_emptied;
     uint32_t segments_held;   // of these, when last looked at: only the next checkpoint frees them
     uint32_t segments_pinned; // or reads and snapshots hold them
+    uint32_t segments_least;  // spare ones, in the present window of log_segments_trim()
+    uint32_t segments_excess; // of them, that are given back
+    uint32_t quiet_windows;   // in which no frame was closed, one after the other
+    uint64_t window_ms;       // wall time at which the window ends
+    uint64_t window_sequence; // when it began
     uint32_t segments_unmade; // numbers below the top that have no file, nor one under way
     uint64_t generation;      // of the newest use of a segment
     bool space_refused;       // the disk has no room for one more
@@ -341,6 +346,7 @@ struct log_engine {
     struct log_checkpoint *checkpoint;
     uint64_t checkpoint_next;
     uint64_t checkpoint_number;   // the newest that the manifest names
+    uint64_t checkpoint_own;      // the newest of this run that the durable manifest names, or 0
     uint64_t checkpoint_previous; // to be removed
     uint64_t checkpoint_sequence; // frames after it are replayed
     uint64_t replay_bytes;        // what replay after the last checkpoint costs, in bytes read
@@ -584,6 +590,9 @@ static inline bool log_manifest_comes(const struct log_engine *engine)
 void log_segments_step(struct log_engine *engine);
 bool log_segments_busy(const struct log_engine *engine);
 
+// Removes the file of a spare segment that no checkpoint leads to. False when it cannot now.
+bool log_segment_give_back(struct log_engine *engine, uint32_t number);
+
 // Whether one is being made ready.
 bool log_segments_preparing(const struct log_engine *engine);
 
@@ -626,6 +635,12 @@ void log_segment_give_up(struct log_engine *engine, struct log_segment *segment)
 
 // What is given up, and recovery does not need any more, may be used anew.
 void log_segments_reclaim(struct log_engine *engine);
+
+// Gives files of spare segments back that were not needed for a while. Now and then.
+void log_segments_trim(struct log_engine *engine);
+
+// Whether there will be something to give back, as time goes by.
+bool log_segments_trim_later(const struct log_engine *engine);
 
 // Whether a checkpoint is wanted for the segments that it frees.
 bool log_segments_want_checkpoint(const struct log_engine *engine);

@@ -289,6 +289,7 @@ void log_checkpoint_step(struct log_engine *engine)
     }
     if (task->step == WAIT_MANIFEST && engine->manifest_durable >= task->version) {
         engine->checkpoints++;
+        engine->checkpoint_own = task->number;
         engine->segments_held = 0;
         log_segments_reclaim(engine);
         if (engine->checkpoint_previous == 0) {

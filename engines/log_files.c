@@ -295,7 +295,11 @@ static void judge_missing(struct files *files, uint32_t number)
     struct log_segment *const segment = &files->engine->segments[number];
     const bool spare = segment->state == LOG_SEGMENT_SPARE;
 
-    log_complain(files->report, "segment-%05u cannot be opened", number);
+    if (spare && segment->fd == -1 && !files->claims[number].there) {
+        log_remark(files->report, "segment-%05u, which held nothing, was removed", number);
+    } else {
+        log_complain(files->report, "segment-%05u cannot be opened", number);
+    }
     files->report->files_lost = files->report->files_lost || !spare;
     segment->state = spare && !is_name_taken(files, number) ? LOG_SEGMENT_MAKING : LOG_SEGMENT_BAD;
 }

@@ -198,9 +198,10 @@ static bool has_room(const struct log_engine *engine, uint64_t size, uint64_t re
         (buffers + size) * shards > engine->space_left) {
         return false;
     }
-    return disk_max == 0 || (uint64_t)engine->segment_top * engine->segment_bytes +
-                                    engine->large.bytes + reserved + size <=
-                                disk_max;
+    return disk_max == 0 ||
+           (uint64_t)(engine->segment_top - engine->segments_unmade) * engine->segment_bytes +
+                   engine->large.bytes + reserved + size <=
+               disk_max;
 }
 
 bool log_large_has_room(const struct log_engine *engine, uint64_t size)

@@ -163,6 +163,7 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
         engine->space_refused = false; // somebody else may have given room back
     }
     log_segments_reclaim(engine);
+    log_segments_trim(engine);
     log_segments_step(engine);
     if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine) &&
         now_ms >= engine->space_retry_ms) {
@@ -290,7 +291,8 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .checkpoints = engine->checkpoints,
         .checkpoint_failures = engine->checkpoint_failures,
         .checkpoints_running = log_checkpoint_busy(engine) ? 1 : 0,
-        .disk_bytes = (uint64_t)engine->segment_top * engine->segment_bytes,
+        .disk_bytes =
+            (uint64_t)(engine->segment_top - engine->segments_unmade) * engine->segment_bytes,
         .disk_live_bytes = engine->live_bytes,
         .disk_reads = engine->disk_reads,
         .written_bytes = engine->written_bytes,
@@ -308,6 +310,7 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .replay_ns = engine->replay_ns,
         .open_ns = engine->open_ns,
         .disk_short = engine->space_short ? 1 : 0,
+        .step_later = log_segments_trim_later(engine) ? 1 : 0,
         .write_ended = engine->failed != 0 ? 1 : 0,
         .unsynced_bytes = (engine->hot.open != NULL ? engine->hot.open->header.bytes : 0) +
                           engine->frames_closed_bytes +

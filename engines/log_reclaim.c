@@ -17,6 +17,10 @@
 // Else it waits for a checkpoint that began after it was given up: nothing of that leads to it.
 // With the first rule alone a checkpoint is written by what replay would cost, and hardly ever for
 // room.
+//
+// A file that is used anew needs no zeroing, so spare ones are kept as long as writers come for
+// them: of those that nobody took in two seconds two are kept, or none where nothing is live, and
+// the others are removed, one by one. When the log is quiet a checkpoint frees what is held, once.
 #include "core/planted.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
@@ -26,12 +30,15 @@ enum {
     AT_HAND_FEW = 3, // segments to write to, below which a checkpoint is written for more
     HELD_MANY = 4,   // that wait for one: so many, and
     HELD_SHARE = 4,  // a part of all that there are, are worth one at any time
+    WINDOW_MS = 2000,
+    SPARE_KEPT = 2,
+    QUIET_WINDOWS_MAX = 8, // after which nothing more is expected
 };
 
 void log_segment_give_up(struct log_engine *engine, struct log_segment *segment)
 {
     segment->state = LOG_SEGMENT_EMPTIED;
-    segment->emptied = engine->sequence + 1; // what emptied it is in a frame not yet closed
+    segment->emptied = engine->checkpoint_next; // it closes the frames with what emptied it
     segment->emptied_commit = engine->commit_open;
     segment->settled = 0;
     engine->segments_emptied++;
@@ -51,14 +58,14 @@ static bool is_settled(const struct log_engine *engine, struct log_segment *segm
 // Whether only a checkpoint can free it that is not there yet.
 static bool is_held(const struct log_engine *engine, const struct log_segment *segment)
 {
-    return segment->emptied > engine->checkpoint_sequence &&
-           (engine->checkpoints == 0 || segment->unsaid ||
+    return segment->emptied > engine->checkpoint_own &&
+           (engine->checkpoint_own == 0 || segment->unsaid ||
             segment->sequence_last > engine->checkpoint_sequence);
 }
 
 static bool may_reuse(const struct log_engine *engine, struct log_segment *segment)
 {
-    if (planted(PLANTED_EARLY_REUSE) || segment->emptied <= engine->checkpoint_sequence) {
+    if (planted(PLANTED_EARLY_REUSE) || segment->emptied <= engine->checkpoint_own) {
         return true;
     }
     return !is_held(engine, segment) && log_checkpoint_idle(engine) && !log_copy_prepares(engine) &&
@@ -118,11 +125,72 @@ uint32_t log_segments_free(const struct log_engine *engine)
     return at_hand(engine) + engine->segments_emptied - engine->segments_pinned;
 }
 
+static uint32_t spare_kept(const struct log_engine *engine)
+{
+    return engine->live_bytes == 0 ? 0 : SPARE_KEPT;
+}
+
+// Whether spare files are too many that only a checkpoint of this run can prove to be no one's.
+static bool is_unproven(const struct log_engine *engine)
+{
+    return engine->checkpoint_own == 0 && engine->segments_spare > spare_kept(engine);
+}
+
 bool log_segments_want_checkpoint(const struct log_engine *engine)
 {
     const uint32_t held = engine->segments_held;
+    const uint32_t made = engine->segment_top - engine->segments_unmade;
 
-    return held != 0 && (at_hand(engine) < AT_HAND_FEW ||
-                         (held >= HELD_MANY &&
-                          held >= (engine->segment_top - engine->segments_unmade) / HELD_SHARE));
+    if (engine->quiet_windows == 1 && (held != 0 || is_unproven(engine))) {
+        return true;
+    }
+    return held != 0 &&
+           (at_hand(engine) < AT_HAND_FEW || (held >= HELD_MANY && held >= made / HELD_SHARE));
+}
+
+static void window_end(struct log_engine *engine, uint64_t now_ms)
+{
+    const uint32_t kept = spare_kept(engine);
+    const bool quiet = engine->sequence == engine->window_sequence;
+
+    engine->segments_excess = engine->segments_least > kept ? engine->segments_least - kept : 0;
+    engine->quiet_windows = quiet ? engine->quiet_windows + 1 : 0;
+    engine->segments_least = engine->segments_spare;
+    engine->window_sequence = engine->sequence;
+    engine->window_ms = now_ms + WINDOW_MS;
+}
+
+// The last one that neither the newest checkpoint leads to nor the one before this run did.
+static bool give_one_back(struct log_engine *engine)
+{
+    for (uint32_t i = engine->segment_top; i-- != 0;) {
+        const struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->state == LOG_SEGMENT_SPARE && segment->pins == 0 && segment->fd >= 0 &&
+            segment->emptied <= engine->checkpoint_own) {
+            return log_segment_give_back(engine, i);
+        }
+    }
+    return false;
+}
+
+void log_segments_trim(struct log_engine *engine)
+{
+    const uint64_t now_ms = engine->options.io->wall_ms;
+
+    if (engine->segments_spare < engine->segments_least) {
+        engine->segments_least = engine->segments_spare;
+    }
+    if (now_ms >= engine->window_ms) {
+        window_end(engine, now_ms);
+    }
+    if (engine->segments_excess != 0 && engine->checkpoint_own != 0 && give_one_back(engine)) {
+        engine->segments_excess--;
+    }
+}
+
+bool log_segments_trim_later(const struct log_engine *engine)
+{
+    return engine->failed == 0 && engine->quiet_windows < QUIET_WINDOWS_MAX &&
+           (engine->segments_emptied != 0 || engine->segments_spare > spare_kept(engine));
 }

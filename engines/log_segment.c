@@ -11,6 +11,7 @@
 enum {
     ZERO_BYTES = 1 << 20,
     SEGMENTS_READY_WANTED = 3,
+    SEGMENTS_READY_FIRST = 2, // while nothing has been put
 };
 
 void log_path(const struct log_engine *engine, char *path, const char *name)
@@ -281,6 +282,11 @@ enum preparation_step {
     PREPARATION_SYNC,
     PREPARATION_SYNC_DIRECTORY,
     PREPARATION_MANIFEST,
+    // Or the other way: a file is given back.
+    PREPARATION_GIVE_CLOSE,
+    PREPARATION_GIVE_UNLINK,
+    PREPARATION_GIVE_SYNC, // the manifest may still call it a spare one, which is missing then
+    PREPARATION_GIVEN,
 };
 
 struct log_preparation {
@@ -294,6 +300,24 @@ struct log_preparation {
     char path[LOG_PATH_BYTES];
 };
 
+static void preparation_end(struct log_preparation *task)
+{
+    memory_free(task->zeros);
+    task->zeros = NULL;
+    task->step = PREPARATION_IDLE;
+}
+
+// The file of a segment is gone, and its number free.
+static void given(struct log_preparation *task)
+{
+    struct log_engine *const engine = task->engine;
+
+    engine->segments[task->number] = (struct log_segment){.state = LOG_SEGMENT_ABSENT};
+    engine->segments_unmade++;
+    preparation_end(task);
+    (void)log_manifest_changed(engine);
+}
+
 static void preparation_go(struct log_preparation *task)
 {
     struct log_engine *const engine = task->engine;
@@ -306,10 +330,12 @@ static void preparation_go(struct log_preparation *task)
         task->version = log_manifest_changed(engine);
         return;
     case PREPARATION_CLOSE:
+    case PREPARATION_GIVE_CLOSE:
         segment->dirty = false;
         io_close(io, &task->op, segment->fd);
         return;
     case PREPARATION_UNLINK:
+    case PREPARATION_GIVE_UNLINK:
         segment->fd = -1;
         io_unlink(io, &task->op, task->path, false);
         return;
@@ -327,6 +353,7 @@ static void preparation_go(struct log_preparation *task)
         io_sync(io, &task->op, segment->fd, false);
         return;
     case PREPARATION_SYNC_DIRECTORY:
+    case PREPARATION_GIVE_SYNC:
         io_sync(io, &task->op, engine->directory_fd, false);
         return;
     case PREPARATION_MANIFEST:
@@ -342,16 +369,12 @@ static void preparation_go(struct log_preparation *task)
         segment->state = LOG_SEGMENT_PREPARING;
         task->version = log_manifest_changed(engine);
         return;
+    case PREPARATION_GIVEN:
+        given(task);
+        return;
     case PREPARATION_IDLE:
         return;
     }
-}
-
-static void preparation_end(struct log_preparation *task)
-{
-    memory_free(task->zeros);
-    task->zeros = NULL;
-    task->step = PREPARATION_IDLE;
 }
 
 // No room for a new segment ends this attempt and not all writing: what is there can be reused.
@@ -484,6 +507,29 @@ static void preparation_begin(struct log_engine *engine)
     preparation_go(task);
 }
 
+static uint32_t ready_wanted(const struct log_engine *engine)
+{
+    return engine->sequence == 0 ? SEGMENTS_READY_FIRST : SEGMENTS_READY_WANTED;
+}
+
+bool log_segment_give_back(struct log_engine *engine, uint32_t number)
+{
+    struct log_preparation *const task = engine->preparation;
+    struct log_segment *const segment = &engine->segments[number];
+
+    if (task->step != PREPARATION_IDLE || engine->failed != 0 || engine->closing ||
+        log_tail_syncs(engine)) {
+        return false;
+    }
+    CHECK(segment->state == LOG_SEGMENT_SPARE && segment->pins == 0);
+    engine->segments_spare--; // to the manifest it is one until its name is gone
+    task->number = number;
+    log_segment_path(engine, task->path, number);
+    task->step = PREPARATION_GIVE_CLOSE;
+    preparation_go(task);
+    return true;
+}
+
 void log_segments_step(struct log_engine *engine)
 {
     struct log_preparation *const task = engine->preparation;
@@ -500,7 +546,7 @@ void log_segments_step(struct log_engine *engine)
         preparation_end(task);
     }
     if (task->step == PREPARATION_IDLE && engine->failed == 0 && !engine->closing &&
-        engine->segments_ready < SEGMENTS_READY_WANTED) {
+        engine->segments_ready < ready_wanted(engine)) {
         preparation_begin(engine);
     }
 }

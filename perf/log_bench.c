@@ -172,7 +172,7 @@ static void settle(struct bench *bench)
         io_turn(bench->io, idle < SETTLED_TURNS / 2 ? 0 : SETTLED_NS);
         idle = engine_step(bench->engine, LIMIT_BACKGROUND_BYTES) ? 0 : idle + 1;
         engine_stats(bench->engine, &stats);
-        idle = stats.checkpoints_running != 0 ? 0 : idle;
+        idle = stats.checkpoints_running != 0 || stats.step_later != 0 ? 0 : idle;
     }
 }
 

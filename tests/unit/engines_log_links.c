@@ -227,3 +227,39 @@ Test(engines_log_links, what_has_one_name_is_recycled)
     cr_assert_leq(log_engine_of(bench.engine)->zeroed_bytes, stats.disk_bytes);
     bench_done(&bench);
 }
+
+// Files of segments that nobody takes are removed, and a start misses none of them.
+Test(engines_log_links, what_nobody_needs_is_given_back)
+{
+    struct bench bench;
+    struct image image = {0};
+    struct engine_stats full;
+    struct engine_stats left;
+    uint32_t files = 0;
+
+    bench_open(&bench, 4, NULL);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        put_all(&bench, round + 1);
+    }
+    engine_stats(bench.engine, &full);
+    for (uint32_t number = 0; number < KEYS; number++) {
+        (void)bench_remove(&bench, number);
+        bench_turn(&bench);
+    }
+    for (uint32_t turn = 0; turn < 4000; turn++) {
+        engine_commit(bench.engine);
+        (void)engine_step(bench.engine, 65536);
+        io_turn(bench.io, 10 * 1000 * 1000);
+    }
+    engine_stats(bench.engine, &left);
+    cr_assert_eq(left.step_later, 0);
+    cr_assert_lt(left.disk_bytes, full.disk_bytes);
+    image_take(bench.node, &image);
+    for (uint32_t i = 0; i < image.count; i++) {
+        files += strncmp(image.files[i].name, "segment-", 8) == 0 ? 1 : 0;
+    }
+    cr_assert_eq((uint64_t)files * IMAGE_SEGMENT_BYTES, left.disk_bytes);
+    image_free(&image);
+    again(&bench, 2);
+    bench_done(&bench);
+}
