@@ -293,7 +293,9 @@ static void resume_damaged(struct log_engine *engine, struct engine_op *op, uint
         op->done(op);
         return;
     }
-    if ((op->memory_flags & LOG_MEMORY_DAMAGED) == 0) {
+    // The first of them is remembered, for as long as it is there: compaction may have moved it.
+    if ((op->memory_flags & LOG_MEMORY_DAMAGED) == 0 ||
+        log_slot_of(engine, op->vnode, op->hash, op->memory_damaged) == NULL) {
         op->memory_flags |= LOG_MEMORY_DAMAGED;
         op->memory_damaged = location;
         op->error = error;
