@@ -90,10 +90,19 @@ static bool explains(const struct recovery *recovery, const struct stream *strea
            stream->hole_after + 1 == recovery->expected && stream->header.sequence == next;
 }
 
+// Whether a hole may be what the stop has torn: at the end of a segment that was being filled, or
+// in front of a frame before which not all is known to have been durable.
+static bool may_be_torn(struct recovery *recovery, const struct stream *stream)
+{
+    if (stream->ended) {
+        return recovery->engine->segments[stream->segment].state == LOG_SEGMENT_HEAD;
+    }
+    return !was_durable(recovery, stream->header.sequence - 1);
+}
+
 // Frames before `next` are missing. Where one hole is all of them, the others are of later ones. A
 // file that is lost may be where they were, and of all segments old frames are missing that were
-// used anew. Then a hole that does not say which frames it was may be what the stop has torn: at
-// the end of a segment, or in front of what is cut off.
+// used anew. Then a hole that does not say which frames it was may be what the stop has torn.
 static void salvage_holes(struct recovery *recovery, uint64_t next, bool cut_off)
 {
     const struct stream *only = NULL;
@@ -103,12 +112,11 @@ static void salvage_holes(struct recovery *recovery, uint64_t next, bool cut_off
     }
     for (uint32_t i = 0; i < recovery->stream_count; i++) {
         struct stream *const stream = &recovery->streams[i];
-        const bool filling =
-            recovery->engine->segments[stream->segment].state == LOG_SEGMENT_HEAD && stream->ended;
-        const bool sure =
-            (recovery->files_lost && (cut_off || stream->ended)) || (recovery->scratch && filling);
 
         if (stream->hole_from != stream->hole_to && (only == NULL || only == stream)) {
+            const bool sure = (recovery->files_lost && (cut_off || stream->ended)) ||
+                              (recovery->scratch && may_be_torn(recovery, stream));
+
             log_salvage(recovery, stream, next, sure);
         }
     }
