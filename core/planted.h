@@ -49,8 +49,7 @@
     X(ERROR_IS_MISS, "error-is-miss", "what cannot be read is said not to be there")               \
     X(REPLAY_TORN, "replay-torn", "recovery goes on behind a torn frame")                          \
     X(EARLY_REUSE, "early-reuse", "segments are used anew that the newest checkpoint leads to")    \
-    X(IGNORE_CHECKSUM, "ignore-checksum", "records are believed whatever their checksum")          \
-    X(SYNC_SHORT, "sync-short", "a sync forgets a segment whose last frames are on their way")
+    X(IGNORE_CHECKSUM, "ignore-checksum", "records are believed whatever their checksum")
 
 #define PLANTED_BUGS(X) PLANTED_NODE_BUGS(X) PLANTED_LOG_BUGS(X)
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT_BYTES_MAX = 4 << 20 };
 
@@ -236,7 +237,8 @@ static bool write_file(const char *path, const struct text *text)
     return fine;
 }
 
-static bool scenario(const char *path, bool write)
+// `ret_leaked` is left as it is where all was given back.
+static bool scenario(const char *path, bool write, bool *ret_leaked)
 {
     struct teller teller = {.path = path};
     char *const expected = read_file(path);
@@ -262,6 +264,7 @@ static bool scenario(const char *path, bool write)
             show_difference(path, expected, actual);
         }
     }
+    *ret_leaked = *ret_leaked || teller.story.leaked;
     text_free(&teller.told);
     text_free(&teller.actual);
     free(script);
@@ -272,6 +275,7 @@ static bool scenario(const char *path, bool write)
 int main(int argc, char **argv)
 {
     const bool write = argc > 1 && strcmp(argv[1], "--write") == 0;
+    bool leaked = false;
     int failed = 0;
 
     if (argc < 2 + write) {
@@ -279,9 +283,13 @@ int main(int argc, char **argv)
         return 2;
     }
     for (int i = 1 + write; i < argc; i++) {
-        if (!scenario(argv[i], write)) {
+        if (!scenario(argv[i], write, &leaked)) {
             failed++;
         }
+    }
+    (void)fflush(stdout);
+    if (leaked) {
+        _exit(failed != 0); // a leak sanitizer would look for what killed processes held
     }
     return failed != 0;
 }

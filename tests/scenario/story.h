@@ -34,6 +34,7 @@ struct story {
     const char *until;            // NULL: until nothing happens
     bool met;                     // what `until` waits for
     char wrong[STORY_LINE_BYTES]; // "" or why a command cannot be done
+    bool leaked;                  // a process was killed, and what it held is not given back
     void *cast;
 };
 

@@ -516,6 +516,7 @@ static void play_close(struct story *story)
         (void)sim_world_run(play->world, SIM_NEVER, sim_rldb_stopped, play->rldb);
     }
     if (play->rldb != NULL) {
+        story->leaked = sim_rldb_leaked(play->rldb);
         sim_rldb_close(play->rldb);
     }
     sim_world_close(play->world);

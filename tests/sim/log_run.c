@@ -68,6 +68,7 @@ struct run {
     uint32_t pending;
     uint32_t reads_fail_per_mille;
     uint32_t writes_fail_per_mille;
+    bool write_failed; // or will, since it is on its way
     uint32_t reads_slow_per_mille;
     bool crashed;      // the life before did not end by a close
     bool reads_failed; // in this life, maybe
@@ -369,8 +370,11 @@ static int disk_error(void *context, const struct sim_node *node, const char *wh
     const bool reads = strcmp(what, "read") == 0;
 
     (void)node;
-    return draw(run, 1000) < (reads ? run->reads_fail_per_mille : run->writes_fail_per_mille) ? -EIO
-                                                                                              : 0;
+    if (draw(run, 1000) >= (reads ? run->reads_fail_per_mille : run->writes_fail_per_mille)) {
+        return 0;
+    }
+    run->write_failed = run->write_failed || !reads;
+    return -EIO;
 }
 
 // A few reads take as long as some disks let one wait now and then.
@@ -403,7 +407,7 @@ static void life_begin(struct run *run)
     const struct io_uring_options options = {
         .queue_entries = 256, .buffer_count = 16, .buffer_bytes = 4096};
 
-    run->broken = run->reads_failed = false;
+    run->broken = run->reads_failed = run->write_failed = false;
     run->order = 0;
     run->reads_fail_per_mille = run->writes_fail_per_mille = 0;
     run->io = sim_core_open(run->node, &options);
@@ -459,10 +463,15 @@ static uint64_t life_end(struct run *run, enum end how)
             return 0;
         }
         note_figures(run);
+        const uint64_t before = engine_committed(run->engine, &error);
+
         engine_close(run->engine);
         io_destroy(run->io);
-        run->crashed = false;
         mark(run, LOG_MARK_CLOSED, true);
+        run->crashed = run->write_failed; // the close may have met it
+        if (run->write_failed) {
+            return run->options.durability.sync == ENGINE_SYNC_ALWAYS ? before : 0;
+        }
         return COMMIT_UNKNOWN - 1;
     }
     const uint64_t committed = engine_committed(run->engine, &error);

@@ -191,7 +191,11 @@ Test(cluster_snapshot, no_core_is_cut_before_all_are_taken)
     story_hang_up(&story, ann, false);
     story_hang_up(&story, bob, false);
 
-    sim_rldb_kill(story.rldb, SIM_POWER_LOSS);
+    sim_rldb_stop(story.rldb);
+    while (!sim_rldb_stopped(story.rldb)) {
+        cr_assert(sim_world_step(story.world));
+    }
+    sim_rldb_end(story.rldb);
     sim_rldb_configure(story.rldb, RESTORED);
     sim_rldb_restart(story.rldb);
     while (!sim_rldb_up(story.rldb)) {
