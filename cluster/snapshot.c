@@ -393,8 +393,14 @@ static void snapshot_log(struct snapshot *snapshot)
         files += snapshot->parts[core].copy.files;
         bytes += snapshot->parts[core].copy.bytes;
     }
-    log_begin(&line, &shard->log, snapshot->error == 0 ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
-              snapshot->order == SNAPSHOT_DELETE ? "snapshot deleted" : "snapshot made");
+    const bool create = snapshot->order == SNAPSHOT_CREATE;
+    if (snapshot->error == 0) {
+        log_begin(&line, &shard->log, LOG_LEVEL_INFO,
+                  create ? "snapshot made" : "snapshot deleted");
+    } else {
+        log_begin(&line, &shard->log, LOG_LEVEL_WARNING,
+                  create ? "snapshot not made" : "snapshot not deleted");
+    }
     log_text(&line, "name", snapshot->name);
     if (snapshot->error != 0) {
         log_text(&line, "error", strerror(-snapshot->error));

@@ -4,7 +4,7 @@
 // hard links (engines/log_copy.h): it takes no room but for what the node lets go of later. To
 // restore one, start rldbd on it, or on a copy of it, with any number of shards.
 //
-//     core 0    makes .NAME/, tells all cores ----------------------------> CURRENT, rename
+//     core 0    makes .unfinished-NAME/, tells all cores -----------------> CURRENT, rename
 //     cores     PREPARE   | ENTER, one after another | CUT    | WRITE       | END
 //               all ready | takes the whole shard    | lets   | links, in   |
 //                         |                          | it go  | background  |

@@ -266,6 +266,11 @@ def names_and_errors():
         code, _, err = run(["-p", str(node.port), "snapshot", "delete", "a.1"])
         expect(code, FAILED)
         expect_true("a node runs on" in err, err)
+    wanted = {"snapshot made": 1, "snapshot not made": 1, "snapshot not deleted": 2}
+    deadline = time.monotonic() + DEADLINE_S
+    while (logged := {line: node.log().count(line) for line in wanted}) != wanted:
+        expect_true(time.monotonic() < deadline, f"{logged}: {node.log()}")
+        time.sleep(0.05)
     expect(told(node, "snapshot", "delete", "a.1"), {"name": "a.1", "deleted": True})
     expect(snapshots(folder), [])
     # What is in the way is told, and nothing is left.
