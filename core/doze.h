@@ -66,5 +66,12 @@ void doze_update(struct doze *doze, uint64_t now_ns);
 void doze_await(struct doze *doze, uint64_t now_ns);
 void doze_came(struct doze *doze, uint64_t now_ns);
 
+// Whether a doze that is too long delays all who wait for that: then it ends when it should, and is
+// worth a timer of its own.
+static inline bool doze_awaits(const struct doze *doze)
+{
+    return doze->awaited_ns != 0;
+}
+
 // Before each wait: how long a doze may be.
 uint64_t doze_wait_ns(struct doze *doze, uint64_t now_ns);

@@ -122,7 +122,7 @@ typedef bool io_list_fn(void *context, const char *name);
 
 struct io_vtable {
     // time and sleep
-    void (*turn)(struct io *io, uint64_t timeout_ns, uint32_t count);
+    void (*turn)(struct io *io, uint64_t timeout_ns, uint32_t count, bool exact);
     uint64_t (*clock_ns)(struct io *io);
     void (*wake)(struct io *io, struct io *target);
     int (*entropy)(struct io *io, void *bytes, size_t size);
@@ -182,16 +182,17 @@ struct io {
 // first.
 static inline void io_turn(struct io *io, uint64_t timeout_ns)
 {
-    io->vtable->turn(io, timeout_ns, 1);
+    io->vtable->turn(io, timeout_ns, 1, true);
 }
 
 // The same, but waits for `count` completions and wakes instead of for the first. Those of sends
 // that began since the last turn do not count: they are nearly always there at once. It may end
-// with fewer, and may last twice as long as timeout_ns, which spares the backend a timer for each
-// (io_uring.c); timeout_ns is not UINT64_MAX, since with fewer nothing else might end it.
-static inline void io_gather(struct io *io, uint64_t timeout_ns, uint32_t count)
+// with fewer, and unless it is exact may last twice as long as timeout_ns, which spares the backend
+// a timer for each (io_uring.c); timeout_ns is not UINT64_MAX, since with fewer nothing else might
+// end it.
+static inline void io_gather(struct io *io, uint64_t timeout_ns, uint32_t count, bool exact)
 {
-    io->vtable->turn(io, timeout_ns, count);
+    io->vtable->turn(io, timeout_ns, count, exact);
 }
 
 // The monotonic clock read anew, ns: only to measure work inside a turn.

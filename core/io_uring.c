@@ -175,7 +175,7 @@ static int uring_gather(struct uring *uring, uint64_t timeout_ns, uint32_t count
 }
 
 // Submits, and waits for `count` completions unless there is something to do already.
-static void uring_enter(struct uring *uring, uint64_t timeout_ns, uint32_t count)
+static void uring_enter(struct uring *uring, uint64_t timeout_ns, uint32_t count, bool exact)
 {
     int result = 0;
 
@@ -194,7 +194,7 @@ static void uring_enter(struct uring *uring, uint64_t timeout_ns, uint32_t count
         result = io_uring_submit_and_get_events(&uring->ring);
     } else if (timeout_ns == UINT64_MAX) {
         result = io_uring_submit_and_wait(&uring->ring, 1);
-    } else if (count > 1 && timeout_ns >= ALARM_NS_MIN) {
+    } else if (!exact && timeout_ns >= ALARM_NS_MIN) {
         result = uring_gather(uring, timeout_ns, count);
     } else {
         result = uring_wait(uring, timeout_ns, count);
@@ -246,7 +246,7 @@ static void uring_completed(struct uring *uring, uint64_t user_data, int32_t res
     op->done(op, result);
 }
 
-static void uring_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
+static void uring_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted, bool exact)
 {
     struct uring *const uring = uring_of(io);
     struct io_uring_cqe *cqe = NULL;
@@ -254,7 +254,7 @@ static void uring_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
     unsigned count = 0;
 
     uring_streams_prepare(uring);
-    uring_enter(uring, timeout_ns, wanted);
+    uring_enter(uring, timeout_ns, wanted, exact);
     uring_read_clocks(uring);
     if (io->woken != NULL) {
         io->woken(io->woken_context);

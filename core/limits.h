@@ -69,7 +69,7 @@ enum {
     // A core under load waits for so many arrivals before it works, and ns at most (core/doze.h).
     // 32 requests are twice what a batch needs to hide the latency of memory. 200 us are what 50
     // connections wait for their turn anyway when a request costs 4 us; shorter dozes were measured
-    // to save little. A doze in which little comes may last twice as long (io_gather()).
+    // to save little. A doze in which little comes, and nothing is awaited, may last twice as long.
     LIMIT_DOZE_ARRIVALS = 32,
     LIMIT_DOZE_NS = 200 * 1000,
 };

@@ -98,7 +98,7 @@ static void reactor_wait(struct reactor *reactor, bool active, bool work_left)
                 reactor->metrics.dozes++;
                 reactor_sleeps(reactor, now_ns);
             }
-            io_gather(reactor->io, timeout_ns, reactor->doze.count);
+            io_gather(reactor->io, timeout_ns, reactor->doze.count, doze_awaits(&reactor->doze));
             return;
         }
         if (timeout_ns != 0 && reactor->sleep_flag != NULL) {

@@ -384,8 +384,9 @@ static void core_resume(void *owner)
     core_rest(core);
 }
 
-static void sim_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted)
+static void sim_turn(struct io *io, uint64_t timeout_ns, uint32_t wanted, bool exact)
 {
+    (void)exact; // all of its waits are
     struct sim_core *const core = sim_core_of(io);
 
     CHECK(!core->turned ||

@@ -59,7 +59,7 @@ CASE(core_io_sockets, sends_do_not_end_a_gathering)
 
         io_send(driver->io, call_op(&sent), link.fd, &part, 1);
         io_read(driver->io, call_op(&failed), 9999, &byte, 1, 0);
-        io_gather(driver->io, 3 * TURN_NS, 2);
+        io_gather(driver->io, 3 * TURN_NS, 2, false);
         early += driver->io->now_ns < before_ns + 3 * TURN_NS;
         while (sent.calls == 0 || failed.calls == 0) {
             io_turn(driver->io, TURN_NS);

@@ -148,7 +148,7 @@ CASE(core_io_turn, gathering_ends_when_all_are_there)
     gather_start(driver, calls, GATHERED);
     for (int turns = 0; done < GATHERED; turns++) {
         EXPECT(turns < TURNS_MAX);
-        io_gather(driver->io, hour_ns, (uint32_t)(GATHERED - done));
+        io_gather(driver->io, hour_ns, (uint32_t)(GATHERED - done), false);
         done = gather_done(calls, GATHERED);
     }
     EXPECT(driver->io->now_ns - before_ns < hour_ns / 100);
@@ -163,7 +163,7 @@ CASE(core_io_turn, gathering_waits_for_more_than_the_first)
         struct call calls[GATHERED];
 
         gather_start(driver, calls, GATHERED);
-        io_gather(driver->io, 3 * TURN_NS, GATHERED + 1);
+        io_gather(driver->io, 3 * TURN_NS, GATHERED + 1, false);
         early += driver->io->now_ns < before_ns + 3 * TURN_NS;
         while (gather_done(calls, GATHERED) < GATHERED) { // delivered in parts
             io_turn(driver->io, TURN_NS);
@@ -180,7 +180,7 @@ CASE(core_io_turn, gatherings_end_though_nothing_comes)
     struct call calls[GATHERED];
 
     for (size_t i = 0; i < sizeof timeouts_us / sizeof *timeouts_us; i++) {
-        io_gather(driver->io, timeouts_us[i] * 1000, GATHERED);
+        io_gather(driver->io, timeouts_us[i] * 1000, GATHERED, false);
     }
     // What the last of them may have left behind ends no op, and nothing is lost by it.
     gather_start(driver, calls, GATHERED);

@@ -20,6 +20,7 @@ struct loop {
     uint64_t clock_ns;
     uint64_t timeout_ns;     // of the last io_turn()
     uint32_t count;          // of the last io_turn() or io_gather()
+    bool exact;              // the same
     uint64_t wait_ns;        // how long io_turn() "waits"
     bool asleep_in_wait;     // what another core would have seen
     bool asleep_in_complete; // the same, in a completion function
@@ -41,11 +42,12 @@ static bool is_asleep(struct loop *loop)
     return atomic_load(&loop->sleep_flag.asleep) != 0;
 }
 
-static void fake_turn(struct io *io, uint64_t timeout_ns, uint32_t count)
+static void fake_turn(struct io *io, uint64_t timeout_ns, uint32_t count, bool exact)
 {
     struct loop *const loop = (struct loop *)io;
 
     loop->count = count;
+    loop->exact = exact;
     trace(loop, "wait");
     loop->timeout_ns = timeout_ns;
     loop->asleep_in_wait = is_asleep(loop);
@@ -241,6 +243,7 @@ Test(core_reactor, a_core_under_load_dozes_unannounced_and_then_sleeps)
     reactor_turn(&loop.reactor);
     cr_expect_str_eq(loop.trace, "inbox execute background flush look wait ");
     cr_expect_eq(loop.count, 7);
+    cr_expect_not(loop.exact);
     cr_expect_eq(loop.timeout_ns, LIMIT_DOZE_NS);
     cr_expect_not(loop.asleep_in_wait);
     cr_expect_eq(loop.reactor.metrics.dozes, 1);
@@ -249,6 +252,21 @@ Test(core_reactor, a_core_under_load_dozes_unannounced_and_then_sleeps)
     cr_expect(loop.asleep_in_wait);
     cr_expect_eq(loop.count, 1);
     cr_expect_eq(loop.timeout_ns, UINT64_MAX);
+}
+
+Test(core_reactor, a_doze_for_what_many_wait_for_ends_when_it_should)
+{
+    struct loop loop;
+
+    loop_init(&loop);
+    loop.reactor.doze.count = 7;
+    loop.reactor.doze.lasts_ns = LIMIT_DOZE_NS / 2;
+    doze_await(&loop.reactor.doze, loop.clock_ns);
+    loop.io.completions++;
+    reactor_turn(&loop.reactor);
+    cr_expect_eq(loop.count, 7);
+    cr_expect(loop.exact);
+    cr_expect_eq(loop.timeout_ns, LIMIT_DOZE_NS / 2 - 300);
 }
 
 Test(core_reactor, a_doze_does_not_begin_with_mail)
