@@ -376,6 +376,89 @@ void log_apply_overtaken(struct recovery *recovery)
     }
 }
 
+// What a drop that was moved takes away.
+struct drop_search {
+    struct recovery *recovery;
+    const struct log_record *record;
+    struct entry_older *found;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct entry_older {
+    uint64_t hash;
+    uint64_t location;
+    bool tombstone;
+    bool expires;
+};
+
+static void note_older(struct drop_search *search, const struct entry_older *entry)
+{
+    if (search->count == search->capacity) {
+        const uint32_t capacity = search->capacity == 0 ? 256 : 2 * search->capacity;
+        struct entry_older *const grown =
+            memory_resize(search->found, capacity * sizeof search->found[0]);
+
+        if (grown == NULL) {
+            search->recovery->error = -ENOMEM;
+            return;
+        }
+        search->found = grown;
+        search->capacity = capacity;
+    }
+    search->found[search->count++] = *entry;
+}
+
+// An entry whose record cannot be read stays: who asks for its key hears of an error.
+static void drop_older(void *context, uint64_t entry)
+{
+    struct drop_search *const search = context;
+    struct recovery *const recovery = search->recovery;
+    const uint64_t location = index_payload(entry) & LOG_PAYLOAD_WHERE;
+    const uint64_t stamp = search->record->stamp;
+    struct log_record other;
+
+    if (recovery->oldest != NULL && recovery->oldest[log_location_segment(location)] > stamp) {
+        return; // as all that was applied from there
+    }
+    if (recovery->error != 0 || read_record(recovery, index_payload(entry), &other) != 0 ||
+        stamp_of(recovery, &other, entry) >= stamp) {
+        return;
+    }
+    note_older(search, &(struct entry_older){
+                           .hash = log_hash(recovery->engine, other.key),
+                           .location = location,
+                           .tombstone = other.kind == LOG_TOMBSTONE,
+                           .expires = other.expire_ms != 0,
+                       });
+}
+
+// Compaction has moved the drop behind records that were put after it, which stay. Where the
+// checkpoint that replay began with is known, all that was older had gone before.
+static void apply_moved_drop(struct recovery *recovery, const struct log_record *record)
+{
+    struct log_engine *const engine = recovery->engine;
+    struct index_table *const table = &engine->vnodes[record->vnode].table;
+    struct drop_search search = {.recovery = recovery, .record = record};
+    uint64_t position = 0;
+
+    if (!recovery->careful || table->entries == 0) {
+        return;
+    }
+    do {
+        position = index_scan(&engine->index, table, position, drop_older, &search);
+    } while (position != 0);
+    for (uint32_t i = 0; i < search.count; i++) {
+        const struct entry_older *const older = &search.found[i];
+        uint64_t *const slot = log_slot_of(engine, record->vnode, older->hash, older->location);
+
+        CHECK(slot != NULL);
+        index_remove(&engine->index, table, older->hash, slot);
+        count(engine, record->vnode, older->tombstone, older->expires, false);
+    }
+    memory_free(search.found);
+}
+
 static bool apply_value(struct recovery *recovery, const struct log_record *record, uint64_t hash,
                         uint64_t location)
 {
@@ -453,7 +536,12 @@ static void apply(struct recovery *recovery, const struct log_record *record, ui
         count_replaced(engine, record);
         count_new(engine, record);
     }
-    if (record->kind == LOG_DROP) {
+    if (recovery->oldest != NULL && stamp < recovery->oldest[segment]) {
+        recovery->oldest[segment] = stamp;
+    }
+    if (record->kind == LOG_DROP && record->stamp != 0) {
+        apply_moved_drop(recovery, record);
+    } else if (record->kind == LOG_DROP) {
         apply_drop(recovery, record);
     } else if (record->kind == LOG_REMOVAL) {
         apply_removal(recovery, record, hash, stamp);
@@ -479,6 +567,9 @@ void log_apply_unreadable(struct recovery *recovery, const struct log_record *re
     if (record->bytes <= log_class_bytes(LOG_CLASSES - 1) &&
         record->vnode < recovery->engine->options.vnodes) {
         recovery->careful = true;
+        if (recovery->oldest != NULL) {
+            recovery->oldest[segment] = 0; // nothing tells
+        }
         if (!apply_value(recovery, record, log_hash(recovery->engine, record->key),
                          log_location(segment, offset))) {
             recovery->error = -ENOMEM;

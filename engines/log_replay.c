@@ -290,6 +290,17 @@ static int open_streams(struct recovery *recovery, uint64_t after)
     return 0;
 }
 
+static int oldest_open(struct recovery *recovery)
+{
+    const uint32_t count = recovery->engine->segment_top + 1U;
+
+    recovery->oldest = memory_allocate(count * sizeof recovery->oldest[0]);
+    for (uint32_t i = 0; i < count && recovery->oldest != NULL; i++) {
+        recovery->oldest[i] = UINT64_MAX;
+    }
+    return recovery->oldest == NULL ? -ENOMEM : 0;
+}
+
 int log_replay(struct log_engine *engine, enum replay_from from, struct log_recovery *report)
 {
     const bool scratch = from == REPLAY_ALL || from == REPLAY_ALL_UNKNOWN;
@@ -314,6 +325,9 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
     recovery.twin = memory_allocate_aligned(LOG_FRAME_CAPACITY, LOG_BLOCK_BYTES);
     int error = recovery.streams == NULL || recovery.twin == NULL ? -ENOMEM : 0;
 
+    if (error == 0 && scratch) {
+        error = oldest_open(&recovery);
+    }
     if (error == 0) {
         error = open_streams(&recovery, after);
     }
@@ -326,6 +340,7 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
     for (uint32_t i = 0; i < recovery.stream_count; i++) {
         stream_rest(&recovery.streams[i]);
     }
+    memory_free(recovery.oldest);
     memory_free(recovery.overtaken);
     memory_free(recovery.salvaged);
     // Frames that a checkpoint has seen are not numbered again, also where they are gone.

@@ -39,6 +39,7 @@ struct recovery {
     bool scratch;        // the index was empty, and segments may be older than what was reused
     bool manifest;       // where segments began is known, of all frames up to the checkpoint
     uint8_t *twin;       // a buffer for a record that is compared
+    uint64_t *oldest;    // by segment: the smallest stamp applied from there; of scratch only
     struct overtaken *overtaken;
     uint32_t overtaken_count;
     uint32_t overtaken_capacity;

@@ -11,6 +11,7 @@
 //                       `put expires TIME KEY=VALUE` gives them an expiry
 //     remove KEY ...
 //     get KEY ...
+//     drop VNODE        all keys of one of the two, as FLUSHALL does with each
 //     work              background work, a slice a turn, until there is none: segments made ready,
 //                       compaction, reaping
 //     checkpoint
@@ -145,6 +146,24 @@ static void command_remove(struct story *story, char **words, size_t count)
 static void command_get(struct story *story, char **words, size_t count)
 {
     command_calls(story, GET, words, count);
+}
+
+static void command_drop(struct story *story, char **words, size_t count)
+{
+    struct stage *const stage = story->cast;
+    const uint64_t vnode = story_bytes(story, words[1]);
+
+    (void)count;
+    if (!is_started(stage)) {
+        return;
+    }
+    if (vnode >= STAGE_VNODES) {
+        story_wrong(story, "no vnode %s", words[1]);
+        return;
+    }
+    stage_tell(stage, "vnode %u is dropped", (unsigned)vnode);
+    (void)engine_drop(stage->engine, (uint32_t)vnode);
+    stage_run(stage);
 }
 
 static void command_start(struct story *story, char **words, size_t count)
@@ -377,21 +396,14 @@ static void command_show(struct story *story, char **words, size_t count)
 }
 
 static const struct story_command commands[] = {
-    {"disk", 1, command_disk},
-    {"start", 0, command_start},
-    {"put", 1, command_put},
-    {"remove", 1, command_remove},
-    {"get", 1, command_get},
-    {"work", 0, command_work},
-    {"checkpoint", 0, command_checkpoint},
-    {"wait", 1, command_wait},
-    {"close", 0, command_close},
-    {"kill", 0, command_kill},
-    {"power-loss", 0, command_power_loss},
-    {"rot", 2, command_rot},
-    {"segments", 0, command_segments},
-    {"show", 1, command_show},
-    {NULL, 0, NULL},
+    {"disk", 1, command_disk}, {"start", 0, command_start},
+    {"put", 1, command_put},   {"remove", 1, command_remove},
+    {"get", 1, command_get},   {"drop", 1, command_drop},
+    {"work", 0, command_work}, {"checkpoint", 0, command_checkpoint},
+    {"wait", 1, command_wait}, {"close", 0, command_close},
+    {"kill", 0, command_kill}, {"power-loss", 0, command_power_loss},
+    {"rot", 2, command_rot},   {"segments", 0, command_segments},
+    {"show", 1, command_show}, {NULL, 0, NULL},
 };
 
 // The cast --------------------------------------------------------------------------------------
