@@ -157,7 +157,8 @@ static bool pass_gap(struct recovery *recovery, uint64_t next)
     return recovery->error == 0;
 }
 
-// After the last frame: what is behind it was durable, or in a file that was cut, or was torn.
+// After the last frame: what is behind it was durable, or in a file that was cut, or was torn. A
+// frame whose bytes are all there, in a file that was cut behind it, was torn.
 static void end_run(struct recovery *recovery)
 {
     if (recovery->durable >= recovery->expected) {
@@ -167,7 +168,8 @@ static void end_run(struct recovery *recovery)
         struct stream *const stream = &recovery->streams[i];
 
         if (stream->hole_from != stream->hole_to &&
-            recovery->engine->segments[stream->segment].cut) {
+            recovery->engine->segments[stream->segment].cut &&
+            log_salvage_is_cut(recovery, stream)) {
             recovery->careful = true;
             log_salvage(recovery, stream, UINT64_MAX, false);
         } else if (!recovery->report->torn) {

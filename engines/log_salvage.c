@@ -16,6 +16,7 @@ struct salvage {
     struct stream *stream;
     uint8_t *bytes; // of the hole
     uint32_t size;
+    uint32_t there; // of them, before the file ends; the others are zeros
     uint32_t at;
     uint32_t frame_end; // of the frame that `at` is in, 0: its header is gone
     bool begins;        // a record has to begin at `at`
@@ -43,10 +44,11 @@ static bool hole_read(struct salvage *salvage)
     uint32_t got;
 
     if (wait_read_some(engine->options.io, fd, salvage->bytes, salvage->size, stream->hole_from,
-                       &got) == 0) {
+                       &salvage->there) == 0) {
         return true;
     }
     // Block by block, since some of them are not readable; those stay zeros.
+    salvage->there = salvage->size;
     for (uint32_t at = 0; at < salvage->size; at += LOG_BLOCK_BYTES) {
         memset(salvage->bytes + at, 0, LOG_BLOCK_BYTES);
         (void)wait_read_some(engine->options.io, fd, salvage->bytes + at, LOG_BLOCK_BYTES,
@@ -265,6 +267,48 @@ void log_salvage(struct recovery *recovery, struct stream *stream, uint64_t next
     }
     stream->hole_from += salvage.at < salvage.size ? salvage.at : salvage.size;
     memory_free(salvage.bytes);
+}
+
+// Whether records that are whole go on up to the file's end, in the midst of a frame. Frames before
+// the one that comes next were durable.
+static bool cut_explains(const struct salvage *salvage)
+{
+    const uint32_t from = salvage->stream->hole_from;
+    const uint64_t expected = salvage->recovery->expected;
+    struct log_frame_header header;
+    struct log_record record;
+    uint32_t at = LOG_FRAME_HEADER_BYTES;
+
+    if (!stream_damaged_header(salvage->recovery->engine, salvage->stream->segment, from,
+                               slice_of(salvage->bytes, salvage->there), &header)) {
+        return false;
+    }
+    if (header.sequence != expected || log_frame_span(header.bytes) <= salvage->there) {
+        return header.sequence < expected;
+    }
+    const uint32_t end = header.bytes < salvage->size ? header.bytes : salvage->size;
+
+    while (at < end && record_at(salvage, at, &record)) {
+        at += record.bytes;
+    }
+    return at >= end || at + LOG_RECORD_HEADER_BYTES > salvage->there ||
+           (log_record_parse(slice_of(salvage->bytes + at, end - at), &record) &&
+            at + record.bytes > salvage->there);
+}
+
+bool log_salvage_is_cut(struct recovery *recovery, const struct stream *stream)
+{
+    struct stream copy = *stream;
+    struct salvage salvage = {.recovery = recovery, .stream = &copy};
+
+    if (!hole_read(&salvage)) {
+        recovery->error = -ENOMEM;
+        return false;
+    }
+    const bool is_cut = cut_explains(&salvage);
+
+    memory_free(salvage.bytes);
+    return is_cut;
 }
 
 bool log_salvage_would(struct recovery *recovery, const struct stream *stream)
