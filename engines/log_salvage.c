@@ -200,6 +200,35 @@ static void pass_end(struct salvage *salvage)
     salvage->sequence = salvage->epoch = salvage->stamp = 0;
 }
 
+// Whether a damaged header says of its frame's number and run what its neighbours allow: numbers
+// grow in a segment, and one use of it is of one run.
+static bool is_between(const struct stream *stream, const struct log_frame_header *header)
+{
+    return header->sequence > stream->hole_after &&
+           (stream->ended || header->sequence < stream->header.sequence) &&
+           ((stream->ended && stream->hole_after == 0) || header->epoch == stream->header.epoch);
+}
+
+// False where the frame is none of those that are missing.
+static bool pass_header(struct salvage *salvage, const struct log_frame_header *header)
+{
+    const struct stream *const stream = salvage->stream;
+    const bool known = is_between(stream, header);
+
+    if ((known ? header->sequence : stream->hole_after + 1) >= salvage->next) {
+        return false;
+    }
+    // Its length may be what is damaged: one past the hole says nothing of where it ends.
+    salvage->frame_end =
+        header->bytes <= salvage->size - salvage->at ? salvage->at + header->bytes : 0;
+    salvage->sequence = known ? header->sequence : 0;
+    salvage->epoch = header->epoch;
+    salvage->stamp = header->stamp;
+    salvage->at += LOG_FRAME_HEADER_BYTES;
+    salvage->begins = true;
+    return true;
+}
+
 // False where the frame that comes now is none of those that are missing.
 static bool salvage_some(struct salvage *salvage)
 {
@@ -213,17 +242,7 @@ static bool salvage_some(struct salvage *salvage)
                stream_damaged_header(salvage->recovery->engine, stream->segment,
                                      stream->hole_from + salvage->at, rest(salvage, salvage->at),
                                      &header)) {
-        if (header.sequence >= salvage->next) {
-            return false;
-        }
-        // Its length may be what is damaged: one past the hole says nothing of where it ends.
-        salvage->frame_end =
-            header.bytes <= salvage->size - salvage->at ? salvage->at + header.bytes : 0;
-        salvage->sequence = header.sequence;
-        salvage->epoch = header.epoch;
-        salvage->stamp = header.stamp;
-        salvage->at += LOG_FRAME_HEADER_BYTES;
-        salvage->begins = true;
+        return pass_header(salvage, &header);
     } else if (record_at(salvage, salvage->at, &record)) {
         pass_record(salvage, &record);
     } else {
