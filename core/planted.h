@@ -49,7 +49,12 @@
     X(ERROR_IS_MISS, "error-is-miss", "what cannot be read is said not to be there")               \
     X(REPLAY_TORN, "replay-torn", "recovery goes on behind a torn frame")                          \
     X(EARLY_REUSE, "early-reuse", "segments are used anew that the newest checkpoint leads to")    \
-    X(IGNORE_CHECKSUM, "ignore-checksum", "records are believed whatever their checksum")
+    X(IGNORE_CHECKSUM, "ignore-checksum", "records are believed whatever their checksum")          \
+    X(ACKNOWLEDGE_AHEAD, "acknowledge-ahead", "a frame counts before those in front of it")        \
+    X(REUSE_UNSETTLED, "reuse-unsettled", "segments are used anew before what emptied them lasts") \
+    X(EARLY_LARGE, "early-large", "a frame that names a file does not wait for it")                \
+    X(EARLY_DROP, "early-drop", "FLUSHALL is acknowledged before it is durable")                   \
+    X(REPLAY_DROP, "replay-drop", "a FLUSHALL that compaction moved is replayed where it went")
 
 #define PLANTED_BUGS(X) PLANTED_NODE_BUGS(X) PLANTED_LOG_BUGS(X)
 

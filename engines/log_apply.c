@@ -1,6 +1,7 @@
 #include "engines/log_replay.h"
 
 #include "core/memory.h"
+#include "core/planted.h"
 #include "core/wait.h"
 #include "engines/log.h"
 
@@ -539,7 +540,7 @@ static void apply(struct recovery *recovery, const struct log_record *record, ui
     if (recovery->oldest != NULL && stamp < recovery->oldest[segment]) {
         recovery->oldest[segment] = stamp;
     }
-    if (record->kind == LOG_DROP && record->stamp != 0) {
+    if (record->kind == LOG_DROP && record->stamp != 0 && !planted(PLANTED_REPLAY_DROP)) {
         apply_moved_drop(recovery, record);
     } else if (record->kind == LOG_DROP) {
         apply_drop(recovery, record);

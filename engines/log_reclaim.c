@@ -52,7 +52,8 @@ static bool is_settled(const struct log_engine *engine, struct log_segment *segm
         (engine->hot.open == NULL || engine->commit_open > segment->emptied_commit)) {
         segment->settled = engine->sequence;
     }
-    return segment->settled != 0 && segment->settled <= engine->durable;
+    return (segment->settled != 0 && segment->settled <= engine->durable) ||
+           planted(PLANTED_REUSE_UNSETTLED);
 }
 
 // Whether only a checkpoint can free it that is not there yet.

@@ -390,6 +390,12 @@ static void frames_advance(struct log_engine *engine)
     if (engine->options.durability.sync != ENGINE_SYNC_ALWAYS || writes_durably(engine)) {
         engine->commit_written = engine->commit_last;
     }
+    for (struct log_frame *frame = engine->frames_first;
+         planted(PLANTED_ACKNOWLEDGE_AHEAD) && frame != NULL; frame = frame->next) {
+        if (frame->hot && frame->state == LOG_FRAME_WRITTEN) {
+            engine->commit_written = frame->commit;
+        }
+    }
     sync_step(engine); // more may have been asked for meanwhile
     log_checkpoint_step(engine);
     if (engine->commit_written != before && engine->options.committed != NULL) {

@@ -4,6 +4,7 @@
 #include "core/random.h"
 #include "engines/engine.h"
 #include "engines/log.h"
+#include "tests/sim/log_shape.h"
 #include "tests/sim/sim_internal.h"
 
 #include <inttypes.h>
@@ -15,7 +16,6 @@ enum {
     VNODES = 4,
     OPS = 48,
     KEY_BYTES = 24,
-    READ_SLOW = 500,        // times
     TURNS_MAX = 200 * 1000, // in which nothing that is waited for may still be under way
 };
 
@@ -53,6 +53,7 @@ struct call {
 
 struct run {
     uint64_t seed;
+    struct log_shape shape;
     struct random random;
     struct sim_world *world;
     struct sim_node *node;
@@ -74,7 +75,8 @@ struct run {
     bool reads_failed; // in this life, maybe
     bool over;
     bool rotten;
-    bool checkpoints_rotten; // before the start of this life
+    bool checkpoints_rotten; // before the next start
+    bool index_anew;         // they were, before that of this life
     bool broken;             // all writing has ended
     bool failed;
     char failure[400];
@@ -123,8 +125,15 @@ static uint64_t shape(uint32_t number, uint64_t version)
 static uint32_t object_bytes(const struct run *run, uint32_t number, uint64_t version)
 {
     const uint64_t bits = shape(number, version);
-    const uint32_t most = bits % 8 == 0 ? run->object_max : 300;
+    const struct log_shape *const shape = &run->shape;
+    uint32_t most = bits % 8 == 0 ? run->object_max : 300;
 
+    if (shape->large_every != 0 && (bits >> 40) % shape->large_every == 0) {
+        return LOG_RECORD_BYTES_MAX + (uint32_t)((bits >> 8) % LOG_RECORD_BYTES_MAX);
+    }
+    if (shape->churn_bytes != 0 && bits % 3 == 0) {
+        most = shape->churn_bytes;
+    }
     return 8 + (uint32_t)((bits >> 8) % most);
 }
 
@@ -336,6 +345,18 @@ static void drain(struct run *run)
     }
 }
 
+// Without rot and failing reads nothing is taken for damaged, even where nobody is told since the
+// record is found elsewhere.
+static void look_for_damage(struct run *run)
+{
+    const struct log_engine *const engine = log_engine_of(run->engine);
+
+    if (engine->corrupt_records != 0 && !run->rotten && !run->reads_failed) {
+        run_fail(run, SIM_ORACLE_DAMAGE, "%" PRIu64 " records were read that were none",
+                 engine->corrupt_records);
+    }
+}
+
 static bool is_broken(struct run *run)
 {
     int error = 0;
@@ -346,6 +367,26 @@ static bool is_broken(struct run *run)
     return run->broken;
 }
 
+// A vnode is dropped while nothing is under way, so that it is known what was dropped.
+static void drop(struct run *run)
+{
+    const uint32_t vnode = draw(run, VNODES);
+
+    drain(run);
+    if (run->failed || is_broken(run)) {
+        return;
+    }
+    const uint64_t commit = engine_drop(run->engine, vnode);
+
+    run->order++;
+    for (uint32_t i = vnode; i < run->key_count; i += VNODES) {
+        run->keys[i].version = 0;
+        key_note(&run->keys[i], 0,
+                 run->options.durability.sync == ENGINE_SYNC_ALWAYS ? commit : run->order);
+    }
+    mark(run, LOG_MARK_DROPPED, true);
+}
+
 static void work(struct run *run, uint32_t steps, uint32_t put_percent)
 {
     for (uint32_t i = 0; i < steps && !run->failed && !is_broken(run); i++) {
@@ -354,7 +395,13 @@ static void work(struct run *run, uint32_t steps, uint32_t put_percent)
         const uint32_t number = draw(run, draw(run, 2) == 0 ? run->key_count : hot);
         const uint32_t kind = draw(run, 100);
 
-        call_begin(run, number, kind < put_percent ? PUT : kind < put_percent + 10 ? REMOVE : GET);
+        call_begin(run, number,
+                   kind < put_percent                               ? PUT
+                   : kind < put_percent + run->shape.remove_percent ? REMOVE
+                                                                    : GET);
+        if (run->shape.drop_every != 0 && draw(run, run->shape.drop_every) == 0) {
+            drop(run);
+        }
         if (draw(run, 8) == 0) {
             turn(run, draw(run, 3) * UINT64_C(20000));
         }
@@ -385,7 +432,7 @@ static uint64_t disk_delay(void *context, const struct sim_node *node, const cha
 
     (void)node;
     return strcmp(what, "read") == 0 && draw(run, 1000) < run->reads_slow_per_mille
-               ? delay_ns * READ_SLOW
+               ? delay_ns * run->shape.reads_slow_times
                : delay_ns;
 }
 
@@ -394,7 +441,9 @@ static void report(void *context, bool damage, const char *text)
 {
     struct run *const run = context;
     const bool torn = run->crashed && !damage;
-    const bool told = run->checkpoints_rotten && strstr(text, "the index is made anew") != NULL;
+    const bool told =
+        run->index_anew && (strstr(text, "the index is made anew") != NULL ||
+                            strstr(text, "no record names it; it is set aside") != NULL);
 
     mark(run, LOG_MARK_TORN, torn);
     if (!run->rotten && !run->reads_failed && !torn && !told) {
@@ -408,6 +457,7 @@ static void life_begin(struct run *run)
         .queue_entries = 256, .buffer_count = 16, .buffer_bytes = 4096};
 
     run->broken = run->reads_failed = run->write_failed = false;
+    run->index_anew = run->checkpoints_rotten;
     run->order = 0;
     run->reads_fail_per_mille = run->writes_fail_per_mille = 0;
     run->io = sim_core_open(run->node, &options);
@@ -446,6 +496,7 @@ static void note_figures(struct run *run)
     mark(run, LOG_MARK_MOVED, engine->compacted_bytes != 0);
     mark(run, LOG_MARK_REUSED, engine->generation > engine->segment_top);
     mark(run, LOG_MARK_CHECKPOINT, engine->checkpoints != 0);
+    mark(run, LOG_MARK_LARGE, engine->large.count != 0);
 }
 
 // Returns the group commit up to which all has to be there.
@@ -607,6 +658,7 @@ static void run_life(struct run *run, bool last)
 {
     static const uint32_t puts[] = {20, 60, 80};
     const uint32_t steps = draw(run, 4) == 0 ? 4000 : 1200;
+    const uint32_t rot_percent = run->shape.rot_percent;
 
     if (last && draw(run, 2) == 0) {
         rot(run); // before anything is in the cache
@@ -614,7 +666,9 @@ static void run_life(struct run *run, bool last)
         return;
     }
     look_at_all(run);
-    run->reads_slow_per_mille = draw(run, 4) == 0 ? 20 : 0;
+    run->reads_slow_per_mille = draw(run, 4) == 0 || run->shape.reads_slow_per_mille > 20
+                                    ? run->shape.reads_slow_per_mille
+                                    : 0;
     if (!last && draw(run, 3) == 0) {
         run->reads_fail_per_mille = draw(run, 2) == 0 ? 300 : 0;
         run->writes_fail_per_mille = run->reads_fail_per_mille == 0 ? 3 : 0;
@@ -630,11 +684,16 @@ static void run_life(struct run *run, bool last)
         return;
     }
     run->reads_slow_per_mille = 0;
-    const enum end how = last ? END_CLOSE : (enum end)draw(run, ENDS);
+    if (run->shape.drop_every != 0 && draw(run, 3) == 0) {
+        drop(run);
+    }
+    look_for_damage(run);
+    const enum end drawn = last ? END_CLOSE : (enum end)draw(run, ENDS);
+    const enum end how = !last && run->shape.power_loss ? END_POWER_LOSS : drawn;
     const uint64_t committed = life_end(run, how);
 
     if (!last && !run->failed) {
-        if (draw(run, 6) == 0) {
+        if (draw(run, 6) == 0 || (rot_percent != 0 && draw(run, 100) < rot_percent)) {
             rot_checkpoints(run);
         }
         life_begin(run);
@@ -653,11 +712,29 @@ static void run_life(struct run *run, bool last)
     }
 }
 
+// How the seed leans, in what was drawn for all.
+static void run_lean(struct run *run, struct sim_profile *profile)
+{
+    const struct log_shape *const shape = &run->shape;
+
+    if (shape->unsynced && run->options.durability.sync == ENGINE_SYNC_ALWAYS) {
+        run->options.durability.sync = ENGINE_SYNC_INTERVAL;
+    }
+    if (shape->forgetful) {
+        profile->loss.keep = SIM_KEEP_NOTHING;
+        profile->loss.sectors = (uint32_t)run->seed / 2 % 64;
+    }
+    if (shape->large_every != 0) {
+        run->options.disk_max_bytes += UINT64_C(16) << 20;
+    }
+}
+
 static void run_open(struct run *run)
 {
     static const uint64_t disk_ns_max[] = {50 * 1000, 400 * 1000, 5 * 1000 * 1000};
     struct sim_profile profile = sim_profile_default();
 
+    run->shape = log_shape_draw(run->seed);
     random_seed(&run->random, run->seed);
     profile.cut_per_mille = draw(run, 3) * 100;
     profile.disk_ns_max = disk_ns_max[draw(run, 3)];
@@ -684,6 +761,7 @@ static void run_open(struct run *run)
         .report = report,
         .report_context = run,
     };
+    run_lean(run, sim_world_profile(run->world));
 }
 
 void log_run(uint64_t seed, bool tell, struct log_result *ret_result)

@@ -12,7 +12,8 @@
 //  - no hole: with one commit of those not acknowledged all before it are there.
 //
 // What a seed draws: sync, how many keys and how large, how full the disk is, how slow it is, how
-// often operations on it fail, where bits rot in the last life.
+// often operations on it fail, where bits rot in the last life; and what it leans towards
+// (log_shape.h).
 #pragma once
 
 #include "tests/sim/sim_oracle.h"
@@ -36,7 +37,9 @@
     X(READ_FAILED, "a read failed")                                                                \
     X(WRITING_ENDED, "a failed write ended all writing")                                           \
     X(INDEX_ANEW, "the index was made anew from all segments")                                     \
-    X(ROTTEN, "a record was damaged, and not served")
+    X(ROTTEN, "a record was damaged, and not served")                                              \
+    X(DROPPED, "a vnode was dropped")                                                              \
+    X(LARGE, "a value with a file of its own was written")
 
 #define LOG_MARK_ENUM(name, text) LOG_MARK_##name,
 enum log_mark { LOG_MARKS(LOG_MARK_ENUM) LOG_MARK_COUNT };
