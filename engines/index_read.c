@@ -122,19 +122,29 @@ uint64_t index_scan(const struct index *index, const struct index_table *table, 
     if (table->buckets == 0) {
         return 0;
     }
-    struct scan scan = {
-        .index = index,
-        .bucket = index_bucket(table, reverse_bits(position)),
-        .position = position,
-        .each = each,
-        .context = context,
-    };
-    const uint64_t width = UINT64_C(1) << (INDEX_POSITION_BITS - bucket_bits(table, scan.bucket));
-
-    index_bucket_each(index, index_pair(index, table, scan.bucket), scan_entry, &scan);
-
+    const uint32_t bucket = index_bucket(table, reverse_bits(position));
+    const uint64_t width = UINT64_C(1) << (INDEX_POSITION_BITS - bucket_bits(table, bucket));
     const uint64_t next = (position | (width - 1)) + 1;
+    const uint64_t *const pair = index_pair(index, table, bucket);
 
+    if (next >> INDEX_POSITION_BITS == 0) { // that is where a scan goes on
+        const uint64_t *const ahead =
+            index_pair(index, table, index_bucket(table, reverse_bits(next)));
+
+        __builtin_prefetch(ahead);
+        __builtin_prefetch(ahead + INDEX_LINE_SLOTS);
+    }
+    if (pair[0] != 0 || pair[INDEX_LINE_SLOTS] != 0) {
+        struct scan scan = {
+            .index = index,
+            .bucket = bucket,
+            .position = position,
+            .each = each,
+            .context = context,
+        };
+
+        index_bucket_each(index, pair, scan_entry, &scan);
+    }
     return next >> INDEX_POSITION_BITS == 0 ? next : 0;
 }
 

@@ -40,11 +40,11 @@ static bool hole_read(struct salvage *salvage)
     if (salvage->bytes == NULL) {
         return false;
     }
-    memset(salvage->bytes, 0, salvage->size);
     uint32_t got;
 
     if (wait_read_some(engine->options.io, fd, salvage->bytes, salvage->size, stream->hole_from,
                        &salvage->there) == 0) {
+        memset(salvage->bytes + salvage->there, 0, salvage->size - salvage->there);
         return true;
     }
     // Block by block, since some of them are not readable; those stay zeros.
@@ -90,12 +90,7 @@ static uint32_t next_border(const struct salvage *salvage)
 
 static bool is_zero(const uint8_t *bytes, uint32_t size)
 {
-    for (uint32_t i = 0; i < size; i++) {
-        if (bytes[i] != 0) {
-            return false;
-        }
-    }
-    return true;
+    return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
 // What the index leads to is in the part of the segment that is in use.
@@ -342,6 +337,14 @@ bool log_salvage_would(struct recovery *recovery, const struct stream *stream)
         return false;
     }
     while (salvage.at < salvage.size && !found) {
+        const uint32_t left = salvage.size - salvage.at;
+
+        // Most of it was prepared and never written to. No record begins with zeros, and no frame.
+        if (salvage.at % LOG_BLOCK_BYTES == 0 && left >= LOG_BLOCK_BYTES &&
+            is_zero(salvage.bytes + salvage.at, LOG_BLOCK_BYTES)) {
+            salvage.at += LOG_BLOCK_BYTES;
+            continue;
+        }
         found = record_at(&salvage, salvage.at, &record) ||
                 (salvage.at % LOG_BLOCK_BYTES == 0 &&
                  stream_damaged_header(recovery->engine, copy.segment, copy.hole_from + salvage.at,

@@ -109,15 +109,14 @@ uint32_t sim_inode_read(const struct sim_inode *inode, uint8_t *bytes, uint32_t 
     if (size > inode->size_bytes - offset) {
         size = (uint32_t)(inode->size_bytes - offset);
     }
+    memset(bytes, 0, size); // most is in pages that hold nothing else
     while (done < size) {
         const struct sim_page *const page = page_at(inode, (offset + done) / SIM_PAGE_BYTES);
         const uint32_t at = (uint32_t)((offset + done) % SIM_PAGE_BYTES);
         const uint32_t rest = SIM_PAGE_BYTES - at;
         const uint32_t part = rest < size - done ? rest : size - done;
 
-        if (page == NULL || page->bytes == NULL) {
-            memset(bytes + done, 0, part);
-        } else {
+        if (page != NULL && page->bytes != NULL) {
             memcpy(bytes + done, page->bytes + at, part);
         }
         done += part;
@@ -128,8 +127,7 @@ uint32_t sim_inode_read(const struct sim_inode *inode, uint8_t *bytes, uint32_t 
 // Files are filled with zeros before they are used: pages that hold none but those take no memory.
 static bool is_zeros_on_zeros(const struct sim_page *page, const uint8_t *bytes, uint32_t size)
 {
-    return page->bytes == NULL && size == SIM_PAGE_BYTES && bytes[0] == 0 &&
-           memcmp(bytes, bytes + 1, size - 1) == 0;
+    return page->bytes == NULL && size == SIM_PAGE_BYTES && sim_is_zeros(bytes, size);
 }
 
 void sim_inode_write(struct sim_inode *inode, const uint8_t *bytes, uint32_t size, uint64_t offset)

@@ -184,7 +184,9 @@ static int32_t write_effect(struct sim_op *op, struct sim_file *file)
         return -ENOSPC;
     }
     sim_inode_write(file->inode, op->bytes, size, op->offset);
-    sim_trace_bytes(op->core->world, op->bytes, size);
+    const uint64_t written[] = {op->print, size}; // the bytes, which stay as they were
+
+    sim_trace_bytes(op->core->world, written, sizeof written);
     if ((op->flags & IO_WRITE_DURABLE) != 0) {
         op->snapshot = sim_snapshot_take(file->inode, op->offset, size);
     }

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     SIM_SUBNET_NODES_MAX = 250,
@@ -29,6 +30,11 @@ enum {
 
 // calloc() that cannot fail: the simulator's own memory is not under test.
 void *sim_allocate(size_t size);
+
+static inline bool sim_is_zeros(const uint8_t *bytes, size_t size)
+{
+    return size != 0 && bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
 
 // Events --------------------------------------------------------------------------------------
 
