@@ -304,6 +304,10 @@ struct load_result {
     uint64_t virtual_ns;
     uint64_t loaded_ns;   // of those, under load
     uint32_t fault_kinds; // bits of those that were in it
+    uint32_t engine;      // what was drawn, or given
+    uint32_t profile;
+    uint32_t sync; // the log engine's
+    uint32_t cores;
     bool marks[MARK_COUNT];
 };
 

@@ -482,6 +482,10 @@ void load_run(const struct load_options *options, struct load_result *ret_result
     ret_result->hash = sim_world_hash(run->world);
     ret_result->virtual_ns = sim_world_now_ns(run->world) - run->began_ns;
     ret_result->fault_kinds = sim_faults_kinds(run->faults);
+    ret_result->engine = run->loads[0].durable ? LOAD_ENGINE_LOG : LOAD_ENGINE_MEMORY;
+    ret_result->profile = profile;
+    ret_result->sync = run->loads[0].sync;
+    ret_result->cores = run->loads[0].cores;
     if (run->failed) {
         run_print_failure(run, options);
     }

@@ -39,6 +39,7 @@ enum {
     PROCESS_SEEDS = 500, // what killed processes leave behind goes with the one that played them
     PROGRESS_S = 5,
     EXIT_VIOLATION = 3, // an oracle found something, and has said so
+    SYNC_COUNT = CONFIG_SYNC_NEVER + 1,
 };
 
 struct totals {
@@ -50,7 +51,11 @@ struct totals {
     uint64_t loaded_ns;
     uint64_t traces;                  // all hashes in one
     uint64_t faults[SIM_FAULT_KINDS]; // runs that had it
-    uint64_t marks[MARK_COUNT];       // runs that reached it
+    uint64_t engines[LOAD_ENGINE_COUNT];
+    uint64_t profiles[SIM_FAULT_PROFILE_COUNT];
+    uint64_t syncs[SYNC_COUNT]; // of runs of the log engine
+    uint64_t cores[LOAD_CORES_MAX + 1];
+    uint64_t marks[MARK_COUNT]; // runs that reached it
 };
 
 // Between the processes that run seeds and the one that watches them.
@@ -122,6 +127,10 @@ static void totals_add(struct totals *totals, const struct load_result *result)
     for (uint32_t i = 0; i < SIM_FAULT_KINDS; i++) {
         totals->faults[i] += result->fault_kinds >> i & 1;
     }
+    totals->engines[result->engine]++;
+    totals->profiles[result->profile]++;
+    totals->syncs[result->sync] += result->engine == LOAD_ENGINE_LOG;
+    totals->cores[result->cores]++;
     for (uint32_t i = 0; i < MARK_COUNT; i++) {
         totals->marks[i] += result->marks[i];
     }
@@ -230,6 +239,32 @@ static void print_replay(const struct sim_options *options, uint64_t seed)
     (void)fprintf(stderr, "replay: sim --seed %" PRIu64 "%s\n", seed, text);
 }
 
+// How many runs had what they drew, or were given.
+static void totals_print_drawn(const struct totals *totals)
+{
+    static const char *const syncs[SYNC_COUNT] = {"always", "interval", "never"};
+
+    for (uint32_t i = 0; i < LOAD_ENGINE_COUNT; i++) {
+        (void)printf("%6" PRIu64 " engine: %s\n", totals->engines[i], load_engine_names[i]);
+    }
+    for (uint32_t i = 0; i < SYNC_COUNT; i++) {
+        (void)printf("%6" PRIu64 " sync: %s\n", totals->syncs[i], syncs[i]);
+    }
+    for (uint32_t i = 0; i < SIM_FAULT_PROFILE_COUNT; i++) {
+        (void)printf("%6" PRIu64 " profile: %s\n", totals->profiles[i],
+                     sim_fault_profile_name((enum sim_fault_profile)i));
+    }
+    for (uint32_t i = 1; i <= LOAD_CORES_MAX; i++) {
+        if (totals->cores[i] != 0) {
+            (void)printf("%6" PRIu64 " cores: %u\n", totals->cores[i], i);
+        }
+    }
+    for (uint32_t i = 0; i < SIM_FAULT_KINDS; i++) {
+        (void)printf("%6" PRIu64 " fault: %s\n", totals->faults[i],
+                     sim_fault_name((enum sim_fault_kind)i));
+    }
+}
+
 // False when a mark was not reached by as many seeds as should.
 static bool totals_print(const struct sim_options *options, const struct watched *watched)
 {
@@ -244,9 +279,8 @@ static bool totals_print(const struct sim_options *options, const struct watched
                  totals->runs, totals->requests, totals->operations, totals->undecided,
                  (double)totals->virtual_ns / 1e9, (double)totals->loaded_ns / 1e9, real,
                  totals->traces);
-    for (uint32_t i = 0; i < SIM_FAULT_KINDS && options->verbose; i++) {
-        (void)printf("%6" PRIu64 " fault: %s\n", totals->faults[i],
-                     sim_fault_name((enum sim_fault_kind)i));
+    if (options->verbose) {
+        totals_print_drawn(totals);
     }
     for (uint32_t i = 0; i < MARK_COUNT; i++) {
         const bool missed = enough && totals->marks[i] == 0;
