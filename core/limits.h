@@ -298,8 +298,10 @@ enum {
     // comes beyond is refused.
     LIMIT_LOADS = 64 * 1024,
 
-    // A value longer than this is copied into its reply in slices: 1 MiB takes some 200 us.
-    LIMIT_HAUL_BYTES = 1024 * 1024,
+    // A value longer than this is copied into its reply, or to where it is kept, in slices: 1 MiB
+    // takes some 200 us. All that has a file of its own on the log engine is longer, whatever its
+    // key: such a file is made before the value is put.
+    LIMIT_HAUL_BYTES = 896 * 1024,
 
     // Hops of a shard to all cores and behind its own gates.
     LIMIT_HOPS = 64 * 1024,

@@ -79,7 +79,7 @@ struct engine_stage {
     void *memory;
     uint64_t memory_bytes;
     uint64_t place;
-    uint64_t looked; /* work done for its room */
+    uint64_t looked; /* work done for its room; the log engine: the number of its file */
 };
 
 struct engine_op {
@@ -398,9 +398,9 @@ static inline bool engine_step(struct engine *engine, uint32_t budget_bytes)
 
 /* Opens a stage for an object of stage->bytes, to be put by an op with the key, hash, vnode, flags
  * and expire_ms of this one. OK: stage->object is to be filled. PENDING: some memory was freed for
- * it, a slice of work; call again. FULL: it has no room beside what is there, or it is not large
- * enough to be staged. A put without a stage may succeed then, since it may give up first what it
- * replaces. */
+ * it, a slice of work, or its file is being made; call again, or close it. FULL: it has no room
+ * beside what is there, or it is not large enough to be staged. A put without a stage may succeed
+ * then, since it may give up first what it replaces. */
 static inline enum engine_status
 engine_stage_open(struct engine *engine, const struct engine_op *op, struct engine_stage *stage)
 {

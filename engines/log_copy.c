@@ -461,7 +461,7 @@ int log_copy(struct engine *base, struct engine_copy *copy, enum engine_copy_ste
 // Whether a file of a large value was needed at the cut.
 static bool was_needed(const struct log_copy *task, const struct log_large *large)
 {
-    return large->number < task->large_bound &&
+    return large->number < task->large_bound && !large->staged &&
            (!large->dead || large->dead_after > task->sequence);
 }
 

@@ -22,6 +22,7 @@ enum step {
     REST,
     OPEN_NEW,
     ALLOCATE,
+    HOLD,  // of a stage that is being filled: nothing is under way
     WRITE, // the object
     WRITE_HEADER,
     SYNC,
@@ -33,7 +34,7 @@ enum step {
     REMOVE,
 };
 
-// What an operation under way needs.
+// What an operation under way needs, and a file that is held.
 struct log_large_work {
     XXH3_state_t hash;
     char path[LOG_PATH_BYTES];
@@ -194,6 +195,10 @@ static bool has_room(const struct log_engine *engine, uint64_t size, uint64_t re
     const uint64_t buffers = engine->large.buffer_bytes + reserved;
     const uint32_t shards = engine->options.shards == 0 ? 1 : engine->options.shards;
 
+    if (size >= engine->large.refused_bytes && engine->large.refused_bytes != 0 &&
+        engine->options.io->wall_ms < engine->large.refused_until_ms) {
+        return false;
+    }
     // As if the others were writing as much to the same disk: a write that meets its end is fatal.
     if ((buffers != 0 && buffers + size > LIMIT_LOG_LARGE_BYTES) ||
         (buffers + size) * shards > engine->space_left) {
@@ -231,21 +236,72 @@ static void fill_buffer(struct log_large *large, struct slice key, const struct 
     memset(to, 0, (size_t)(large->buffer + large->size - to));
 }
 
-// The buffer, of the op's stage or a new one. False without memory.
-static bool begin_buffer(struct log_large *large, struct engine_stage *stage)
+// A new file, with a buffer and room for what it is made with. NULL without memory.
+static struct log_large *large_begin(struct log_engine *engine, uint64_t size)
 {
-    if (stage == NULL) {
-        if (!take_buffer(large)) {
-            return false;
-        }
-        large->engine->large.buffer_bytes += large->size;
-        return true;
+    // The epoch makes a number unique in the log.
+    struct log_large *const large =
+        log_large_add(engine, engine->epoch << 32 | ++engine->large.count);
+
+    if (large == NULL) {
+        return NULL;
     }
-    CHECK(stage->place == large->size);
-    large->buffer = stage->memory;
-    large->capacity = stage->memory_bytes;
-    stage->object = NULL;
-    return true;
+    large->size = size;
+    engine->large.bytes += size;
+    if (!work_begin(large) || !take_buffer(large)) {
+        large_forget(large);
+        return NULL;
+    }
+    engine->large.buffer_bytes += size;
+    engine->large.busy++;
+    large->known = true;
+    large->step = OPEN_NEW;
+    return large;
+}
+
+uint64_t log_large_make(struct log_engine *engine, size_t key_bytes, uint64_t object_bytes)
+{
+    struct log_large *const large =
+        large_begin(engine, log_large_file_bytes(key_bytes, object_bytes));
+
+    if (large == NULL) {
+        return 0;
+    }
+    large->object_from = log_large_object_from(key_bytes);
+    large->staged = true;
+    large_go(large);
+    return large->number;
+}
+
+bool log_large_made(struct log_engine *engine, uint64_t number, int *ret_error)
+{
+    const struct log_large *const large = log_large_find(engine, number);
+
+    *ret_error = large == NULL ? -ENOSPC : large->error; // gone already: it failed
+    return large == NULL || large->error != 0 || large->step == HOLD;
+}
+
+static void stage_ends(struct log_large *large)
+{
+    large->staged = false;
+    large->engine->large.buffer_bytes -= large->size;
+    give_buffer(large);
+}
+
+void log_large_give_up(struct log_engine *engine, uint64_t number)
+{
+    struct log_large *const large = log_large_find(engine, number);
+
+    if (large == NULL || !large->staged) {
+        return;
+    }
+    stage_ends(large);
+    large->error = -ECANCELED;
+    if (large->step == HOLD) {
+        engine->large.busy++;
+        large->step = CLOSE_WRITTEN;
+        large_go(large);
+    }
 }
 
 uint64_t log_large_write(struct log_engine *engine, const struct engine_op *op,
@@ -261,27 +317,26 @@ uint64_t log_large_write(struct log_engine *engine, const struct engine_op *op,
     if (stage == NULL && (op->flags & ENGINE_RESERVED) == 0 && !log_large_has_room(engine, size)) {
         return 0;
     }
-    // The epoch makes a number unique in the log.
     struct log_large *const large =
-        log_large_add(engine, engine->epoch << 32 | ++engine->large.count);
+        stage == NULL ? large_begin(engine, size) : log_large_find(engine, stage->looked);
 
     if (large == NULL) {
         return 0;
     }
-    large->size = size;
-    engine->large.bytes += size;
-    if (!work_begin(large) || !begin_buffer(large, stage)) {
-        large_forget(large);
-        return 0;
+    if (stage != NULL) {
+        CHECK(large->staged && large->step == HOLD && large->size == size);
+        large->staged = false;
+        large->step = WRITE;
+        engine->large.busy++;
+        stage->object = NULL;
+        stage->looked = 0;
     }
     large->object_bytes = bytes;
     large->object_from = log_large_object_from(op->key.size);
     large->key_bytes = (uint32_t)op->key.size;
     large->vnode = op->vnode;
-    large->at_hand = large->known = true;
+    large->at_hand = true;
     large->at = large->summed = large->object_from;
-    large->step = OPEN_NEW;
-    engine->large.busy++;
     fill_buffer(large, op->key, stage != NULL ? NULL : parts);
     hash_begin(large);
     large_go(large);
@@ -341,14 +396,21 @@ static void write_header(struct log_large *large)
              large->object_from - (uint32_t)large->at, large->at, 0);
 }
 
-// It is durable, with its name: the frame that names it may go.
+// It is durable, with its name: the frame that names it may go. Or it could not be made, or was
+// given up, and nothing names it.
 static void large_written(struct log_large *large)
 {
     struct log_engine *const engine = large->engine;
 
     work_end(large);
     if (large->error != 0) {
-        return; // all writing has ended
+        if (large->staged) {
+            stage_ends(large);
+        }
+        if (large->frame == NULL && !large->at_hand) {
+            log_large_die(large, 0);
+        }
+        return; // else all writing has ended
     }
     log_large_settle_later(large);
     if (large->frame != NULL) {
@@ -597,6 +659,7 @@ static void large_go(struct log_large *large)
         }
         return;
     case REST:
+    case HOLD:
         CHECK(false);
     }
 }
@@ -617,7 +680,7 @@ static bool step_over(struct log_large *large, uint32_t result)
     case OPEN_NEW:
     case OPEN_TO_READ:
         large->fd = (int32_t)result;
-        large->error = large->step == OPEN_TO_READ ? begin_reading(large) : 0;
+        large->error = large->step == OPEN_TO_READ ? begin_reading(large) : large->error;
         return true;
     case WRITE:
         large->at += whole;
@@ -633,6 +696,41 @@ static bool step_over(struct log_large *large, uint32_t result)
     }
 }
 
+// The disk has no room for a file: it, or who writes there, may not have more, or none so long.
+static bool is_refused(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+}
+
+// A file that no record names yet could not be made. Where it is the room that is short another put
+// of as much would fail too, and may have no stage.
+static void note_unmade(struct log_large *large)
+{
+    struct log_engine *const engine = large->engine;
+
+    if (!is_refused(large->error)) {
+        log_fail(engine, large->error);
+        return;
+    }
+    engine->large.refused_bytes = large->size;
+    engine->large.refused_until_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
+}
+
+static void note_error(struct log_large *large, int error)
+{
+    const bool making = large->step == OPEN_NEW || large->step == ALLOCATE;
+
+    if (large->error == -ECANCELED) { // given up meanwhile
+        return;
+    }
+    large->error = error;
+    if (making && large->staged) {
+        note_unmade(large);
+    } else if (large->step < OPEN_TO_READ) {
+        log_fail(large->engine, error);
+    }
+}
+
 static void large_done(struct io_op *op, int32_t result)
 {
     struct log_large *const large = (struct log_large *)(void *)op;
@@ -645,13 +743,13 @@ static void large_done(struct io_op *op, int32_t result)
     }
     bool over = true;
 
+    if (large->step == ALLOCATE && result == -EOPNOTSUPP) {
+        result = 0; // a file system that gives blocks only to what is written
+    }
     if (result < 0 && !closed) {
-        large->error = result;
+        note_error(large, result);
     } else if (!closed) {
         over = step_over(large, (uint32_t)result);
-    }
-    if (large->error != 0 && !reads) {
-        log_fail(large->engine, large->error);
     }
     if (closed || (large->error != 0 && large->fd < 0)) {
         large->fd = -1;
@@ -664,8 +762,12 @@ static void large_done(struct io_op *op, int32_t result)
     }
     if (large->error != 0) {
         large->step = reads ? CLOSE_READ : CLOSE_WRITTEN;
+    } else if (over && large->step == ALLOCATE && large->staged) {
+        large->step = HOLD;
+        large->engine->large.busy--;
+        return;
     } else if (over) {
-        large->step++;
+        large->step = large->step == ALLOCATE ? WRITE : large->step + 1;
         large->at = large->step == WRITE_HEADER ? 0 : large->at;
     }
     large_go(large);

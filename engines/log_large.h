@@ -14,6 +14,9 @@
 //    after a crash names a whole file.
 //  - A file is removed only when the frame with what took its record's place is durable, and nobody
 //    reads it. So a record that comes back after a crash finds its file.
+//  - A value that was staged is named when its file has all the blocks that it needs: where the
+//    disk has none for it (ENOSPC, EDQUOT, EFBIG), that value is refused, and nothing else. One that
+//    is put without a stage is named before, and such a failure ends all writing.
 //  - A file that no reachable record names after a crash is found by its own header, which has the
 //    key, and removed in the background.
 #pragma once
@@ -62,6 +65,7 @@ struct log_large {
     bool at_hand; // the object is in `buffer`
     bool dead;
     bool aside;    // not removed but set aside
+    bool staged;   // of a stage that is open: no record names it yet
     bool settling; // its buffer is given back when the turn ends
 };
 
@@ -79,6 +83,8 @@ struct log_larges {
     uint64_t buffer_bytes;     // of buffers, stages included
     uint64_t reserved_bytes;   // of objects that may come: log_reserve()
     uint64_t count;            // written in this run
+    uint64_t refused_bytes;    // of a file that the disk had no room for
+    uint64_t refused_until_ms; // wall time before which none of that size is begun
     uint32_t busy;             // that have something under way
     uint32_t unknown;
     bool removing;
@@ -124,6 +130,13 @@ struct log_large *log_large_find(const struct log_engine *engine, uint64_t numbe
 
 // Its buffer is given back when the turn ends.
 void log_large_settle_later(struct log_large *large);
+
+// Begins to make the file for an object of so many bytes, of a stage: its number, or 0 without
+// memory. It is made when log_large_made() says so; false: not yet. ret_error: 0, or why it cannot
+// be. Then, or when it is given up, the file goes, and nobody may ask any more.
+uint64_t log_large_make(struct log_engine *engine, size_t key_bytes, uint64_t object_bytes);
+bool log_large_made(struct log_engine *engine, uint64_t number, int *ret_error);
+void log_large_give_up(struct log_engine *engine, uint64_t number);
 
 // log_large_stage.c: engine_stage_open() and what follows it, and engine_pin().
 enum engine_status log_large_stage_open(struct log_engine *engine, const struct engine_op *op,

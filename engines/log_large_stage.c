@@ -8,31 +8,37 @@ enum engine_status log_large_stage_open(struct log_engine *engine, const struct 
                                         struct engine_stage *stage)
 {
     const uint64_t size = log_large_file_bytes(op->key.size, stage->bytes);
-    size_t capacity = size;
+    int error;
 
-    log_space_look(engine);
-    if (op->key.size + stage->bytes <= LOG_OBJECT_BYTES_MAX || engine->failed != 0 ||
-        op->key.size + stage->bytes > engine->record_max || !log_large_has_room(engine, size)) {
+    if (stage->looked == 0) {
+        log_space_look(engine);
+        if (op->key.size + stage->bytes <= LOG_OBJECT_BYTES_MAX || engine->failed != 0 ||
+            op->key.size + stage->bytes > engine->record_max || !log_large_has_room(engine, size)) {
+            return ENGINE_FULL;
+        }
+        stage->looked = log_large_make(engine, op->key.size, stage->bytes);
+        return stage->looked != 0 ? ENGINE_PENDING : ENGINE_FULL;
+    }
+    if (!log_large_made(engine, stage->looked, &error)) {
+        return ENGINE_PENDING;
+    }
+    if (error != 0) {
+        stage->looked = 0;
         return ENGINE_FULL;
     }
-    stage->memory = block_take(&engine->large.blocks, &capacity);
-    if (stage->memory == NULL) {
-        return ENGINE_FULL;
-    }
-    stage->memory_bytes = capacity;
-    stage->place = size;
-    stage->object = (uint8_t *)stage->memory + log_large_object_from(op->key.size);
-    engine->large.buffer_bytes += size;
+    struct log_large *const large = log_large_find(engine, stage->looked);
+
+    stage->object = large->buffer + large->object_from;
     return ENGINE_OK;
 }
 
 void log_large_stage_close(struct log_engine *engine, struct engine_stage *stage)
 {
-    if (stage->object != NULL) {
-        block_give(&engine->large.blocks, stage->memory, stage->memory_bytes, stage->place);
-        engine->large.buffer_bytes -= stage->place;
-        stage->object = NULL;
+    if (stage->looked != 0) {
+        log_large_give_up(engine, stage->looked);
+        stage->looked = 0;
     }
+    stage->object = NULL;
 }
 
 bool log_large_pin(struct log_engine *engine, uint64_t number)

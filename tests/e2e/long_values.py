@@ -7,16 +7,18 @@ steps must come to what is done in one.
 import os
 import pathlib
 import random
+import resource
 import sys
+import time
 
 sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
 
 # pylint: disable=wrong-import-position
 from harness.cases import main
-from harness.report import expect
+from harness.report import expect, expect_true
 from harness.resp import Connection
 from harness.rldb import fresh
-from harness.servers import start_node
+from harness.servers import start_node, storage
 
 STEPS = int(os.environ.get("RLDB_TEST_LONG", "60"))
 SEED = int(os.environ.get("RLDB_TEST_SEED", "1"))
@@ -127,7 +129,33 @@ def follows_the_model(node):
                     expect(brief(got), brief(wanted), said)
 
 
+def no_room():
+    """A value whose file the disk does not take is refused, and all else goes on."""
+    if storage()["engine"] != "log":
+        return
+    value = b"v" * (12 << 20)
+    unlimited = resource.RLIM_INFINITY
+    with start_node(shards=1) as node, Connection(node.port, timeout=240) as client:
+        expect(client.cmd("SET", "long", value[: 3 << 20]), "OK")
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (8 << 20, unlimited))
+        for verb in ("SET", "APPEND", "SET"):
+            said = client.cmd(verb, "long", value)
+            expect(str(said).split(" ", maxsplit=1)[0], "NOSPACE", brief(said))
+        expect(client.cmd("SET", "short", "v"), "OK", "beside it")
+        expect_true(client.cmd("GET", "long") == value[: 3 << 20], "what was there")
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        end = time.monotonic() + 240
+        while client.cmd("SET", "long", value) != "OK":
+            expect_true(time.monotonic() < end, "there is room again")
+        expect_true(client.cmd("GET", "long") == value, "what was written then")
+        expect(node.stop(), 0)
+
+
 CASES = [("long values follow the model", follows_the_model)]
+REFUSED = [("a long value that the disk has no room for", no_room)]
 
 if __name__ == "__main__":
-    main("long_values", [(lambda: start_node(shards=1), CASES), (start_node, CASES)])
+    main(
+        "long_values",
+        [(lambda: start_node(shards=1), CASES), (start_node, CASES), (None, REFUSED)],
+    )

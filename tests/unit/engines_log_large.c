@@ -2,6 +2,8 @@
 #include "core/wait.h"
 #include "tests/unit/engines_log_model.h"
 
+#include <errno.h>
+
 static const struct engine_options roomy = {
     .cache_bytes = 512 << 10,
     .segment_bytes = 2 << 20,
@@ -466,6 +468,95 @@ Test(engines_log_large, what_is_pinned_stays)
         cr_assert_eq(log_engine_of(model.engine)->large.buffer_bytes, 0);
         memory_free(bytes);
     }
+    end_engine(&model, END_CLOSE);
+    model_end(&model);
+}
+
+// A disk that refuses blocks, while `error` says so.
+static int refuse_blocks(void *context, const struct sim_node *node, const char *what)
+{
+    (void)node;
+    return strcmp(what, "allocate") == 0 ? *(const int *)context : 0;
+}
+
+static enum engine_status open_stage(struct model *model, const struct engine_op *op,
+                                     struct engine_stage *stage)
+{
+    enum engine_status status;
+
+    while ((status = engine_stage_open(model->engine, op, stage)) == ENGINE_PENDING) {
+        turn(model, 100000);
+    }
+    return status;
+}
+
+// Where the disk has no room for a value's file that value is refused, staged or not, and nothing
+// else ends. What was made of the file goes.
+Test(engines_log_large, refuses_what_the_disk_has_no_room_for)
+{
+    static const int errors[] = {-ENOSPC, -EDQUOT, -EFBIG};
+    static uint8_t bytes[2 << 20];
+    uint8_t key[KEY_BYTES_MAX];
+    struct model model;
+    int error = 0;
+
+    model_begin(&model, 21, 8, roomy);
+    struct engine_op op = {.key = key_of(0, key), .vnode = 0};
+    struct engine_op *const ops[1] = {&op};
+
+    op.hash = hash_key(model.options.hash_seed, op.key);
+    sim_world_profile(model.world)->hooks =
+        (struct sim_hooks){.context = &error, .disk_error = refuse_blocks};
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        struct engine_stage stage = {.bytes = sizeof bytes};
+
+        error = errors[i];
+        cr_assert_eq(open_stage(&model, &op, &stage), ENGINE_FULL);
+        op.parts[0] = slice_of(bytes, sizeof bytes);
+        op.memory = 0;
+        engine_put(model.engine, ops, 1);
+        cr_assert_eq(op.status, ENGINE_FULL);
+        cr_assert_eq(log_engine_of(model.engine)->failed, 0);
+        begin(&model, 1, OP_PUT, ++model.version);
+        drain(&model);
+        cr_assert_neq(model.keys[1].version, 0);
+        error = 0;
+        while (!log_large_has_room(log_engine_of(model.engine),
+                                   log_large_file_bytes(op.key.size, sizeof bytes))) {
+            turn(&model, 10000000);
+        }
+        stage = (struct engine_stage){.bytes = sizeof bytes};
+        cr_assert_eq(open_stage(&model, &op, &stage), ENGINE_OK);
+        engine_stage_close(model.engine, &stage);
+        settle_files(&model);
+    }
+    end_engine(&model, END_CLOSE);
+    model_end(&model);
+}
+
+// A stage may be given up at any moment, and leaves nothing.
+Test(engines_log_large, leaves_nothing_of_a_stage)
+{
+    uint8_t key[KEY_BYTES_MAX];
+    struct model model;
+
+    model_begin(&model, 22, 8, roomy);
+    struct engine_op op = {.key = key_of(0, key), .vnode = 0};
+
+    op.hash = hash_key(model.options.hash_seed, op.key);
+    for (uint32_t turns = 0; turns < 40; turns++) {
+        struct engine_stage stage = {.bytes = 2 << 20};
+
+        (void)engine_stage_open(model.engine, &op, &stage);
+        for (uint32_t i = 0; i < turns; i++) {
+            turn(&model, 10000);
+        }
+        (void)engine_stage_open(model.engine, &op, &stage);
+        engine_stage_close(model.engine, &stage);
+        cr_assert_null(stage.object);
+    }
+    settle_files(&model);
+    cr_assert_eq(log_engine_of(model.engine)->large.busy, 0);
     end_engine(&model, END_CLOSE);
     model_end(&model);
 }

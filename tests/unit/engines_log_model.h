@@ -305,8 +305,18 @@ static inline void prepare_put(struct model *model, struct model_op *op)
     fill_body(op->object, size, number, body);
     op->op.parts[1] = slice_of(op->object, size);
     op->stage = (struct engine_stage){.bytes = op->op.parts[0].size + size};
-    if (op->version % 2 == 0 &&
-        engine_stage_open(model->engine, &op->op, &op->stage) == ENGINE_OK) {
+    enum engine_status status =
+        op->version % 2 != 0 ? ENGINE_FULL : engine_stage_open(model->engine, &op->op, &op->stage);
+
+    // What a get has found stays until the turn ends: a put that goes with it cannot wait.
+    while (status == ENGINE_PENDING && op->op.memory == 0) {
+        io_turn(model->io, 20000);
+        status = engine_stage_open(model->engine, &op->op, &op->stage);
+    }
+    if (status == ENGINE_PENDING) {
+        engine_stage_close(model->engine, &op->stage);
+    }
+    if (status == ENGINE_OK) {
         memcpy(op->stage.object, op->op.parts[0].bytes, op->op.parts[0].size);
         memcpy(op->stage.object + op->op.parts[0].size, op->object, size);
         op->op.flags |= ENGINE_STAGED;
