@@ -696,19 +696,13 @@ static bool step_over(struct log_large *large, uint32_t result)
     }
 }
 
-// The disk has no room for a file: it, or who writes there, may not have more, or none so long.
-static bool is_refused(int error)
-{
-    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
-}
-
-// A file that no record names yet could not be made. Where it is the room that is short another put
-// of as much would fail too, and may have no stage.
+// A file that no record names yet could not be made. Where it is room that is short another put of
+// as much would fail too, and may have no stage.
 static void note_unmade(struct log_large *large)
 {
     struct log_engine *const engine = large->engine;
 
-    if (!is_refused(large->error)) {
+    if (!log_may_pass(large->error) && large->error != -EFBIG) { // a limit of the process
         log_fail(engine, large->error);
         return;
     }

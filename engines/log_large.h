@@ -15,7 +15,7 @@
 //  - A file is removed only when the frame with what took its record's place is durable, and nobody
 //    reads it. So a record that comes back after a crash finds its file.
 //  - A value that was staged is named when its file has all the blocks that it needs: where the
-//    disk has none for it (ENOSPC, EDQUOT, EFBIG), that value is refused, and nothing else. One that
+//    disk has none for it (ENOSPC, EDQUOT, EFBIG) that value is refused, and nothing else. One that
 //    is put without a stage is named before, and such a failure ends all writing.
 //  - A file that no reachable record names after a crash is found by its own header, which has the
 //    key, and removed in the background.

@@ -100,9 +100,9 @@ void log_apply_overtaken(struct recovery *recovery);
 void log_salvage(struct recovery *recovery, struct stream *stream, uint64_t next, bool sure);
 
 // Whether the hole begins with the frame that comes next, and the file's end explains all that is
-// missing of it; or with one before that. What the stop has torn may look so too, if all that it has
-// torn was behind that end: then records of a frame that was never acknowledged are applied, each
-// of them whole.
+// missing of it; or with one before that. What the stop has torn may look so too, if all that it
+// has torn was behind that end: then records of a frame that was never acknowledged are applied,
+// each of them whole.
 bool log_salvage_is_cut(struct recovery *recovery, const struct stream *stream);
 
 // Whether there is anything in the hole that a frame of this segment's use has left.

@@ -351,3 +351,25 @@ static inline void bench_assert_there(struct bench *bench, uint32_t from, uint32
         cr_assert_eq(version, number + 1);
     }
 }
+
+// A directory with some keys and no checkpoint, or one.
+static inline void image_simple(bool clean, struct image *ret_image)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+
+    bench_open(bench, 7, NULL);
+    for (uint32_t number = 0; number < 50; number++) {
+        cr_assert_eq(bench_put(bench, number, number + 1), ENGINE_OK);
+    }
+    for (uint32_t i = 0; i < 50; i++) {
+        bench_turn(bench);
+    }
+    if (clean) {
+        bench_close(bench);
+    } else {
+        bench_kill(bench, SIM_KILL);
+    }
+    image_take(bench->node, ret_image);
+    bench_done(bench);
+    free(bench);
+}
