@@ -50,6 +50,9 @@
     X(REPLAY_TORN, "replay-torn", "recovery goes on behind a torn frame")                          \
     X(EARLY_REUSE, "early-reuse", "segments are used anew that the newest checkpoint leads to")    \
     X(IGNORE_CHECKSUM, "ignore-checksum", "records are believed whatever their checksum")          \
+    X(FREE_PINNED, "free-pinned", "segments are used anew while somebody reads there")             \
+    X(FORGET_REMOVAL, "forget-removal", "compaction leaves removals behind that are needed")       \
+    X(SYNC_SHORT, "sync-short", "a sync forgets a segment whose last frames are on their way")     \
     X(ACKNOWLEDGE_AHEAD, "acknowledge-ahead", "a frame counts before those in front of it")        \
     X(REUSE_UNSETTLED, "reuse-unsettled", "segments are used anew before what emptied them lasts") \
     X(EARLY_LARGE, "early-large", "a frame that names a file does not wait for it")                \

@@ -21,6 +21,7 @@
 #include "engines/log.h"
 
 #include "core/memory.h"
+#include "core/planted.h"
 #include "engines/log_checkpoint.h"
 
 #include <errno.h>
@@ -336,7 +337,8 @@ static bool move_record(struct log_compaction *task, struct log_record *record, 
     struct log_engine *const engine = task->engine;
 
     if (record->kind == LOG_REMOVAL || record->kind == LOG_DROP) {
-        return record->stamp < task->oldest || move_removal(engine, record);
+        return record->stamp < task->oldest || planted(PLANTED_FORGET_REMOVAL) ||
+               move_removal(engine, record);
     }
     if (record->vnode >= engine->options.vnodes) {
         return true; // no entry can lead to it

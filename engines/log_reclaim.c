@@ -96,7 +96,7 @@ void log_segments_reclaim(struct log_engine *engine)
         if (segment->state != LOG_SEGMENT_EMPTIED) {
             continue;
         }
-        if (segment->pins != 0) {
+        if (segment->pins != 0 && !planted(PLANTED_FREE_PINNED)) {
             engine->segments_pinned++;
         } else if (may_reuse(engine, segment)) {
             CHECK(segment->live_bytes == 0);

@@ -668,7 +668,8 @@ bool log_segment_expendable(const struct log_engine *engine, uint32_t number)
 {
     const uint64_t stamp = engine->segments[number].removal_stamp_max;
 
-    return stamp == 0 || stamp < log_oldest_dead(engine, number, NULL);
+    return stamp == 0 || stamp < log_oldest_dead(engine, number, NULL) ||
+           planted(PLANTED_FORGET_REMOVAL);
 }
 
 void log_segment_reconsider(struct log_engine *engine, uint32_t number)

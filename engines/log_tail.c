@@ -308,7 +308,8 @@ static void sync_next(struct log_engine *engine)
     struct log_segment *const segment = &engine->segments[task->segment];
 
     // It may be written to meanwhile: as a head, or its last frames are still on their way.
-    segment->dirty = segment->state == LOG_SEGMENT_HEAD || segment->sequence_last > engine->written;
+    segment->dirty = segment->state == LOG_SEGMENT_HEAD ||
+                     (segment->sequence_last > engine->written && !planted(PLANTED_SYNC_SHORT));
     task->segment++;
     io_sync(engine->options.io, &task->op, segment->fd, true);
 }

@@ -73,6 +73,7 @@ struct run {
     uint32_t reads_slow_per_mille;
     bool crashed;      // the life before did not end by a close
     bool reads_failed; // in this life, maybe
+    bool drop_owed;    // the life before had no room to say in the log what was dropped
     bool over;
     bool rotten;
     bool checkpoints_rotten; // before the next start
@@ -122,6 +123,11 @@ static uint64_t shape(uint32_t number, uint64_t version)
     return random_split(&state);
 }
 
+static uint32_t hot_keys(const struct run *run)
+{
+    return run->key_count / 16 + 1;
+}
+
 static uint32_t object_bytes(const struct run *run, uint32_t number, uint64_t version)
 {
     const uint64_t bits = shape(number, version);
@@ -131,7 +137,9 @@ static uint32_t object_bytes(const struct run *run, uint32_t number, uint64_t ve
     if (shape->large_every != 0 && (bits >> 40) % shape->large_every == 0) {
         return LOG_RECORD_BYTES_MAX + (uint32_t)((bits >> 8) % LOG_RECORD_BYTES_MAX);
     }
-    if (shape->churn_bytes != 0 && bits % 3 == 0) {
+    if (shape->crowd != 0 && number >= hot_keys(run)) {
+        most = 12 << 10;
+    } else if (shape->churn_bytes != 0 && bits % 3 == 0) {
         most = shape->churn_bytes;
     }
     return 8 + (uint32_t)((bits >> 8) % most);
@@ -387,12 +395,25 @@ static void drop(struct run *run)
     mark(run, LOG_MARK_DROPPED, true);
 }
 
+// What is put once, and little later.
+static void crowd(struct run *run)
+{
+    for (uint32_t number = 0; number < run->shape.crowd && !run->failed && !is_broken(run);
+         number++) {
+        call_begin(run, number, PUT);
+        while (call_free(run) == NULL && !run->failed) {
+            turn(run, 1000000);
+        }
+        turn(run, 0);
+    }
+}
+
 static void work(struct run *run, uint32_t steps, uint32_t put_percent)
 {
     for (uint32_t i = 0; i < steps && !run->failed && !is_broken(run); i++) {
         // Some keys are hot.
-        const uint32_t hot = run->key_count / 16 + 1;
-        const uint32_t number = draw(run, draw(run, 2) == 0 ? run->key_count : hot);
+        const uint32_t cold_of = run->shape.crowd != 0 ? 8 : 2;
+        const uint32_t number = draw(run, draw(run, cold_of) == 0 ? run->key_count : hot_keys(run));
         const uint32_t kind = draw(run, 100);
 
         call_begin(run, number,
@@ -403,7 +424,7 @@ static void work(struct run *run, uint32_t steps, uint32_t put_percent)
             drop(run);
         }
         if (draw(run, 8) == 0) {
-            turn(run, draw(run, 3) * UINT64_C(20000));
+            turn(run, draw(run, 3) * run->shape.turn_ns);
         }
         if (draw(run, 1000) == 0) {
             engine_save(run->engine);
@@ -496,6 +517,7 @@ static void note_figures(struct run *run)
     mark(run, LOG_MARK_MOVED, engine->compacted_bytes != 0);
     mark(run, LOG_MARK_REUSED, engine->generation > engine->segment_top);
     mark(run, LOG_MARK_CHECKPOINT, engine->checkpoints != 0);
+    run->drop_owed = engine->drops_owed != 0;
     mark(run, LOG_MARK_LARGE, engine->large.count != 0);
 }
 
@@ -647,6 +669,8 @@ static bool rot_checkpoint(void *context, const char *name)
     return true;
 }
 
+// Not where the log had no room to say what was dropped: then only the checkpoint knows.
+//
 // The next start cannot read the checkpoint, and makes the index anew from all segments: what is
 // there then is no less, and what was removed stays so.
 static void rot_checkpoints(struct run *run)
@@ -693,7 +717,9 @@ static void run_life(struct run *run, bool last)
     const uint64_t committed = life_end(run, how);
 
     if (!last && !run->failed) {
-        if (draw(run, 6) == 0 || (rot_percent != 0 && draw(run, 100) < rot_percent)) {
+        const bool rots = draw(run, 6) == 0 || (rot_percent != 0 && draw(run, 100) < rot_percent);
+
+        if (rots && !run->drop_owed) {
             rot_checkpoints(run);
         }
         life_begin(run);
@@ -743,6 +769,7 @@ static void run_open(struct run *run)
     run->world = sim_world_open(run->seed, &profile);
     run->node = sim_node_add(run->world, "10.0.0.1");
     run->key_count = 16U << draw(run, 5);
+    run->key_count += run->shape.crowd;
     run->keys = sim_allocate(run->key_count * sizeof *run->keys);
     for (uint32_t i = 0; i < run->key_count; i++) {
         key_settle(&run->keys[i], 0);
@@ -779,6 +806,7 @@ void log_run(uint64_t seed, bool tell, struct log_result *ret_result)
     const uint32_t lives = 2 + draw(run, 4);
 
     life_begin(run);
+    crowd(run);
     for (uint32_t life = 0; life < lives && !run->failed && !run->over; life++) {
         run_life(run, life + 1 == lives);
     }

@@ -7,10 +7,40 @@ static bool chance(struct random *random, uint32_t percent)
     return random_below(random, 100) < percent;
 }
 
+// What is found with several at once only.
+static void lean(struct random *random, struct log_shape *shape)
+{
+    switch (random_below(random, 5)) {
+    case 0: // syncs that lag behind writers
+        shape->churn_bytes = UINT32_C(65536) << random_below(random, 2);
+        shape->turn_ns = 20000;
+        shape->unsynced = shape->power_loss = shape->forgetful = true;
+        return;
+    case 1: // reads of what compaction moves
+        shape->crowd = 400;
+        shape->churn_bytes = UINT32_C(32768) << random_below(random, 2);
+        shape->turn_ns = UINT64_C(200000) << random_below(random, 3);
+        shape->reads_slow_per_mille = 60;
+        shape->reads_slow_times = 20U << random_below(random, 6);
+        return;
+    case 2: // removals that have to outlive what they removed
+        shape->crowd = 400;
+        shape->churn_bytes = UINT32_C(32768) << random_below(random, 2);
+        shape->turn_ns = UINT64_C(200000) << random_below(random, 3);
+        shape->remove_percent = 30;
+        shape->rot_percent = 70;
+        return;
+    default:
+        return;
+    }
+}
+
 struct log_shape log_shape_draw(uint64_t seed)
 {
-    struct log_shape shape = {
-        .remove_percent = 10, .reads_slow_per_mille = 20, .reads_slow_times = 500};
+    struct log_shape shape = {.remove_percent = 10,
+                              .turn_ns = 20000,
+                              .reads_slow_per_mille = 20,
+                              .reads_slow_times = 500};
     struct random random;
 
     if (seed % 2 == 0) {
@@ -19,6 +49,9 @@ struct log_shape log_shape_draw(uint64_t seed)
     random_seed(&random, seed ^ UINT64_C(0x7368617065));
     if (chance(&random, 75)) {
         shape.churn_bytes = 8192U << random_below(&random, 4);
+    }
+    if (chance(&random, 60)) {
+        shape.turn_ns = UINT64_C(50000) << random_below(&random, 6);
     }
     if (chance(&random, 20)) {
         shape.large_every = 8U << random_below(&random, 4);
@@ -39,5 +72,6 @@ struct log_shape log_shape_draw(uint64_t seed)
     shape.unsynced = chance(&random, 30);
     shape.power_loss = chance(&random, 40);
     shape.forgetful = chance(&random, 50);
+    lean(&random, &shape);
     return shape;
 }

@@ -9,12 +9,16 @@
 #include <stdint.h>
 
 struct log_shape {
+    // So many keys are put once at the beginning, and seldom after: what compaction has to move,
+    // and readers have to read, while few hot ones churn. 0: none are.
+    uint32_t crowd;
     // Every third object is this large: so segments fill, are emptied and used anew in one life.
     // 0: few are.
     uint32_t churn_bytes;
     // One in so many is over LOG_RECORD_BYTES_MAX, and so in a file of its own. 0: none.
     uint32_t large_every;
     uint32_t remove_percent; // of operations
+    uint64_t turn_ns;        // up to twice that passes between some of them
     // Reads that take so many times as long, while compaction goes on beneath them.
     uint32_t reads_slow_per_mille;
     uint32_t reads_slow_times;
