@@ -62,7 +62,6 @@ struct run {
     struct engine_options options;
     struct key *keys;
     uint32_t key_count;
-    uint32_t object_max;
     uint64_t version;
     uint64_t order; // of writes, in this life
     struct call calls[OPS];
@@ -116,52 +115,6 @@ static uint32_t draw(struct run *run, uint32_t bound)
 
 // Objects -----------------------------------------------------------------------------------------
 
-static uint64_t shape(uint32_t number, uint64_t version)
-{
-    uint64_t state = number * UINT64_C(0x9e3779b97f4a7c15) + version;
-
-    return random_split(&state);
-}
-
-static uint32_t hot_keys(const struct run *run)
-{
-    return run->key_count / 16 + 1;
-}
-
-static uint32_t object_bytes(const struct run *run, uint32_t number, uint64_t version)
-{
-    const uint64_t bits = shape(number, version);
-    const struct log_shape *const shape = &run->shape;
-    uint32_t most = bits % 8 == 0 ? run->object_max : 300;
-
-    if (shape->large_every != 0 && (bits >> 40) % shape->large_every == 0) {
-        return LOG_RECORD_BYTES_MAX + (uint32_t)((bits >> 8) % LOG_RECORD_BYTES_MAX);
-    }
-    if (shape->crowd != 0 && number >= hot_keys(run)) {
-        most = 12 << 10;
-    } else if (shape->churn_bytes != 0 && bits % 3 == 0) {
-        most = shape->churn_bytes;
-    }
-    return 8 + (uint32_t)((bits >> 8) % most);
-}
-
-static void object_fill(uint8_t *bytes, uint32_t size, uint32_t number, uint64_t version)
-{
-    uint64_t state = shape(number, version) ^ 1;
-
-    for (uint32_t i = 0; i < size; i += 8) {
-        const uint64_t bits = random_split(&state);
-
-        memcpy(bytes + i, &bits, size - i < 8 ? size - i : 8);
-    }
-    memcpy(bytes, &version, sizeof version);
-}
-
-static uint32_t object_flags(uint32_t number, uint64_t version)
-{
-    return shape(number, version) % 10 == 3 ? ENGINE_TOMBSTONE : 0;
-}
-
 // The version of an object that is whole; 0 and a violation when it is not.
 static uint64_t object_version(struct run *run, const struct call *call)
 {
@@ -171,12 +124,12 @@ static uint64_t object_version(struct run *run, const struct call *call)
     if (object.size >= sizeof version) {
         memcpy(&version, object.bytes, sizeof version);
     }
-    const uint32_t size = object_bytes(run, call->number, version);
+    const uint32_t size = log_object_bytes(&run->shape, call->number, version);
     uint8_t *const expected = sim_allocate(size);
 
-    object_fill(expected, size, call->number, version);
+    log_object_fill(expected, size, call->number, version);
     if (version == 0 || object.size != size || memcmp(object.bytes, expected, size) != 0 ||
-        call->op.flags != object_flags(call->number, version)) {
+        call->op.flags != log_object_flags(call->number, version)) {
         run_fail(run, SIM_ORACLE_DAMAGE, "key %u: an object of %zu bytes that nobody put",
                  call->number, object.size);
         version = 0;
@@ -311,13 +264,13 @@ static void call_begin(struct run *run, uint32_t number, enum kind kind)
     ops[0] = &call->op;
     if (kind == PUT) {
         call->version = ++run->version;
-        const uint32_t size = object_bytes(run, number, call->version);
+        const uint32_t size = log_object_bytes(&run->shape, number, call->version);
 
         call->object = sim_allocate(size);
-        object_fill(call->object, size, number, call->version);
+        log_object_fill(call->object, size, number, call->version);
         call->op.parts[0] = slice_of(call->object, size / 3);
         call->op.parts[1] = slice_of(call->object + size / 3, size - size / 3);
-        call->op.flags = object_flags(number, call->version);
+        call->op.flags = log_object_flags(number, call->version);
         engine_put(run->engine, ops, 1);
     } else if (kind == REMOVE) {
         engine_remove(run->engine, ops, 1);
@@ -413,7 +366,8 @@ static void work(struct run *run, uint32_t steps, uint32_t put_percent)
     for (uint32_t i = 0; i < steps && !run->failed && !is_broken(run); i++) {
         // Some keys are hot.
         const uint32_t cold_of = run->shape.crowd != 0 ? 8 : 2;
-        const uint32_t number = draw(run, draw(run, cold_of) == 0 ? run->key_count : hot_keys(run));
+        const uint32_t number =
+            draw(run, draw(run, cold_of) == 0 ? run->key_count : run->shape.hot_keys);
         const uint32_t kind = draw(run, 100);
 
         call_begin(run, number,
@@ -770,11 +724,12 @@ static void run_open(struct run *run)
     run->node = sim_node_add(run->world, "10.0.0.1");
     run->key_count = 16U << draw(run, 5);
     run->key_count += run->shape.crowd;
+    run->shape.hot_keys = run->key_count / 16 + 1;
     run->keys = sim_allocate(run->key_count * sizeof *run->keys);
     for (uint32_t i = 0; i < run->key_count; i++) {
         key_settle(&run->keys[i], 0);
     }
-    run->object_max = 100U << draw(run, 11);
+    run->shape.object_max = 100U << draw(run, 11);
     run->options = (struct engine_options){
         .directory = "/log",
         .vnodes = VNODES,

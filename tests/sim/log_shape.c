@@ -1,6 +1,11 @@
 #include "tests/sim/log_shape.h"
 
 #include "core/random.h"
+#include "engines/log.h"
+
+#include <string.h>
+
+enum { COLD_BYTES_MAX = 12 << 10 };
 
 static bool chance(struct random *random, uint32_t percent)
 {
@@ -74,4 +79,46 @@ struct log_shape log_shape_draw(uint64_t seed)
     shape.forgetful = chance(&random, 50);
     lean(&random, &shape);
     return shape;
+}
+
+// Objects -----------------------------------------------------------------------------------------
+
+static uint64_t mixed(uint32_t number, uint64_t version)
+{
+    uint64_t state = number * UINT64_C(0x9e3779b97f4a7c15) + version;
+
+    return random_split(&state);
+}
+
+uint32_t log_object_bytes(const struct log_shape *shape, uint32_t number, uint64_t version)
+{
+    const uint64_t bits = mixed(number, version);
+    uint32_t most = bits % 8 == 0 ? shape->object_max : 300;
+
+    if (shape->large_every != 0 && (bits >> 40) % shape->large_every == 0) {
+        return LOG_RECORD_BYTES_MAX + (uint32_t)((bits >> 8) % LOG_RECORD_BYTES_MAX);
+    }
+    if (shape->crowd != 0 && number >= shape->hot_keys) {
+        most = COLD_BYTES_MAX;
+    } else if (shape->churn_bytes != 0 && bits % 3 == 0) {
+        most = shape->churn_bytes;
+    }
+    return 8 + (uint32_t)((bits >> 8) % most);
+}
+
+void log_object_fill(uint8_t *bytes, uint32_t size, uint32_t number, uint64_t version)
+{
+    uint64_t state = mixed(number, version) ^ 1;
+
+    for (uint32_t i = 0; i < size; i += 8) {
+        const uint64_t bits = random_split(&state);
+
+        memcpy(bytes + i, &bits, size - i < 8 ? size - i : 8);
+    }
+    memcpy(bytes, &version, sizeof version);
+}
+
+uint32_t log_object_flags(uint32_t number, uint64_t version)
+{
+    return mixed(number, version) % 10 == 3 ? ENGINE_TOMBSTONE : 0;
 }

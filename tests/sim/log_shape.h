@@ -28,6 +28,14 @@ struct log_shape {
     bool unsynced;        // `interval` or `never`
     bool power_loss;      // is how all lives end
     bool forgetful;       // and of what was not durable then nothing is left, or but some sectors
+    // Of the run, which sets them:
+    uint32_t hot_keys;   // the first ones, of which half of all operations are, or more
+    uint32_t object_max; // bytes of every eighth object
 };
 
 struct log_shape log_shape_draw(uint64_t seed);
+
+// Objects follow from the number of their key and their version, which they begin with.
+uint32_t log_object_bytes(const struct log_shape *shape, uint32_t number, uint64_t version);
+void log_object_fill(uint8_t *bytes, uint32_t size, uint32_t number, uint64_t version);
+uint32_t log_object_flags(uint32_t number, uint64_t version); // of engine.h
