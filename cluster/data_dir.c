@@ -199,7 +199,9 @@ static int write_current(struct io *io, const char *directory, const struct data
     return error < 0 ? error : sync_directory(io, directory);
 }
 
-static int read_current(struct io *io, const char *directory, struct data_identity *ret_identity)
+// ret_version: of the file, where that is newer.
+static int read_current(struct io *io, const char *directory, struct data_identity *ret_identity,
+                        uint32_t *ret_version)
 {
     uint8_t bytes[DATA_DIR_CURRENT_BYTES + 1];
     char path[DATA_DIR_PATH_BYTES];
@@ -211,7 +213,11 @@ static int read_current(struct io *io, const char *directory, struct data_identi
     }
     int error = wait_read_some(io, fd, bytes, sizeof bytes, 0, &size);
     (void)wait_close(io, fd);
-    return error < 0 ? error : data_dir_read_current(slice_of(bytes, size), ret_identity);
+    error = error < 0 ? error : data_dir_read_current(slice_of(bytes, size), ret_identity);
+    if (error == -EPROTONOSUPPORT) {
+        memcpy(ret_version, bytes + 8, sizeof *ret_version);
+    }
+    return error;
 }
 
 // Removing -----------------------------------------------------------------------------------
@@ -438,14 +444,33 @@ static int data_dir_tidy(struct io *io, const char *directory, const struct data
 
 // Opening ------------------------------------------------------------------------------------
 
+// What to do about it, where that is known.
+static const char *remedy(int error)
+{
+    switch (error) {
+    case -ENOSPC:
+    case -EDQUOT:
+        return ": make room there, then start again";
+    case -ENOENT:
+        return ": it may be a symbolic link to nothing; make what it leads to, or remove the link";
+    case -EROFS:
+        return ": mount it to be written to, or choose another node.data_dir";
+    case -EACCES:
+    case -EPERM:
+        return ": let the user of rldbd read and write there, or choose another node.data_dir";
+    default:
+        return "";
+    }
+}
+
 static int data_dir_lock(struct io *io, const char *directory, int *ret_lock, char *ret_error)
 {
     char path[DATA_DIR_PATH_BYTES];
     path_of(path, directory, "LOCK");
     int fd = wait_open(io, path, IO_OPEN_WRITE | IO_OPEN_CREATE);
     if (fd < 0) {
-        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES, "cannot open %.300s: %s", path,
-                       strerror(-fd));
+        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES, "cannot open %.250s: %s%s", path,
+                       strerror(-fd), remedy(fd));
         return fd;
     }
     int error = io_lock(io, fd);
@@ -487,8 +512,9 @@ static int data_dir_begin(struct io *io, const char *directory,
     error = error < 0 ? error : make_directory(io, path);
     error = error < 0 ? error : write_current(io, directory, identity);
     if (error < 0) {
-        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES, "cannot write to node.data_dir %.200s: %s",
-                       directory, strerror(-error));
+        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
+                       "cannot write to node.data_dir %.200s: %s%s", directory, strerror(-error),
+                       remedy(error));
     }
     return error;
 }
@@ -510,7 +536,8 @@ static int data_dir_settle(struct io *io, const char *directory, struct data_ide
                            char *ret_error)
 {
     struct data_identity found;
-    int error = read_current(io, directory, &found);
+    uint32_t version = 0;
+    int error = read_current(io, directory, &found, &version);
     if (error == -ENOENT) {
         return data_dir_begin(io, directory, identity, ret_error);
     }
@@ -518,8 +545,9 @@ static int data_dir_settle(struct io *io, const char *directory, struct data_ide
         error = data_dir_check(directory, identity, &found, ret_error);
     } else if (error == -EPROTONOSUPPORT) {
         (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
-                       "%.200s/CURRENT was written by a newer version of rldb: start that one",
-                       directory);
+                       "%.200s/CURRENT was written by a newer version of rldb (its format is %u, "
+                       "this one reads up to %u): start that one",
+                       directory, version, (uint32_t)CURRENT_VERSION);
     } else {
         (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
                        "%.200s/CURRENT cannot be read (%s): restore it from a copy", directory,
@@ -537,8 +565,8 @@ int data_dir_open(struct io *io, const char *path, struct data_identity *identit
     int lock = -1;
     int error = make_directory(io, path);
     if (error < 0) {
-        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES, "cannot make node.data_dir %.200s: %s",
-                       path, strerror(-error));
+        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES, "cannot make node.data_dir %.200s: %s%s",
+                       path, strerror(-error), remedy(error));
         return error;
     }
     error = data_dir_lock(io, path, &lock, ret_error);

@@ -108,10 +108,10 @@ static bool part_stalls(struct shard *shard)
     return true;
 }
 
-enum keys_result part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_fn *fn)
+static enum keys_result keys_run(struct exec *x, struct item *items, struct part_key *keys,
+                                 uint32_t *at, command_fn *fn)
 {
     struct shard *shard = x->shard;
-    struct item items[PART_CHUNK];
     struct engine_op *ops[PART_CHUNK];
     while (*at != PART_KEY_NONE && !x->failed) {
         uint32_t chunk = 0;
@@ -137,6 +137,14 @@ enum keys_result part_keys_run(struct exec *x, struct part_key *keys, uint32_t *
         }
     }
     return KEYS_THROUGH;
+}
+
+enum keys_result part_keys_run(struct exec *x, struct part_key *keys, uint32_t *at, command_fn *fn)
+{
+    struct item items[PART_CHUNK];
+    enum keys_result result = keys_run(x, items, keys, at, fn);
+    x->item = NULL; // it was one of these
+    return result;
 }
 
 static struct exec part_exec(struct shard *shard, struct multi_part *part)

@@ -279,11 +279,13 @@ static int read_shard(struct spreading *spreading, bool brief, struct log_check 
         return 0;
     }
     if (error < 0 && spreading->error[0] == '\0') {
-        return fail(spreading, error, "%.200s cannot be read (%s): set node.shards to %u", path,
-                    error == -EBADMSG || error == -ENOENT ? "its MANIFEST is damaged or missing"
-                    : error == -EPROTONOSUPPORT           ? "a newer version of rldb wrote it"
-                                                          : strerror(-error),
-                    reshard->from.shards);
+        const bool damaged = error == -EBADMSG || error == -ENOENT;
+        return fail(spreading, error, "%.200s cannot be read (%s): set node.shards to %u%s", path,
+                    damaged                     ? "its MANIFEST is damaged or missing"
+                    : error == -EPROTONOSUPPORT ? "a newer version of rldb wrote it"
+                                                : strerror(-error),
+                    reshard->from.shards,
+                    damaged ? ", or let rldb repair make what it lacks, then start again" : "");
     }
     if (error == 0 && (ret_check->damages != 0 || ret_check->unreadable != 0)) {
         return fail(spreading, -EBADMSG,

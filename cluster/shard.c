@@ -642,11 +642,17 @@ static int shard_open_parts(struct shard *shard)
 
 static void shard_explain(const struct shard *shard, uint32_t index, int error, char *ret_error)
 {
-    const char *why = error == -EBADMSG ? "its data is damaged, see rldb check"
-                      : error == -EPROTONOSUPPORT
-                          ? "a newer version of rldb wrote its data: start that one"
-                      : error == -EINVAL ? "its data is of another shard, or not of this node"
-                                         : strerror(-error);
+    const char *why =
+        error == -EBADMSG           ? "its data is damaged, see rldb check"
+        : error == -EPROTONOSUPPORT ? "a newer version of rldb wrote its data: start that one"
+        : error == -ENOSPC          ? "No space left on device: make room there, then start "
+                                      "again"
+        : error == -EDQUOT          ? "Disk quota exceeded: raise it, or make room, then start "
+                                      "again"
+        : error == -EIO             ? "the disk fails (Input/output error): start again, and where "
+                                      "that fails too see rldb check, and rldb repair"
+        : error == -EINVAL          ? "its data is of another shard, or not of this node"
+                                    : strerror(-error);
     (void)snprintf(ret_error, NODE_ERROR_BYTES, "shard %u cannot start%s%.300s: %s", index,
                    shard != NULL && shard->durable ? " on " : "",
                    shard != NULL ? shard->directory : "", why);

@@ -40,10 +40,11 @@ typedef void io_done_fn(struct io_op *op, int32_t result);
 // One operation in flight. All but `done` belongs to the backend.
 struct io_op {
     io_done_fn *done;
-    void *backend;       // simulator: the record of the pending effect
+    void *backend;       // simulator: the record of the pending effect. uring: path of an open
     uint32_t generation; // uring: a completion of an earlier life of this op is recognised by it
     bool pending;
     uint8_t kind;
+    uint8_t open_flags; // uring: of an open that may be tried anew
 };
 
 // A leased receive buffer. References are counted by the owning core alone.
@@ -93,7 +94,9 @@ enum io_open_flags { // as open(2); the values are ours so that the simulator ne
     IO_OPEN_WRITE = 1, // read and write
     IO_OPEN_CREATE = 2,
     IO_OPEN_EXCLUSIVE = 4,
-    IO_OPEN_DIRECT = 8, // O_DIRECT: memory, offset and size are multiples of IO_DIRECT_ALIGN
+    // O_DIRECT: memory, offset and size are multiples of IO_DIRECT_ALIGN. On a file system that has
+    // none it is left out, and io.buffered says so.
+    IO_OPEN_DIRECT = 8,
     IO_OPEN_DIRECTORY = 16,
     IO_OPEN_TRUNCATE = 32,
 };
@@ -169,6 +172,7 @@ struct io {
     uint64_t wall_ms;     // milliseconds since the epoch, read once a turn
     uint64_t completions; // completion and event functions run so far
     uint64_t wakes;       // sent by this core so far
+    bool buffered;        // a file was opened without O_DIRECT, which its file system has not
     // Or NULL; the reactor's: called in each turn when the wait is over and the clock was read,
     // before completion functions run.
     io_woken_fn *woken;

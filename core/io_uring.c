@@ -231,6 +231,14 @@ static void uring_completed(struct uring *uring, uint64_t user_data, int32_t res
         uring_accept_event(uring, (struct io_stream *)op, result, flags);
         return;
     case URING_KIND_OPEN_DIRECT:
+        if (result == -EINVAL) {
+            op->pending = false;
+            uring_open_buffered(uring, op);
+            return;
+        }
+        uring_direct_opened(uring, result);
+        break;
+    case URING_KIND_OPEN_BUFFERED:
         uring_direct_opened(uring, result);
         break;
     case URING_KIND_MISALIGNED:

@@ -21,11 +21,12 @@
 
 enum uring_kind {
     URING_KIND_NONE = 0,
-    URING_KIND_OP,          // completes once: done()
-    URING_KIND_OPEN_DIRECT, // the same, and the descriptor is to be remembered as O_DIRECT
-    URING_KIND_MISALIGNED,  // completes with -EINVAL whatever the kernel says
-    URING_KIND_ACCEPT,      // the op of a stream
-    URING_KIND_RECV,        // the op of a stream
+    URING_KIND_OP,            // completes once: done()
+    URING_KIND_OPEN_DIRECT,   // the same, and the descriptor is to be remembered as O_DIRECT
+    URING_KIND_OPEN_BUFFERED, // of a file system without O_DIRECT; callers are held to it anyway
+    URING_KIND_MISALIGNED,    // completes with -EINVAL whatever the kernel says
+    URING_KIND_ACCEPT,        // the op of a stream
+    URING_KIND_RECV,          // the op of a stream
 };
 
 enum uring_tag {
@@ -152,6 +153,9 @@ void uring_shutdown(struct io *io, int fd);
 
 // io_uring_file.c
 void uring_direct_opened(struct uring *uring, int32_t result);
+
+// open(2) says EINVAL: the op begins again without O_DIRECT.
+void uring_open_buffered(struct uring *uring, struct io_op *op);
 void uring_open(struct io *io, struct io_op *op, const char *path, unsigned flags);
 void uring_read(struct io *io, struct io_op *op, int fd, void *bytes, uint32_t size,
                 uint64_t offset);

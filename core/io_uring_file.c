@@ -47,9 +47,10 @@ static bool is_misaligned(const struct uring *uring, int fd, const void *bytes, 
            (((uintptr_t)bytes | size | offset) & (IO_DIRECT_ALIGN - 1)) != 0;
 }
 
-void uring_open(struct io *io, struct io_op *op, const char *path, unsigned flags)
+static void open_start(struct uring *uring, struct io_op *op, const char *path, unsigned flags,
+                       enum uring_kind kind)
 {
-    struct io_uring_sqe *const sqe = uring_sqe(uring_of(io));
+    struct io_uring_sqe *const sqe = uring_sqe(uring);
     int system_flags = O_CLOEXEC | ((flags & IO_OPEN_WRITE) != 0 ? O_RDWR : O_RDONLY);
 
     system_flags |= (flags & IO_OPEN_CREATE) != 0 ? O_CREAT : 0;
@@ -58,8 +59,25 @@ void uring_open(struct io *io, struct io_op *op, const char *path, unsigned flag
     system_flags |= (flags & IO_OPEN_DIRECTORY) != 0 ? O_DIRECTORY : 0;
     system_flags |= (flags & IO_OPEN_TRUNCATE) != 0 ? O_TRUNC : 0;
     io_uring_prep_openat(sqe, AT_FDCWD, path, system_flags, FILE_MODE);
-    uring_start(uring_of(io), op, sqe,
-                (flags & IO_OPEN_DIRECT) != 0 ? URING_KIND_OPEN_DIRECT : URING_KIND_OP);
+    uring_start(uring, op, sqe, kind);
+}
+
+void uring_open(struct io *io, struct io_op *op, const char *path, unsigned flags)
+{
+    const bool direct = (flags & IO_OPEN_DIRECT) != 0;
+
+    if (direct) {
+        op->backend = (void *)(uintptr_t)path;
+        op->open_flags = (uint8_t)flags;
+    }
+    open_start(uring_of(io), op, path, flags, direct ? URING_KIND_OPEN_DIRECT : URING_KIND_OP);
+}
+
+void uring_open_buffered(struct uring *uring, struct io_op *op)
+{
+    uring->io.buffered = true;
+    open_start(uring, op, op->backend, op->open_flags & ~(unsigned)IO_OPEN_DIRECT,
+               URING_KIND_OPEN_BUFFERED);
 }
 
 // Completes with -EINVAL, in its turn.

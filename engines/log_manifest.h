@@ -81,6 +81,12 @@ void log_manifest_write_segment(uint8_t *bytes, uint32_t index,
                                 const struct log_manifest_segment *segment);
 void log_manifest_seal(uint8_t *bytes, uint32_t segments);
 
+// The version that a manifest is of, where log_manifest_read() says that it is a newer one.
+static inline uint32_t log_manifest_version(struct slice bytes)
+{
+    return bytes.bytes[4] | (uint32_t)bytes.bytes[5] << 8;
+}
+
 // 0, -EPROTONOSUPPORT for a newer version, -EBADMSG for what is damaged or no manifest.
 int log_manifest_read(struct slice bytes, struct log_manifest *ret_manifest);
 

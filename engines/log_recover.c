@@ -387,6 +387,11 @@ static int recover_with(struct log_engine *engine, struct slice bytes, struct lo
 
     if (error == 0) {
         error = log_files_open(engine, report, &stale);
+    } else if (error == -EPROTONOSUPPORT) {
+        log_remark(report,
+                   "MANIFEST was written by a newer version of rldb (its format is %u, this one "
+                   "reads up to %u): start that one",
+                   log_manifest_version(bytes), (uint32_t)LOG_VERSION);
     }
     if (error == -EBADMSG) {
         return recover_without(engine, error, report);
@@ -449,6 +454,10 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
     }
     error = wait_ready(engine);
     note_recovered(engine, report, begin_ns);
+    if (engine->options.io->buffered) {
+        log_remark(report, "the file system has no O_DIRECT: files go through the kernel's cache, "
+                           "which holds records a second time; what counts as durable is so");
+    }
     if (error == 0 && report->damages != 0) {
         // What was read past damages is made the truth, and not read past them again.
         log_checkpoint_begin(engine);

@@ -399,7 +399,10 @@ static void preparation_done(struct io_op *op, int32_t result)
     struct log_engine *const engine = task->engine;
     struct log_segment *const segment = &engine->segments[task->number];
 
-    if (result < 0) {
+    // A file system that gives blocks only to what is written: the zeros that follow are.
+    const bool none = task->step == PREPARATION_ALLOCATE && result == -EOPNOTSUPP;
+
+    if (result < 0 && !none) {
         preparation_failed(task, result);
         return;
     }

@@ -156,7 +156,33 @@ def full_disk():
         mounts = with_mounts(f"mount -t tmpfs -o size=64k none '{place.data}'")
         if mounts is None:
             raise Skip("a full disk: that wants root and unshare --mount")
-        place.refused(place.data, "No space left on device", before=mounts)
+        place.refused(place.data, "No space left on device", "make room", before=mounts)
+
+
+def no_direct_io():
+    """A file system without O_DIRECT (ramfs): all is there after a kill, and a line says so."""
+    with Place() as place:
+        os.mkdir(place.data)
+        if os.geteuid() != 0 or subprocess.run(
+            ["mount", "-t", "ramfs", "none", place.data], stderr=subprocess.DEVNULL, check=False
+        ).returncode != 0:
+            raise Skip("a file system without O_DIRECT: that wants root and ramfs")
+        try:
+            value = b"v" * (3 << 20)
+            with place.node() as node:
+                with node.connect() as client:
+                    for number in range(500):
+                        expect(client.cmd("SET", f"k{number}", str(number) * 100), "OK")
+                    expect(client.cmd("SET", "long", value), "OK")
+                expect_true("has no O_DIRECT" in node.log(), "it is said")
+                node.kill()
+            with place.node() as node, node.connect() as client:
+                for number in range(500):
+                    expect(client.cmd("GET", f"k{number}"), b"%d" % number * 100)
+                expect_true(client.cmd("GET", "long") == value, "the long value")
+                expect(node.stop(), 0)
+        finally:
+            subprocess.run(["umount", place.data], check=True)
 
 
 def a_file():
@@ -177,18 +203,20 @@ def a_symlink():
         expect_true(os.path.islink(place.data), "the link is still one")
         os.unlink(place.data)
         os.symlink("nowhere", place.data)
-        place.refused(place.data, "No such file or directory")
+        place.refused(place.data, "No such file or directory", "symbolic link to nothing")
 
 
-def newer(place, path, offset, version, size):
-    """A file as a later version of rldb would begin it is refused, and left alone."""
+def newer(place, path, offset, version, size, ours):
+    """A file as a later version of rldb would begin it is refused by its name and version, and left
+    alone."""
     whole = path.read_bytes()
     at = bytearray(whole)
     at[offset : offset + size] = version.to_bytes(size, "little")
     if size == 2:
         at[offset + 2 : offset + 4] = (version ^ 0xFFFF).to_bytes(2, "little")
     path.write_bytes(at)
-    place.refused(place.data, "newer version of rldb")
+    said = f"its format is {version}, this one reads up to {ours}"
+    place.refused(place.data, path.name, "newer version of rldb", said)
     expect(path.read_bytes(), bytes(at))
     path.write_bytes(whole)
 
@@ -198,8 +226,8 @@ def newer_format():
         place.write()
         data = pathlib.Path(place.data)
         manifest = sorted(data.glob("generation-*/shard-*/MANIFEST"))[-1]
-        newer(place, data / "CURRENT", 8, 9, 4)
-        newer(place, manifest, 4, 9, 2)
+        newer(place, data / "CURRENT", 8, 9, 4, 2)
+        newer(place, manifest, 4, 9, 2, 1)
         with place.node() as node, node.connect() as client:
             expect(client.cmd("GET", "k"), b"v")
 
@@ -210,6 +238,7 @@ CASES = [
     ("no permission", no_permission),
     ("a read-only file system", read_only),
     ("a full disk", full_disk),
+    ("a file system without O_DIRECT", no_direct_io),
     ("a file in its place", a_file),
     ("a symbolic link in its place", a_symlink),
     ("files of a newer version", newer_format),
