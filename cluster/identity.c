@@ -4,6 +4,7 @@
 #include "core/check.h"
 #include "core/hash.h"
 #include "core/memory.h"
+#include "core/planted.h"
 
 #include <errno.h>
 #include <string.h>
@@ -175,7 +176,8 @@ void identity_extend(struct shard *shard)
     op->parts[0] = slice_of(identity->bytes, sizeof identity->bytes);
     identity->next = hlc_of(now_ms + LEASE_MS + LEASE_SPARE_MS, 0);
     identity->extending = true;
-    identity_lease_write(identity->bytes, identity->next);
+    identity_lease_write(identity->bytes,
+                         planted(PLANTED_LATE_LEASE) ? shard->clock.last + 1 : identity->next);
     engine_put(shard->engine, &op, 1);
     if (op->status != ENGINE_PENDING) {
         identity_put_done(shard);

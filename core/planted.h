@@ -39,7 +39,8 @@
     X(FORGET_PAUSED, "forget-paused", "after CLIENT PAUSE a connection is forgotten")              \
     X(HANG_UP_HALF, "hang-up-half", "who says that it sends no more is not answered")              \
     X(LEAK_SOCKET, "leak-socket", "the descriptor of a unix socket stays open")                    \
-    X(DRAW_ADDRESS, "draw-address", "an address in memory decides what happens")
+    X(DRAW_ADDRESS, "draw-address", "an address in memory decides what happens")                   \
+    X(LATE_LEASE, "late-lease", "the lease of a clock says what was used, and not what may be")
 
 // And those of the log engine, found by tests/sim/sim_log.c
 #define PLANTED_LOG_BUGS(X)                                                                        \

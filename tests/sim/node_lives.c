@@ -93,13 +93,21 @@ static bool look_each(void *context, const struct engine_record *record)
     bool first = false;
     struct load_found *const found = found_of(load, look->life, record->key, &first);
 
-    if (found == NULL || record->vnode >= look->shard->vnode_count) {
+    if (record->vnode >= look->shard->vnode_count) {
         return true;
     }
     if (!object_open(record->object, &view)) {
         load_fail(load, SIM_ORACLE_DAMAGE, "after a start the object of %.*s is none",
                   (int)record->key.size, (const char *)record->key.bytes);
         return false;
+    }
+    if (object_newest(&view, look->shard->identity.actor) > look->shard->clock.last) {
+        load_fail(load, SIM_ORACLE_CLOCK, "after a start the clock is behind the stamp of %.*s",
+                  (int)record->key.size, (const char *)record->key.bytes);
+        return false;
+    }
+    if (found == NULL) {
+        return true;
     }
     if (!object_is_live(&view, look->shard->io->wall_ms)) {
         return true;

@@ -17,6 +17,7 @@
     X(EVICTIONS, "evictions", "a key that is gone was deleted, expired or counted as evicted")     \
     X(DURABLE, "durable", "after a crash what was acknowledged is there, without holes")           \
     X(DAMAGE, "damage", "what is served is whole; errors and damage are told where there are any") \
+    X(CLOCK, "clock", "a clock goes on after every stamp that it gave before, in whatever life")   \
     X(TRACE, "trace", "the same seed makes the same trace")                                        \
     X(CHECK, "check", "no CHECK of the code or of the world fails, no sanitizer complains")
 
