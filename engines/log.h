@@ -6,7 +6,8 @@
 //     log_put.c                   put and remove
 //     log_open.c                  open, close, steps, figures
 //     log_tail.c                  frames: appended to, written, durable in their order
-//     log_segment.c               segments: made, taken, sealed; the manifest on disk
+//     log_segment.c               segments: taken, sealed; the manifest on disk
+//     log_ready.c                 segments: made ready, and given back
 //     log_reclaim.c               segments given up: when they may be used anew
 //     log_space.c                 room on the disk: what is kept, who may write
 //     log_cache.h, .c             records in RAM
@@ -73,7 +74,9 @@ enum {
     LOG_BATCH = 16,         // ops that are prefetched together
     LOG_VNODES_MAX = 16000, // whose counts are in one block of a checkpoint
     LOG_SEGMENT_BYTES_MIN = 2 << 20,
-    LOG_SPACE_RETRY_MS = 1000,     // a disk that had no room is asked again
+    LOG_STALL_BYTES = 4 << 20, // more than callers put before they look whether there is room
+    LOG_SEGMENT_SMALL_BYTES = LOG_STALL_BYTES + (2 << 20), // a large record may end it early
+    LOG_SPACE_RETRY_MS = 1000,                             // a disk that had no room is asked again
     LOG_SEGMENTS_SPARED = 2,       // of a full disk, kept from puts: one that removals fill, while
                                    // compaction packs what they filled before
     LOG_SEGMENTS_RESERVED = 1,     // of those that are ready, for what compaction moves
@@ -153,6 +156,7 @@ struct log_segment {
     uint64_t removal_stamp_max;
     uint64_t live_bytes;   // length classes of what is reachable
     uint64_t filled_bytes; // of all that ever was
+    uint32_t limit; // bytes that may be written to: they have room on the disk, and were before
     uint32_t used;
     uint32_t packed; // bytes of all its records, dead ones and removals too; after a start `used`
     uint64_t order;  // of the hot head's in this run; 0: what snapshots take for old
@@ -164,6 +168,7 @@ struct log_segment {
     bool unsaid;   // records of it went without one in the log that says so
     bool copied;   // it belongs to the copy that is being made, which has a pin
     bool cut;      // its file has not the size that it should: it is made anew before it is used
+    bool patchy;   // a start has found room for `limit` bytes of it, and nobody knows for which
 };
 
 // A record read from disk. When it has arrived it stays at hand, in the table and with its segment
@@ -296,6 +301,9 @@ struct log_engine {
     uint32_t segments_least;  // spare ones, in the present window of log_segments_trim()
     uint32_t segments_excess; // of them, that are given back
     uint32_t quiet_windows;   // in which no frame was closed, one after the other
+    uint32_t segment_limit;   // of those that are made ready now (log_segment.c)
+    bool small;               // little is there, and nobody writes: what waits for writers is small
+    uint64_t unused_bytes;    // of segments, behind their limits: their files have holes there
     uint64_t window_ms;       // wall time at which the window ends
     uint64_t window_sequence; // when it began
     uint32_t segments_unmade; // numbers below the top that have no file, nor one under way
@@ -554,6 +562,9 @@ void log_space_step(struct log_engine *engine);
 uint32_t log_segments_allowed(const struct log_engine *engine);
 uint32_t log_segments_to_come(const struct log_engine *engine);
 
+// Whether there is room for so many more that it need not be counted where some are small.
+bool log_space_is_ample(const struct log_engine *engine);
+
 // Whether the disk is so full that what is left is for removals: a record of so many bytes would
 // take what is kept for them, or what is reserved.
 bool log_is_full(const struct log_engine *engine, uint64_t bytes);
@@ -577,6 +588,9 @@ bool log_segment_shared(const struct log_engine *engine, uint32_t number);
 // Writes the manifest anew; `manifest_durable` reaches what it returns when that is done.
 uint64_t log_manifest_changed(struct log_engine *engine);
 
+// Whether one is being written.
+bool log_manifest_busy(const struct log_engine *engine);
+
 // Goes on where it was put off for want of space.
 void log_manifest_retry(struct log_engine *engine);
 
@@ -585,16 +599,6 @@ static inline bool log_manifest_comes(const struct log_engine *engine)
 {
     return engine->failed == 0 && engine->manifest_retry_ms == 0;
 }
-
-// Makes more segments ready, if it should and can.
-void log_segments_step(struct log_engine *engine);
-bool log_segments_busy(const struct log_engine *engine);
-
-// Removes the file of a spare segment that no checkpoint leads to. False when it cannot now.
-bool log_segment_give_back(struct log_engine *engine, uint32_t number);
-
-// Whether one is being made ready.
-bool log_segments_preparing(const struct log_engine *engine);
 
 // Bytes that the hot head has left in its segment.
 uint64_t log_hot_left(const struct log_engine *engine);
@@ -607,6 +611,12 @@ void log_segment_seal(struct log_engine *engine, uint32_t number);
 
 // Both heads close their frames, and begin the next ones in other segments.
 void log_heads_leave(struct log_engine *engine);
+
+// Bytes of a head's segment that may be written to.
+static inline uint32_t log_head_limit(const struct log_engine *engine, const struct log_head *head)
+{
+    return engine->segments[head->segment].limit;
+}
 
 // What the manifest says of the log now, without its segments; and of one of these.
 struct log_manifest log_manifest_of(const struct log_engine *engine);
@@ -627,6 +637,43 @@ uint64_t log_oldest_dead(const struct log_engine *engine, uint32_t except, uint3
 
 // Whether the removals in a segment may be forgotten: no older record is anywhere else.
 bool log_segment_expendable(const struct log_engine *engine, uint32_t number);
+
+// log_ready.c
+
+int log_ready_open(struct log_engine *engine);
+void log_ready_close(struct log_engine *engine);
+
+// Makes more segments ready, if it should and can.
+void log_segments_step(struct log_engine *engine);
+bool log_segments_busy(const struct log_engine *engine);
+
+// Removes the file of a spare segment that no checkpoint leads to. False when it cannot now.
+bool log_segment_give_back(struct log_engine *engine, uint32_t number);
+
+// Whether one is being made ready.
+bool log_segments_preparing(const struct log_engine *engine);
+
+static inline void log_ready_to_spare(struct log_engine *engine, struct log_segment *segment)
+{
+    segment->state = LOG_SEGMENT_SPARE;
+    engine->segments_ready--;
+    engine->segments_spare++;
+}
+
+// The hot head has filled a segment: what is made ready from now on is larger than what was, up to
+// the whole.
+void log_segments_grow(struct log_engine *engine);
+
+// Nobody writes: where little is there, what waits for writers is small from now on, and larger
+// ones become spare.
+void log_segments_shrink(struct log_engine *engine);
+
+// The same at the start. And the other way where the disk has no ample room any more.
+void log_segments_begin_small(struct log_engine *engine);
+void log_segments_enlarge(struct log_engine *engine);
+
+// Whether little enough is there that what waits for writers may be small, on a disk with room.
+bool log_segments_may_be_small(const struct log_engine *engine);
 
 // log_reclaim.c
 

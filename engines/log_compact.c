@@ -138,10 +138,14 @@ static bool is_pinned(const struct log_segment *segment, uint64_t oldest)
 }
 
 // What part of a segment is left when it was moved: of the records that were in it, or of its
-// space where much of that is empty.
-static double live_part(const struct log_segment *segment, uint64_t oldest)
+// space where much of that is empty. What was never filled counts only where room is to be given
+// back: else each seal before the end, for a copy of the directory, would be followed by a move.
+static double live_part(const struct log_engine *engine, const struct log_segment *segment,
+                        uint64_t oldest)
 {
-    const double space = (double)bytes_to_move(segment, oldest) / (double)segment->used;
+    const uint32_t taken =
+        engine->small && segment->limit > segment->used ? segment->limit : segment->used;
+    const double space = (double)bytes_to_move(segment, oldest) / (double)taken;
     double live = is_pinned(segment, oldest) ? 1 : 0;
 
     if (segment->filled_bytes != 0) {
@@ -172,7 +176,7 @@ static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
             continue;
         }
         sealed++;
-        const double live = live_part(segment, oldest);
+        const double live = live_part(engine, segment, oldest);
 
         if (live * 100 > percent) {
             pinned += is_pinned(segment, oldest) ? 1 : 0;

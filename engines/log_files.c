@@ -22,6 +22,7 @@ struct claim {
     uint64_t epoch;
     uint32_t path; // the number in the file's name
     uint64_t size;
+    uint64_t taken; // of the disk
 };
 
 struct files {
@@ -114,8 +115,10 @@ static int open_segment(struct files *files, uint32_t number)
                              (engine->looking ? IO_OPEN_READ : IO_OPEN_WRITE) | IO_OPEN_DIRECT);
 
     files->claims[number].path = number;
-    files->claims[number].size =
-        fd >= 0 && io_stat(engine->options.io, path, &stat) == 0 ? stat.size_bytes : 0;
+    if (fd >= 0 && io_stat(engine->options.io, path, &stat) == 0) {
+        files->claims[number].size = stat.size_bytes;
+        files->claims[number].taken = stat.blocks_bytes;
+    }
     engine->segments[number].fd = fd < 0 ? -1 : fd;
     return fd < 0 ? fd : 0;
 }
@@ -287,6 +290,26 @@ static bool is_name_taken(const struct files *files, uint32_t number)
     return false;
 }
 
+// What room the files have on the disk. A file is a hole behind its limit, or was copied by
+// somebody who left holes where zeros were.
+static void note_room(struct files *files)
+{
+    struct log_engine *const engine = files->engine;
+
+    for (uint32_t i = 0; i < files->top; i++) {
+        struct log_segment *const segment = &engine->segments[i];
+        const uint64_t taken = files->claims[i].taken;
+
+        segment->patchy = segment->fd >= 0 && taken < engine->segment_bytes;
+        segment->limit = segment->patchy ? (uint32_t)taken & ~(uint32_t)(LOG_BLOCK_BYTES - 1)
+                                         : engine->segment_bytes;
+        if (segment->state <= LOG_SEGMENT_MAKING) {
+            segment->patchy = false;
+            segment->limit = 0;
+        }
+    }
+}
+
 // Opening what a manifest has named ---------------------------------------------------------------
 
 // A segment without a file is damage: what was in it is gone, and all else is served.
@@ -404,6 +427,8 @@ int log_files_open(struct log_engine *engine, struct log_recovery *report, bool 
     }
     if (stale) {
         engine->segment_top = files.top;
+    } else if (error == 0) {
+        note_room(&files);
     }
     *ret_stale = stale;
     memory_free(files.claims);
@@ -539,6 +564,7 @@ int log_files_find(struct log_engine *engine, struct log_recovery *report, bool 
         for (uint32_t i = 0; i < files.top; i++) {
             adopt_found(&files, i);
         }
+        note_room(&files);
     }
     memory_free(files.claims);
     memory_free(bytes);

@@ -13,7 +13,6 @@
 
 enum {
     STEP_ENTRIES_SHARE = 64, // bytes of a step's budget that an entry of a checkpoint counts
-    STALL_BYTES = 4 << 20,   // more than callers put before they look whether there is room
     STALL_FRAMES = LIMIT_LOG_FRAMES / 2,
 };
 
@@ -231,14 +230,18 @@ static uint64_t log_newest(struct engine *base)
 // A disk that is behind, or a segment that is being made ready: what is under way ends it.
 static bool log_stalled(struct engine *base)
 {
-    const struct log_engine *const engine = log_engine_of(base);
+    struct log_engine *const engine = log_engine_of(base);
 
     if (engine->frames - engine->frames_kept >= STALL_FRAMES && engine->frames_first != NULL &&
         engine->failed == 0) {
         return true;
     }
-    return engine->segments_ready <= LOG_SEGMENTS_RESERVED && log_hot_left(engine) < STALL_BYTES &&
-           engine->failed == 0 && log_segments_busy(engine);
+    if (engine->segments_ready > LOG_SEGMENTS_RESERVED || log_hot_left(engine) >= LOG_STALL_BYTES ||
+        engine->failed != 0) {
+        return false;
+    }
+    log_segments_step(engine);
+    return log_segments_busy(engine);
 }
 
 // Its memory is the cache, whose size is fixed, and the index.
@@ -292,7 +295,8 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .checkpoint_failures = engine->checkpoint_failures,
         .checkpoints_running = log_checkpoint_busy(engine) ? 1 : 0,
         .disk_bytes =
-            (uint64_t)(engine->segment_top - engine->segments_unmade) * engine->segment_bytes,
+            (uint64_t)(engine->segment_top - engine->segments_unmade) * engine->segment_bytes -
+            engine->unused_bytes,
         .disk_live_bytes = engine->live_bytes,
         .disk_reads = engine->disk_reads,
         .written_bytes = engine->written_bytes,

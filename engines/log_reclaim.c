@@ -19,8 +19,9 @@
 // room.
 //
 // A file that is used anew needs no zeroing, so spare ones are kept as long as writers come for
-// them: of those that nobody took in two seconds two are kept, or none where nothing is live, and
-// the others are removed, one by one. When the log is quiet a checkpoint frees what is held, once.
+// them: of those that nobody took in two seconds two are kept, or none where little is live, and
+// the others are removed, one by one. When the log is quiet a checkpoint frees what is held, and
+// where little is live all that waits for writers becomes small (log_segment.c).
 #include "core/planted.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
@@ -32,7 +33,8 @@ enum {
     HELD_SHARE = 4,  // a part of all that there are, are worth one at any time
     WINDOW_MS = 2000,
     SPARE_KEPT = 2,
-    QUIET_WINDOWS_MAX = 8, // after which nothing more is expected
+    QUIET_WINDOWS_LEAST = 3, // until what is small has become so
+    QUIET_WINDOWS_MAX = 8,   // after which nothing more is expected
 };
 
 void log_segment_give_up(struct log_engine *engine, struct log_segment *segment)
@@ -128,13 +130,31 @@ uint32_t log_segments_free(const struct log_engine *engine)
 
 static uint32_t spare_kept(const struct log_engine *engine)
 {
-    return engine->live_bytes == 0 ? 0 : SPARE_KEPT;
+    return engine->live_bytes == 0 || engine->small ? 0 : SPARE_KEPT;
 }
 
-// Whether spare files are too many that only a checkpoint of this run can prove to be no one's.
+// Whether a spare segment's file is no one's: neither the newest checkpoint leads to it nor the one
+// before this run did.
+static bool is_no_ones(const struct log_engine *engine, const struct log_segment *segment)
+{
+    return segment->state == LOG_SEGMENT_SPARE && engine->checkpoint_own != 0 &&
+           segment->emptied <= engine->checkpoint_own;
+}
+
+// Whether spare files are too many, and it takes a checkpoint to give them back.
 static bool is_unproven(const struct log_engine *engine)
 {
-    return engine->checkpoint_own == 0 && engine->segments_spare > spare_kept(engine);
+    uint32_t unproven = 0;
+
+    if (engine->segments_spare <= spare_kept(engine)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        const struct log_segment *const segment = &engine->segments[i];
+
+        unproven += segment->state == LOG_SEGMENT_SPARE && !is_no_ones(engine, segment) ? 1 : 0;
+    }
+    return unproven > spare_kept(engine);
 }
 
 bool log_segments_want_checkpoint(const struct log_engine *engine)
@@ -142,7 +162,7 @@ bool log_segments_want_checkpoint(const struct log_engine *engine)
     const uint32_t held = engine->segments_held;
     const uint32_t made = engine->segment_top - engine->segments_unmade;
 
-    if (engine->quiet_windows == 1 && (held != 0 || is_unproven(engine))) {
+    if (engine->quiet_windows != 0 && (held != 0 || is_unproven(engine))) {
         return true;
     }
     return held != 0 &&
@@ -159,16 +179,20 @@ static void window_end(struct log_engine *engine, uint64_t now_ms)
     engine->segments_least = engine->segments_spare;
     engine->window_sequence = engine->sequence;
     engine->window_ms = now_ms + WINDOW_MS;
+    if (engine->quiet_windows != 0) {
+        log_segments_shrink(engine);
+    }
+    if (!log_space_is_ample(engine)) {
+        log_segments_enlarge(engine);
+    }
 }
 
-// The last one that neither the newest checkpoint leads to nor the one before this run did.
 static bool give_one_back(struct log_engine *engine)
 {
     for (uint32_t i = engine->segment_top; i-- != 0;) {
         const struct log_segment *const segment = &engine->segments[i];
 
-        if (segment->state == LOG_SEGMENT_SPARE && segment->pins == 0 && segment->fd >= 0 &&
-            segment->emptied <= engine->checkpoint_own) {
+        if (is_no_ones(engine, segment) && segment->pins == 0 && segment->fd >= 0) {
             return log_segment_give_back(engine, i);
         }
     }
@@ -185,7 +209,7 @@ void log_segments_trim(struct log_engine *engine)
     if (now_ms >= engine->window_ms) {
         window_end(engine, now_ms);
     }
-    if (engine->segments_excess != 0 && engine->checkpoint_own != 0 && give_one_back(engine)) {
+    if (engine->segments_excess != 0 && give_one_back(engine)) {
         engine->segments_excess--;
     }
 }
@@ -193,5 +217,6 @@ void log_segments_trim(struct log_engine *engine)
 bool log_segments_trim_later(const struct log_engine *engine)
 {
     return engine->failed == 0 && engine->quiet_windows < QUIET_WINDOWS_MAX &&
-           (engine->segments_emptied != 0 || engine->segments_spare > spare_kept(engine));
+           (engine->segments_emptied != 0 || engine->segments_spare > spare_kept(engine) ||
+            (log_segments_may_be_small(engine) && engine->quiet_windows < QUIET_WINDOWS_LEAST));
 }

@@ -266,6 +266,8 @@ static void settle_segments(struct log_engine *engine)
         }
         engine->segments_spare += segment->state == LOG_SEGMENT_SPARE ? 1 : 0;
         engine->segments_unmade += segment->state <= LOG_SEGMENT_MAKING ? 1 : 0;
+        engine->unused_bytes +=
+            segment->state <= LOG_SEGMENT_MAKING ? 0 : engine->segment_bytes - segment->limit;
     }
 }
 
@@ -452,6 +454,7 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
     if (engine->looking) {
         return report->fresh ? -ENOENT : 0;
     }
+    log_segments_begin_small(engine);
     error = wait_ready(engine);
     note_recovered(engine, report, begin_ns);
     if (engine->options.io->buffered) {

@@ -8,12 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum {
-    ZERO_BYTES = 1 << 20,
-    SEGMENTS_READY_WANTED = 3,
-    SEGMENTS_READY_FIRST = 2, // while nothing has been put
-};
-
 void log_path(const struct log_engine *engine, char *path, const char *name)
 {
     const int size = snprintf(path, LOG_PATH_BYTES, "%s/%s", engine->options.directory, name);
@@ -260,6 +254,11 @@ uint64_t log_manifest_changed(struct log_engine *engine)
     return engine->manifest_wanted;
 }
 
+bool log_manifest_busy(const struct log_engine *engine)
+{
+    return engine->manifest->version != 0;
+}
+
 void log_manifest_retry(struct log_engine *engine)
 {
     if (engine->manifest_retry_ms != 0 && engine->failed == 0) {
@@ -268,321 +267,18 @@ void log_manifest_retry(struct log_engine *engine)
     }
 }
 
-// Making segments ready
-// ----------------------------------------------------------------------------
-
-enum preparation_step {
-    PREPARATION_IDLE,
-    PREPARATION_FORGET, // the manifest is told that the file is nothing of ours
-    PREPARATION_CLOSE,
-    PREPARATION_UNLINK,
-    PREPARATION_OPEN,
-    PREPARATION_ALLOCATE,
-    PREPARATION_ZERO,
-    PREPARATION_SYNC,
-    PREPARATION_SYNC_DIRECTORY,
-    PREPARATION_MANIFEST,
-    // Or the other way: a file is given back.
-    PREPARATION_GIVE_CLOSE,
-    PREPARATION_GIVE_UNLINK,
-    PREPARATION_GIVE_SYNC, // the manifest may still call it a spare one, which is missing then
-    PREPARATION_GIVEN,
-};
-
-struct log_preparation {
-    struct io_op op; // first
-    struct log_engine *engine;
-    enum preparation_step step;
-    uint32_t number;
-    uint32_t zeroed;
-    uint64_t version; // of the manifest that names it
-    uint8_t *zeros;   // ZERO_BYTES while they are needed
-    char path[LOG_PATH_BYTES];
-};
-
-static void preparation_end(struct log_preparation *task)
-{
-    memory_free(task->zeros);
-    task->zeros = NULL;
-    task->step = PREPARATION_IDLE;
-}
-
-// The file of a segment is gone, and its number free.
-static void given(struct log_preparation *task)
-{
-    struct log_engine *const engine = task->engine;
-
-    engine->segments[task->number] = (struct log_segment){.state = LOG_SEGMENT_ABSENT};
-    engine->segments_unmade++;
-    preparation_end(task);
-    (void)log_manifest_changed(engine);
-}
-
-static void preparation_go(struct log_preparation *task)
-{
-    struct log_engine *const engine = task->engine;
-    struct log_segment *const segment = &engine->segments[task->number];
-    struct io *const io = engine->options.io;
-    const uint32_t left = engine->segment_bytes - task->zeroed;
-
-    switch (task->step) {
-    case PREPARATION_FORGET:
-        task->version = log_manifest_changed(engine);
-        return;
-    case PREPARATION_CLOSE:
-    case PREPARATION_GIVE_CLOSE:
-        segment->dirty = false;
-        io_close(io, &task->op, segment->fd);
-        return;
-    case PREPARATION_UNLINK:
-    case PREPARATION_GIVE_UNLINK:
-        segment->fd = -1;
-        io_unlink(io, &task->op, task->path, false);
-        return;
-    case PREPARATION_OPEN:
-        io_open(io, &task->op, task->path, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_DIRECT);
-        return;
-    case PREPARATION_ALLOCATE:
-        io_allocate(io, &task->op, segment->fd, 0, engine->segment_bytes);
-        return;
-    case PREPARATION_ZERO:
-        io_write(io, &task->op, segment->fd, task->zeros, left < ZERO_BYTES ? left : ZERO_BYTES,
-                 task->zeroed, 0);
-        return;
-    case PREPARATION_SYNC:
-        io_sync(io, &task->op, segment->fd, false);
-        return;
-    case PREPARATION_SYNC_DIRECTORY:
-    case PREPARATION_GIVE_SYNC:
-        io_sync(io, &task->op, engine->directory_fd, false);
-        return;
-    case PREPARATION_MANIFEST:
-        segment->generation = ++engine->generation;
-        segment->sequence_first = segment->sequence_last = 0;
-        segment->used = segment->packed = 0;
-        segment->live_bytes = 0;
-        segment->filled_bytes = 0;
-        segment->stuck = segment->unsaid = false;
-        segment->settled = 0;
-        segment->stamp_min = UINT64_MAX;
-        segment->removal_stamp_max = 0;
-        segment->state = LOG_SEGMENT_PREPARING;
-        task->version = log_manifest_changed(engine);
-        return;
-    case PREPARATION_GIVEN:
-        given(task);
-        return;
-    case PREPARATION_IDLE:
-        return;
-    }
-}
-
-// No room for a new segment ends this attempt and not all writing: what is there can be reused.
-static void preparation_failed(struct log_preparation *task, int error)
-{
-    struct log_engine *const engine = task->engine;
-
-    engine->segments_unmade++;
-    if (log_may_pass(error)) {
-        engine->space_refused = true;
-        engine->space_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
-        preparation_end(task);
-        return;
-    }
-    preparation_end(task);
-    log_fail(engine, error);
-}
-
-static void preparation_done(struct io_op *op, int32_t result)
-{
-    struct log_preparation *const task = (struct log_preparation *)(void *)op;
-    struct log_engine *const engine = task->engine;
-    struct log_segment *const segment = &engine->segments[task->number];
-
-    // A file system that gives blocks only to what is written: the zeros that follow are.
-    const bool none = task->step == PREPARATION_ALLOCATE && result == -EOPNOTSUPP;
-
-    if (result < 0 && !none) {
-        preparation_failed(task, result);
-        return;
-    }
-    if (task->step == PREPARATION_OPEN) {
-        segment->fd = result;
-    }
-    if (task->step == PREPARATION_ZERO) {
-        task->zeroed += (uint32_t)result & ~(uint32_t)(LOG_BLOCK_BYTES - 1);
-        if (task->zeroed < engine->segment_bytes) {
-            preparation_go(task);
-            return;
-        }
-        engine->zeroed_bytes += engine->segment_bytes;
-    }
-    task->step++;
-    preparation_go(task);
-}
-
-static bool pick_spare(const struct log_engine *engine, uint32_t *ret_number)
-{
-    for (uint32_t i = 0; i < engine->segment_top; i++) {
-        if (engine->segments[i].state == LOG_SEGMENT_SPARE) {
-            *ret_number = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-// A number for a file that is to be made: one whose making was given up, one that a manifest does
-// not name, or the next.
-static bool pick_new(struct log_engine *engine, uint32_t *ret_number)
-{
-    for (uint32_t i = 0; i < engine->segment_top; i++) {
-        struct log_segment *const segment = &engine->segments[i];
-
-        if (segment->state == LOG_SEGMENT_ABSENT) {
-            segment->state = LOG_SEGMENT_MAKING;
-            segment->fd = -1;
-        }
-        if (segment->state == LOG_SEGMENT_MAKING) {
-            engine->segments_unmade--;
-            *ret_number = i;
-            return true;
-        }
-    }
-    if (engine->segment_top >= log_segments_allowed(engine)) {
-        return false;
-    }
-    *ret_number = engine->segment_top++;
-    engine->segments[*ret_number].state = LOG_SEGMENT_MAKING;
-    engine->segments[*ret_number].fd = -1;
-    return true;
-}
-
-bool log_segment_shared(const struct log_engine *engine, uint32_t number)
-{
-    char path[LOG_PATH_BYTES];
-    struct io_stat stat;
-
-    log_segment_path(engine, path, number);
-    return io_stat(engine->options.io, path, &stat) == 0 && stat.links > 1;
-}
-
-// What the disk keeps in reserve is for removals and what compaction moves: one each at a time.
-static bool may_make(const struct log_engine *engine)
-{
-    return engine->space_left >= engine->segment_bytes ||
-           (engine->segments_ready <= LOG_SEGMENTS_RESERVED &&
-            engine->space_last >= engine->segment_bytes);
-}
-
-static void preparation_begin(struct log_engine *engine)
-{
-    struct log_preparation *const task = engine->preparation;
-
-    while (pick_spare(engine, &task->number)) {
-        struct log_segment *const segment = &engine->segments[task->number];
-
-        engine->segments_spare--;
-        if (!segment->cut && !log_segment_shared(engine, task->number)) {
-            task->step = PREPARATION_MANIFEST;
-            preparation_go(task);
-            return;
-        }
-        segment->cut = false; // recovery has found it so
-        segment->state = LOG_SEGMENT_MAKING;
-        engine->segments_unmade++;
-    }
-    log_space_look(engine);
-    if (engine->space_refused || !may_make(engine) || !pick_new(engine, &task->number)) {
-        return;
-    }
-    task->zeros = memory_allocate_aligned(ZERO_BYTES, LOG_BLOCK_BYTES);
-    if (task->zeros == NULL) {
-        return; // another time
-    }
-    memset(task->zeros, 0, ZERO_BYTES);
-    task->zeroed = 0;
-    log_segment_path(engine, task->path, task->number);
-    // A file that an earlier attempt has opened is gone on with.
-    task->step = log_segment_shared(engine, task->number) ? PREPARATION_FORGET
-                 : engine->segments[task->number].fd >= 0 ? PREPARATION_ALLOCATE
-                                                          : PREPARATION_OPEN;
-    preparation_go(task);
-}
-
-static uint32_t ready_wanted(const struct log_engine *engine)
-{
-    return engine->sequence == 0 ? SEGMENTS_READY_FIRST : SEGMENTS_READY_WANTED;
-}
-
-bool log_segment_give_back(struct log_engine *engine, uint32_t number)
-{
-    struct log_preparation *const task = engine->preparation;
-    struct log_segment *const segment = &engine->segments[number];
-
-    if (task->step != PREPARATION_IDLE || engine->failed != 0 || engine->closing ||
-        log_tail_syncs(engine)) {
-        return false;
-    }
-    CHECK(segment->state == LOG_SEGMENT_SPARE && segment->pins == 0);
-    engine->segments_spare--; // to the manifest it is one until its name is gone
-    task->number = number;
-    log_segment_path(engine, task->path, number);
-    task->step = PREPARATION_GIVE_CLOSE;
-    preparation_go(task);
-    return true;
-}
-
-void log_segments_step(struct log_engine *engine)
-{
-    struct log_preparation *const task = engine->preparation;
-
-    if (task->step == PREPARATION_FORGET && engine->failed == 0 &&
-        engine->manifest_durable >= task->version && !log_tail_syncs(engine)) {
-        task->step =
-            engine->segments[task->number].fd >= 0 ? PREPARATION_CLOSE : PREPARATION_UNLINK;
-        preparation_go(task);
-    }
-    if (task->step == PREPARATION_MANIFEST && engine->manifest_durable >= task->version) {
-        engine->segments[task->number].state = LOG_SEGMENT_READY;
-        engine->segments_ready++;
-        preparation_end(task);
-    }
-    if (task->step == PREPARATION_IDLE && engine->failed == 0 && !engine->closing &&
-        engine->segments_ready < ready_wanted(engine)) {
-        preparation_begin(engine);
-    }
-}
-
-bool log_segments_preparing(const struct log_engine *engine)
-{
-    return engine->preparation->step != PREPARATION_IDLE;
-}
-
-bool log_segments_busy(const struct log_engine *engine)
-{
-    const enum preparation_step step = engine->preparation->step;
-
-    return engine->manifest->version != 0 ||
-           (step != PREPARATION_IDLE &&
-            ((step != PREPARATION_MANIFEST && step != PREPARATION_FORGET) ||
-             log_manifest_comes(engine)));
-}
-
 int log_segments_open(struct log_engine *engine)
 {
     engine->segments = arena_table_open(LOG_SEGMENTS_MAX * sizeof engine->segments[0]);
     engine->manifest = memory_allocate_zeroed(sizeof *engine->manifest);
-    engine->preparation = memory_allocate_zeroed(sizeof *engine->preparation);
-    if (engine->segments == NULL || engine->manifest == NULL || engine->preparation == NULL) {
+    if (engine->segments == NULL || engine->manifest == NULL) {
         return -ENOMEM;
     }
-    engine->manifest->engine = engine->preparation->engine = engine;
+    engine->manifest->engine = engine;
     engine->manifest->op.done = manifest_done;
-    engine->preparation->op.done = preparation_done;
     log_path(engine, engine->manifest->path, "MANIFEST");
     log_path(engine, engine->manifest->path_new, "MANIFEST.new");
-    return 0;
+    return log_ready_open(engine);
 }
 
 void log_segments_close(struct log_engine *engine)
@@ -591,11 +287,8 @@ void log_segments_close(struct log_engine *engine)
     if (engine->manifest != NULL) {
         memory_free(engine->manifest->bytes);
     }
-    if (engine->preparation != NULL) {
-        memory_free(engine->preparation->zeros);
-    }
     memory_free(engine->manifest);
-    memory_free(engine->preparation);
+    log_ready_close(engine);
 }
 
 // Use
@@ -607,29 +300,44 @@ uint64_t log_hot_left(const struct log_engine *engine)
 
     return hot->segment == LOG_SEGMENTS_MAX
                ? 0
-               : engine->segment_bytes - hot->offset -
+               : log_head_limit(engine, hot) - hot->offset -
                      (hot->open == NULL ? 0 : log_frame_span(hot->open->header.bytes));
+}
+
+// The largest for the hot head, the smallest for the other: LOG_SEGMENTS_MAX for none.
+static uint32_t pick_ready(const struct log_engine *engine, bool hot)
+{
+    uint32_t best = LOG_SEGMENTS_MAX;
+
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        const struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->state == LOG_SEGMENT_READY &&
+            (best == LOG_SEGMENTS_MAX || (hot ? segment->limit > engine->segments[best].limit
+                                              : segment->limit < engine->segments[best].limit))) {
+            best = i;
+        }
+    }
+    return best;
 }
 
 bool log_head_advance(struct log_engine *engine, struct log_head *head)
 {
-    uint32_t next = LOG_SEGMENTS_MAX;
-
     CHECK(head->open == NULL);
     if (head->hot && engine->segments_ready <= LOG_SEGMENTS_RESERVED) {
         log_segments_step(engine);
         return false;
     }
-    for (uint32_t i = 0; i < engine->segment_top && next == LOG_SEGMENTS_MAX; i++) {
-        if (engine->segments[i].state == LOG_SEGMENT_READY) {
-            next = i;
-        }
-    }
+    const uint32_t next = pick_ready(engine, head->hot);
+
     if (next == LOG_SEGMENTS_MAX) {
         return false;
     }
     if (head->segment != LOG_SEGMENTS_MAX) {
         log_segment_seal(engine, head->segment);
+        if (head->hot) {
+            log_segments_grow(engine);
+        }
     }
     engine->segments_ready--;
     engine->segments[next].state = LOG_SEGMENT_HEAD;
@@ -713,9 +421,7 @@ void log_segments_retire(struct log_engine *engine)
     log_heads_leave(engine);
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         if (engine->segments[i].state == LOG_SEGMENT_READY) {
-            engine->segments[i].state = LOG_SEGMENT_SPARE;
-            engine->segments_ready--;
-            engine->segments_spare++;
+            log_ready_to_spare(engine, &engine->segments[i]);
         }
     }
 }

@@ -13,6 +13,7 @@
 
 enum {
     LOOK_NS = 500 * 1000 * 1000,
+    AMPLE_SEGMENTS = 8,          // more than there may be small ones
     CHECKPOINT_ENTRY_BYTES = 12, // with its share of what groups and blocks take
 };
 
@@ -81,6 +82,11 @@ uint32_t log_segments_to_come(const struct log_engine *engine)
         return 0;
     }
     return allowed - made < fit ? allowed - made : (uint32_t)fit;
+}
+
+bool log_space_is_ample(const struct log_engine *engine)
+{
+    return log_segments_to_come(engine) >= AMPLE_SEGMENTS;
 }
 
 // Bytes of records that puts may still fill, but for the rest of the hot segment, which makes up

@@ -89,7 +89,7 @@ static bool frame_begin(struct log_engine *engine, struct log_head *head, uint32
 {
     const uint32_t needed = LOG_FRAME_HEADER_BYTES + bytes;
 
-    if (head->segment == LOG_SEGMENTS_MAX || engine->segment_bytes - head->offset < needed) {
+    if (head->segment == LOG_SEGMENTS_MAX || log_head_limit(engine, head) - head->offset < needed) {
         if (!log_head_advance(engine, head)) {
             return false;
         }
@@ -99,7 +99,7 @@ static bool frame_begin(struct log_engine *engine, struct log_head *head, uint32
     if (frame == NULL) {
         return false;
     }
-    const uint32_t left = engine->segment_bytes - head->offset;
+    const uint32_t left = log_head_limit(engine, head) - head->offset;
 
     frame->capacity = left < LOG_FRAME_CAPACITY ? left : LOG_FRAME_CAPACITY;
     frame->hot = head->hot;

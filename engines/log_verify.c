@@ -52,5 +52,18 @@ void log_verify(const struct engine *base)
     for (uint32_t i = 0; engine->dropped == NULL && i < engine->segment_top; i++) {
         CHECK(verify.live[i] == engine->segments[i].live_bytes);
     }
+    uint64_t unused = 0;
+
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        const struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->state > LOG_SEGMENT_MAKING) {
+            unused += engine->segment_bytes - segment->limit;
+        }
+        CHECK((segment->state != LOG_SEGMENT_HEAD && segment->state != LOG_SEGMENT_READY) ||
+              (!segment->patchy && segment->limit >= LOG_SEGMENT_BYTES_MIN &&
+               segment->used <= segment->limit));
+    }
+    CHECK(unused == engine->unused_bytes);
     memory_free(verify.live);
 }

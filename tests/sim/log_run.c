@@ -1,3 +1,5 @@
+// A run is one thing, from what its seed draws to what must be there after each life: each part of
+// it works on all of struct run.
 #include "tests/sim/log_run.h"
 
 #include "core/hash.h"
@@ -17,7 +19,11 @@ enum {
     OPS = 48,
     KEY_BYTES = 24,
     TURNS_MAX = 200 * 1000, // in which nothing that is waited for may still be under way
+    QUIET_NS = 200 * 1000 * 1000,
+    SEGMENT_BYTES_LARGE = 8 << 20,
 };
+
+static_assert((int)SEGMENT_BYTES_LARGE > (int)LOG_SEGMENT_SMALL_BYTES, "there are smaller ones");
 
 #define COMMIT_UNKNOWN UINT64_MAX // it was under way: it may have happened
 
@@ -70,6 +76,7 @@ struct run {
     uint32_t writes_fail_per_mille;
     bool write_failed; // or will, since it is on its way
     uint32_t reads_slow_per_mille;
+    bool pauses;       // its segments can be small, and it has quiet times in which they become so
     bool crashed;      // the life before did not end by a close
     bool reads_failed; // in this life, maybe
     bool drop_owed;    // the life before had no room to say in the log what was dropped
@@ -361,6 +368,32 @@ static void crowd(struct run *run)
     }
 }
 
+// Nobody writes for some seconds; at times after all keys were removed.
+static void pause(struct run *run)
+{
+    const bool empties = draw(run, 2) == 0;
+    const uint32_t turns = 20 + draw(run, 80);
+
+    for (uint32_t number = 0; empties && number < run->key_count && !run->failed; number++) {
+        if (!run->keys[number].busy) {
+            call_begin(run, number, REMOVE);
+        }
+        if (call_free(run) == NULL || draw(run, 16) == 0) {
+            turn(run, 20000);
+        }
+    }
+    for (uint32_t i = 0; i < turns && !run->failed; i++) {
+        const uint32_t made = log_engine_of(run->engine)->segments_unmade;
+
+        sim_world_run_until(run->world, sim_world_now_ns(run->world) + QUIET_NS);
+        for (uint32_t j = 0; j < 8; j++) {
+            turn(run, 20000);
+        }
+        mark(run, LOG_MARK_GIVEN_BACK, log_engine_of(run->engine)->segments_unmade > made);
+    }
+    mark(run, LOG_MARK_SMALL, log_engine_of(run->engine)->unused_bytes != 0);
+}
+
 static void work(struct run *run, uint32_t steps, uint32_t put_percent)
 {
     for (uint32_t i = 0; i < steps && !run->failed && !is_broken(run); i++) {
@@ -382,6 +415,9 @@ static void work(struct run *run, uint32_t steps, uint32_t put_percent)
         }
         if (draw(run, 1000) == 0) {
             engine_save(run->engine);
+        }
+        if (run->pauses && draw(run, 300) == 0) {
+            pause(run);
         }
     }
 }
@@ -744,6 +780,11 @@ static void run_open(struct run *run)
         .report_context = run,
     };
     run_lean(run, sim_world_profile(run->world));
+    run->pauses = run->seed % 8 == 2;
+    if (run->pauses) {
+        run->options.segment_bytes = SEGMENT_BYTES_LARGE;
+        run->options.disk_max_bytes = (10 + draw(run, 10)) * (uint64_t)SEGMENT_BYTES_LARGE;
+    }
 }
 
 void log_run(uint64_t seed, bool tell, struct log_result *ret_result)

@@ -13,7 +13,7 @@
 //
 // What a seed draws: sync, how many keys and how large, how full the disk is, how slow it is, how
 // often operations on it fail, where bits rot in the last life; and what it leans towards
-// (log_shape.h).
+// (log_shape.h). One seed in eight has larger segments, and times in which nobody writes.
 #pragma once
 
 #include "tests/sim/sim_oracle.h"
@@ -33,6 +33,8 @@
     X(MOVED, "compaction moved records")                                                           \
     X(REUSED, "a segment was used anew")                                                           \
     X(CHECKPOINT, "a checkpoint was written")                                                      \
+    X(SMALL, "segments that wait for writers were small")                                          \
+    X(GIVEN_BACK, "the file of a spare segment was removed")                                       \
     X(FULL, "a write was refused for want of room")                                                \
     X(READ_FAILED, "a read failed")                                                                \
     X(WRITING_ENDED, "a failed write ended all writing")                                           \
