@@ -59,6 +59,7 @@ struct node {
     void *interrupted_context;
     log_sink_fn *log_sink;
     void *log_context;
+    uint32_t index_buckets_log; // of struct engine_options; before shard_open(), in simulation
 };
 
 // Whether the users file of the configuration is one: what node_open() would say of it. 0 or -errno

@@ -551,6 +551,7 @@ static int shard_open_engine(struct shard *shard)
         .hash_seed = node->identity.hash_seed,
         .random_seed = random_u64(&shard->random),
         .vnodes = shard->vnode_count,
+        .index_buckets_log = node->index_buckets_log,
         .record_max_bytes =
             LIMIT_KEY_BYTES + shard->config.storage.value_max_bytes + SHARD_HEAD_SCRATCH_BYTES,
         .removed = shard_removed,

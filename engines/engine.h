@@ -153,12 +153,14 @@ struct engine_options {
     engine_report_fn *report; /* NULL: nobody is told */
     void *report_context;
     /* both engines' */
-    uint64_t hash_seed;        /* of hash_key(); the log engine keeps its own in its manifest */
-    engine_hash_fn *hash;      /* NULL for hash_key(); tests make hashes that collide. What an op's
-                                  hash must be, since engines hash keys that they find in records */
-    uint64_t random_seed;      /* sampling */
-    uint32_t vnodes;           /* number of vnodes this engine holds */
-    uint64_t memory_max_bytes; /* index and records together; 0: no limit */
+    uint64_t hash_seed;         /* of hash_key(); the log engine keeps its own in its manifest */
+    engine_hash_fn *hash;       /* NULL for hash_key(); tests make hashes that collide. What an op's
+                                   hash must be, since engines hash keys that they find in records */
+    uint64_t random_seed;       /* sampling */
+    uint32_t vnodes;            /* number of vnodes this engine holds */
+    uint32_t index_buckets_log; /* index_open()'s; 0 but in simulation. The log engine's checkpoints
+                                  can be read with the same one only */
+    uint64_t memory_max_bytes;  /* index and records together; 0: no limit */
     enum engine_eviction eviction;
     uint64_t record_max_bytes; /* key and object together */
     engine_removed_fn *removed;

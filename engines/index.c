@@ -10,12 +10,12 @@ enum {
     DIRECTORY_CAPACITY_MIN = 8,
 };
 
-void index_open(struct index *index, struct arena *arena, uint32_t tables)
+void index_open(struct index *index, struct arena *arena, uint32_t tables, uint32_t buckets_log)
 {
-    CHECK(tables > 0);
+    CHECK(tables > 0 && buckets_log <= INDEX_BUCKETS_MIN_LOG);
     *index = (struct index){
         .base = arena->base,
-        .base_bits = INDEX_BUCKETS_MIN_LOG,
+        .base_bits = buckets_log == 0 ? INDEX_BUCKETS_MIN_LOG : buckets_log,
         .bytes_max = UINT64_MAX,
     };
     arena_pool_open(&index->pool, arena, INDEX_CHUNK_BYTES);

@@ -108,8 +108,10 @@ struct index {
     uint64_t bytes_max; // of index_bytes(): it does not grow beyond. The engine's to set
 };
 
-// `tables` is how many tables there will be.
-void index_open(struct index *index, struct arena *arena, uint32_t tables);
+// `tables` is how many tables there will be, and 2^buckets_log how many buckets all of them
+// together have at least (0: INDEX_BUCKETS_MIN_LOG). It says how much of a hash the index knows:
+// what index_hash_at() told is of use to an index with the same numbers only.
+void index_open(struct index *index, struct arena *arena, uint32_t tables, uint32_t buckets_log);
 
 // A zeroed table is an empty one. Gives back a table's directory, not its chunks, which go with the
 // arena.

@@ -446,7 +446,8 @@ static int open_parts(struct log_engine *engine)
     if (engine->vnodes == NULL) {
         return -ENOMEM;
     }
-    index_open(&engine->index, &engine->arena, engine->options.vnodes);
+    index_open(&engine->index, &engine->arena, engine->options.vnodes,
+               engine->options.index_buckets_log);
     error = cache_open(&engine->cache, engine->options.cache_bytes, cache_moved, engine);
     error = error != 0 ? error : log_segments_open(engine);
     error = error != 0 ? error : log_tail_open(engine);

@@ -378,7 +378,7 @@ int memory_engine_open(const struct engine_options *options, struct engine **ret
         return error;
     }
     arena_pool_open(&engine->pool, &engine->arena, SEGMENT_BYTES);
-    index_open(&engine->index, &engine->arena, options->vnodes);
+    index_open(&engine->index, &engine->arena, options->vnodes, options->index_buckets_log);
     memory_bound_index(engine);
     random_seed(&engine->random, options->random_seed);
     *ret_engine = &engine->engine;

@@ -17,6 +17,7 @@ enum {
     ALONE_MIB = 4,       // for the only one, which has twice as many vnodes as each of two
     START_S_MAX = 60,
     START_FAILS_MS = 250,
+    LONG_INDEX_LOG = 8, // of buckets: there are a few hundred keys
 };
 
 static const uint64_t second_ns = UINT64_C(1000000000);
@@ -174,6 +175,9 @@ void load_start_node(struct load *load)
     }
     load_configure(load, config, sizeof config);
     load->rldb = sim_rldb_new(load->world, load->ip, load->cores, config, &options);
+    if (load->run->is_long) {
+        sim_rldb_index(load->rldb, LONG_INDEX_LOG);
+    }
     sim_rldb_watch(load->rldb, load_violation, load);
     sim_rldb_hook(load->rldb, &hooks);
     sim_rldb_restart(load->rldb);

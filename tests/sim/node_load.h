@@ -256,6 +256,7 @@ struct run {
     uint32_t kinds;            // of faults that may be in it
     struct load *loads;
     uint32_t count;
+    bool is_long; // rounds for a given time
     bool failed;
     enum sim_oracle oracle; // that said so
     char failure[512];

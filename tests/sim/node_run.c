@@ -15,6 +15,7 @@ enum {
     DEAD_S = 3,             // after which a client gives up who may wait for nobody
     SUPERVISED_MS = 20,     // how often somebody looks whether a node still writes
     SUPERVISED_S = 2,       // for so long after the faults
+    RESTS = 11,             // between rounds: up to 2^0 to 2^10 times as long as the last one
 };
 
 static const uint64_t ms = 1000 * 1000;
@@ -226,6 +227,7 @@ static void run_open(struct run *run, const struct load_options *options,
     uint32_t cores = options->cores;
     struct random drawn; // what is so for all
 
+    run->is_long = options->time_ns != 0;
     run->count = options->nodes != 0 ? options->nodes : 1 + (load_chance(random, 200) ? 1 : 0);
     run->loads = sim_allocate(run->count * sizeof *run->loads);
     random_seed(&drawn, options->seed ^ UINT64_C(0x656e67696e65));
@@ -357,10 +359,34 @@ static void load_next_round(struct load *load)
     load_make_objects(load);
 }
 
+static bool run_failed(void *context)
+{
+    const struct run *const run = context;
+
+    return run->failed;
+}
+
+// Between two rounds nobody asks for anything, for a while that is anything from nothing to many
+// times what the round took: timers, expiry, checkpoints and compaction have their time, and faults
+// meet a node at rest.
+static void run_rest(struct run *run, uint64_t round_ns)
+{
+    struct random *const random = &run->loads[0].random;
+    const uint64_t longest_ns = (round_ns + 1) << random_below(random, RESTS);
+    const uint64_t until_ns = sim_world_now_ns(run->world) + random_below(random, longest_ns);
+
+    (void)sim_world_run(run->world, until_ns < run->until_ns ? until_ns : run->until_ns, run_failed,
+                        run);
+}
+
 static void run_rounds(struct run *run)
 {
     for (;;) {
+        const uint64_t began_ns = sim_world_now_ns(run->world);
+
         run_round(run);
+        const uint64_t round_ns = sim_world_now_ns(run->world) - began_ns;
+
         if (run->failed || sim_world_now_ns(run->world) >= run->until_ns) {
             return;
         }
@@ -369,6 +395,12 @@ static void run_rounds(struct run *run)
         }
         for (uint32_t i = 0; i < run->count && !run->failed; i++) {
             load_check_histories(&run->loads[i]);
+        }
+        if (!run->failed) {
+            run_rest(run, round_ns);
+        }
+        for (uint32_t i = 0; i < run->count && !run->failed; i++) {
+            load_await_start(&run->loads[i]);
         }
         for (uint32_t i = 0; i < run->count && !run->failed; i++) {
             load_next_round(&run->loads[i]);

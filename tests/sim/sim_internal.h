@@ -43,10 +43,16 @@ typedef void sim_run_fn(void *owner);
 // Something that happens at a time. Embedded in what it belongs to.
 struct sim_event {
     uint64_t at_ns;
-    uint64_t order;  // among those of one time: drawn, so that it is any order
     uint32_t place;  // in the heap, from 1; 0: not scheduled
     sim_run_fn *run; // called with the event unscheduled
     void *owner;
+};
+
+// Its place in the queue, which is a heap: what is compared is here.
+struct sim_entry {
+    uint64_t at_ns;
+    uint64_t order; // among those of one time: drawn, so that it is any order
+    struct sim_event *event;
 };
 
 struct sim_world {
@@ -56,7 +62,7 @@ struct sim_world {
     uint64_t hash;
     FILE *told; // or NULL
     uint64_t sequence;
-    struct sim_event **heap; // from 1
+    struct sim_entry *heap; // from 1
     uint32_t heap_count;
     uint32_t heap_capacity;
     struct sim_node *nodes;

@@ -58,6 +58,7 @@ struct sim_rldb {
     char *config;
     struct io_uring_options options;
     struct sim_rldb_bounds bounds;
+    uint32_t index_buckets_log;
     sim_violation_fn *violation;
     void *context;
     char text[256];
@@ -411,6 +412,7 @@ static void boot_cores(void *owner)
 {
     struct sim_rldb *const rldb = owner;
 
+    rldb->node->index_buckets_log = rldb->index_buckets_log;
     rldb->node->request_stop = request_stop;
     rldb->node->request_stop_context = rldb;
     rldb->node->log_sink = boot_hear;
@@ -613,6 +615,12 @@ void sim_rldb_bound(struct sim_rldb *rldb, const struct sim_rldb_bounds *bounds)
             shard->hops.objects_max = bounds->hops;
         }
     }
+}
+
+void sim_rldb_index(struct sim_rldb *rldb, uint32_t buckets_log)
+{
+    CHECK(rldb->state == RLDB_DOWN);
+    rldb->index_buckets_log = buckets_log;
 }
 
 struct node *sim_rldb_node(struct sim_rldb *rldb)

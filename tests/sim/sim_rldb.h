@@ -52,6 +52,10 @@ struct sim_rldb_bounds {
 };
 void sim_rldb_bound(struct sim_rldb *rldb, const struct sim_rldb_bounds *bounds);
 
+// How many buckets the index of a core has at least, for all of its life (engines/index.h; 0: as in
+// life). What looks through all keys takes most of its time for those that are empty.
+void sim_rldb_index(struct sim_rldb *rldb, uint32_t buckets_log);
+
 struct node *sim_rldb_node(struct sim_rldb *rldb);
 struct shard *sim_rldb_shard(struct sim_rldb *rldb, uint32_t index);
 struct sim_node *sim_rldb_machine(struct sim_rldb *rldb);

@@ -24,27 +24,27 @@ void *sim_allocate(size_t size)
 
 // Events --------------------------------------------------------------------------------------
 
-static bool event_before(const struct sim_event *a, const struct sim_event *b)
+static bool entry_before(const struct sim_entry *a, const struct sim_entry *b)
 {
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
 }
 
-static void heap_put(struct sim_world *world, uint32_t place, struct sim_event *event)
+static void heap_put(struct sim_world *world, uint32_t place, struct sim_entry entry)
 {
-    world->heap[place] = event;
-    event->place = place;
+    world->heap[place] = entry;
+    entry.event->place = place;
 }
 
-static void heap_up(struct sim_world *world, uint32_t place, struct sim_event *event)
+static void heap_up(struct sim_world *world, uint32_t place, struct sim_entry entry)
 {
-    while (place > 1 && event_before(event, world->heap[place / 2])) {
+    while (place > 1 && entry_before(&entry, &world->heap[place / 2])) {
         heap_put(world, place, world->heap[place / 2]);
         place /= 2;
     }
-    heap_put(world, place, event);
+    heap_put(world, place, entry);
 }
 
-static void heap_down(struct sim_world *world, uint32_t place, struct sim_event *event)
+static void heap_down(struct sim_world *world, uint32_t place, struct sim_entry entry)
 {
     for (;;) {
         uint32_t child = place * 2;
@@ -52,16 +52,17 @@ static void heap_down(struct sim_world *world, uint32_t place, struct sim_event 
         if (child > world->heap_count) {
             break;
         }
-        if (child < world->heap_count && event_before(world->heap[child + 1], world->heap[child])) {
+        if (child < world->heap_count &&
+            entry_before(&world->heap[child + 1], &world->heap[child])) {
             child++;
         }
-        if (!event_before(world->heap[child], event)) {
+        if (!entry_before(&world->heap[child], &entry)) {
             break;
         }
         heap_put(world, place, world->heap[child]);
         place = child;
     }
-    heap_put(world, place, event);
+    heap_put(world, place, entry);
 }
 
 void sim_unschedule(struct sim_world *world, struct sim_event *event)
@@ -71,12 +72,12 @@ void sim_unschedule(struct sim_world *world, struct sim_event *event)
     if (place == 0) {
         return;
     }
-    CHECK(world->heap[place] == event);
+    CHECK(world->heap[place].event == event);
     event->place = 0;
-    struct sim_event *const last = world->heap[world->heap_count--];
+    const struct sim_entry last = world->heap[world->heap_count--];
 
-    if (last != event) {
-        if (place > 1 && event_before(last, world->heap[place / 2])) {
+    if (last.event != event) {
+        if (place > 1 && entry_before(&last, &world->heap[place / 2])) {
             heap_up(world, place, last);
         } else {
             heap_down(world, place, last);
@@ -90,16 +91,17 @@ void sim_schedule(struct sim_world *world, struct sim_event *event, uint64_t at_
     sim_unschedule(world, event);
     event->at_ns = at_ns > world->now_ns ? at_ns : world->now_ns;
     // The sequence makes it unique, the draw makes it any order.
-    event->order = (uint32_t)world->sequence++;
+    uint64_t order = (uint32_t)world->sequence++;
+
     if (!world->profile.in_order) {
-        event->order |= random_u64(&world->random) << 32;
+        order |= random_u64(&world->random) << 32;
     }
     if (world->heap_count + 2 > world->heap_capacity) {
         world->heap_capacity = world->heap_capacity == 0 ? 256 : world->heap_capacity * 2;
-        world->heap = realloc(world->heap, world->heap_capacity * sizeof(struct sim_event *));
+        world->heap = realloc(world->heap, world->heap_capacity * sizeof world->heap[0]);
         CHECK(world->heap != NULL);
     }
-    heap_up(world, ++world->heap_count, event);
+    heap_up(world, ++world->heap_count, (struct sim_entry){event->at_ns, order, event});
 }
 
 uint64_t sim_between(struct sim_world *world, uint64_t min, uint64_t max)
@@ -134,9 +136,9 @@ void sim_trace_bytes(struct sim_world *world, const void *bytes, size_t size)
 
 void sim_trace(struct sim_world *world, const char *what, uint64_t who, uint64_t a, uint64_t b)
 {
-    const uint64_t effect[] = {world->now_ns, who, a, b};
+    uint64_t effect[] = {0, world->now_ns, who, a, b};
 
-    sim_trace_bytes(world, what, strlen(what));
+    strncpy((char *)effect, what, sizeof effect[0]); // tells them apart
     sim_trace_bytes(world, effect, sizeof effect);
     if (world->told != NULL) {
         sim_tell(world, what, who, a, b);
@@ -230,7 +232,7 @@ bool sim_world_step(struct sim_world *world)
     if (world->heap_count == 0) {
         return false;
     }
-    struct sim_event *const event = world->heap[1];
+    struct sim_event *const event = world->heap[1].event;
 
     sim_unschedule(world, event);
     CHECK(event->at_ns >= world->now_ns);
@@ -241,7 +243,7 @@ bool sim_world_step(struct sim_world *world)
 
 void sim_world_run_until(struct sim_world *world, uint64_t at_ns)
 {
-    while (world->heap_count != 0 && world->heap[1]->at_ns <= at_ns) {
+    while (world->heap_count != 0 && world->heap[1].at_ns <= at_ns) {
         sim_world_step(world);
     }
     world->now_ns = at_ns > world->now_ns ? at_ns : world->now_ns;
@@ -250,7 +252,7 @@ void sim_world_run_until(struct sim_world *world, uint64_t at_ns)
 bool sim_world_run(struct sim_world *world, uint64_t at_ns, sim_done_fn *done, void *context)
 {
     while (!done(context)) {
-        if (world->heap_count == 0 || world->heap[1]->at_ns > at_ns) {
+        if (world->heap_count == 0 || world->heap[1].at_ns > at_ns) {
             return false;
         }
         sim_world_step(world);
@@ -481,7 +483,7 @@ void sim_world_close(struct sim_world *world)
     }
     // What is still on its way: segments, and calls that will not be made.
     while (world->heap_count != 0) {
-        struct sim_event *const event = world->heap[1];
+        struct sim_event *const event = world->heap[1].event;
 
         sim_unschedule(world, event);
         if (event->run == call_run) {

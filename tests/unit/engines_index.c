@@ -31,7 +31,7 @@ static void model_open(struct model *model, uint64_t seed, uint32_t keys, uint32
         model->hashes[key] = random_u64(&model->random);
     }
     cr_assert_eq(arena_open(&model->arena, UINT64_C(1) << 34), 0);
-    index_open(&model->index, &model->arena, tables);
+    index_open(&model->index, &model->arena, tables, 0);
     fprintf(stderr, "seed %llu\n", (unsigned long long)seed);
 }
 
