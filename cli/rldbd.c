@@ -523,7 +523,10 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     struct daemon *daemon = memory_allocate_zeroed(sizeof *daemon);
-    CHECK(daemon != NULL);
+    if (daemon == NULL) {
+        (void)fprintf(stderr, "rldbd: no memory to start with; see ulimit -v and free(1)\n");
+        return EXIT_FAILED;
+    }
     (void)pthread_mutex_init(&daemon->mutex, NULL);
     (void)pthread_cond_init(&daemon->changed, NULL);
     int status = daemon_main(daemon, path, check);

@@ -481,7 +481,11 @@ int log_engine_begin(const struct engine_options *options, bool looking,
     }
     int error = open_parts(engine);
 
-    error = error != 0 ? error : log_recover(engine, report);
+    if (error != 0) { // nothing is under way, and not all of it is there
+        release(engine);
+        return error;
+    }
+    error = log_recover(engine, report);
     if (error != 0) {
         engine->failed = error;
         while (busy(engine)) {

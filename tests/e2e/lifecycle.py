@@ -697,6 +697,39 @@ def stages_told():
         expect(count("hop") + count("wait"), 0, "after CONFIG RESETSTAT")
 
 
+def too_little_memory():
+    """However little there is, of address space too: what is lacking is said, or it serves."""
+    if b"__asan_init" in pathlib.Path(rldbd_path()).read_bytes():
+        print("not with AddressSanitizer, which takes terabytes of addresses")
+        return
+    with Folder() as folder:
+        for mib in (50, 100, 200, 800, 3200, 12800, 51200):
+            port = PORTS.take()
+            data_dir = os.path.join(folder.path, f"data-{mib}")
+            sections = {
+                "listen": {"client": [f"127.0.0.1:{port}"]},
+                "node": {"data_dir": data_dir},
+                "storage": storage(),
+                "auth": {"insecure": True},
+            }
+            log = pathlib.Path(folder.path, f"log-{mib}")
+            with open(log, "wb") as output, subprocess.Popen(
+                ["/bin/sh", "-c", f"ulimit -v {mib * 1024} && exec \"$@\"", "sh", rldbd_path(),
+                 "--config", folder.write(config_text(sections), f"{mib}.yaml")],
+                stdout=output, stderr=output,
+            ) as process:
+                while process.poll() is None and b"ready:" not in log.read_bytes():
+                    time.sleep(0.01)
+                served = process.poll() is None
+                if served:
+                    process.send_signal(signal.SIGTERM)
+                status = process.wait(SHORT_S)
+            last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
+            print(f"{mib} MiB: {status}, {last}")
+            expect(status, 0 if served else 3, f"{mib} MiB: {last}")
+            expect_true(served or last.startswith("rldbd: "), f"{mib} MiB: {last}")
+
+
 def fewer_descriptors_than_clients():
     """clients.max is then what there is room for: the log and CONFIG say so, and who comes too late
     is told so."""
@@ -740,6 +773,7 @@ CASES = [
     ("addresses that cannot be had", addresses_that_cannot_be_had),
     ("unix sockets", unix_sockets),
     ("fewer descriptors than clients.max", fewer_descriptors_than_clients),
+    ("too little memory to start", too_little_memory),
     ("SIGTERM and SIGINT", ends_when_asked),
     ("SHUTDOWN", shutdown_command),
     ("SIGTERM under load", ends_under_load),

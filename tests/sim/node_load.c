@@ -15,6 +15,7 @@ enum {
     IDLE_TURNS_MAX = 40, // of a core in a second: it looks for expired keys ten times
     LIMITED_MIB = 3,     // of memory for a core, where there is little
     ALONE_MIB = 4,       // for the only one, which has twice as many vnodes as each of two
+    DISK_MIB_MIN = 8,    // for a core, where there is little: four segments of 2 MiB
     START_S_MAX = 60,
     START_FAILS_MS = 250,
     LONG_INDEX_LOG = 8, // of buckets: there are a few hundred keys
@@ -172,6 +173,10 @@ void load_start_node(struct load *load)
 
     if (features->few_buffers) {
         options.buffer_count = 2 + load_draw(&load->random, 8);
+    }
+    if (load->durable && features->limited) {
+        sim_world_profile(load->world)->disk_bytes_max =
+            (uint64_t)load->cores * (DISK_MIB_MIN + load_draw(&load->random, 12)) << 20;
     }
     load_configure(load, config, sizeof config);
     load->rldb = sim_rldb_new(load->world, load->ip, load->cores, config, &options);

@@ -14,6 +14,7 @@ enum {
     STOP_LOOK_NS = 20 * 1000,
     BUSY_NS = 200 * 1000 * 1000,
     LEAST_NS = 20 * 1000 * 1000,
+    NOTICED_NS = 700 * 1000 * 1000, // in which a node looks how full its disk is, and refuses
 };
 
 static const uint64_t ms = 1000 * 1000;
@@ -139,6 +140,8 @@ static uint64_t draw_amount(struct random *random, enum sim_fault_kind kind)
         return draw_size(random, 2, 200);
     case SIM_FAULT_DISK_ERROR: // per mille; odd: of reads alone
         return draw_size(random, 10, 600);
+    case SIM_FAULT_DISK_FULL: // a fourth is over before a node has looked at its disk
+        return random_u64(random);
     case SIM_FAULT_DESCRIPTORS: // that are left
         return draw_between(random, 0, 3);
     case SIM_FAULT_LATE_BUFFERS: // ns, the longest
@@ -172,6 +175,9 @@ static void draw_one(const struct sim_faults_shape *shape, struct random *random
     if (kind == SIM_FAULT_KILL || kind == SIM_FAULT_POWER_LOSS || kind == SIM_FAULT_DISK_ERROR ||
         kind == SIM_FAULT_DISK_FULL) {
         ret_fault->for_ns += LEAST_NS; // so that it meets a write
+    }
+    if (kind == SIM_FAULT_DISK_FULL && ret_fault->amount % 4 != 0) {
+        ret_fault->for_ns += NOTICED_NS;
     }
 }
 
