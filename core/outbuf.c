@@ -218,18 +218,46 @@ void outbuf_splice(struct outbuf *to, struct outbuf *from, struct outbuf_cache *
     *from = (struct outbuf){0};
 }
 
+// Links the first chunk of `from`, which is long, behind those of `to`.
+static void outbuf_move_chunk(struct outbuf *to, struct outbuf *from)
+{
+    struct outbuf_chunk *const chunk = from->head;
+    const size_t size = chunk->end - chunk->begin;
+
+    from->head = chunk->next;
+    from->tail = from->head == NULL ? NULL : from->tail;
+    from->bytes -= size;
+    chunk->next = NULL;
+    if (to->tail == NULL) {
+        to->head = chunk;
+    } else {
+        to->tail->next = chunk;
+    }
+    to->tail = chunk;
+    to->bytes += size;
+}
+
 void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size)
 {
     CHECK(to != from);
     CHECK(!from->sending);
     to->failed = to->failed || from->failed;
     while (size != 0 && from->head != NULL) {
-        const struct outbuf_chunk *const chunk = from->head;
+        struct outbuf_chunk *const chunk = from->head;
         const size_t have = chunk->end - chunk->begin;
         const size_t piece = have < size ? have : size;
 
-        outbuf_append(to, cache, chunk->bytes + chunk->begin, piece);
-        outbuf_consume(from, cache, piece);
+        if (piece == have && have > OUTBUF_COPY_MAX && !to->failed) {
+            outbuf_move_chunk(to, from);
+        } else {
+            outbuf_append(to, cache, chunk->bytes + chunk->begin, piece);
+            if (piece < have) {
+                chunk->begin += (uint32_t)piece;
+                from->bytes -= piece;
+            } else {
+                outbuf_consume(from, cache, piece);
+            }
+        }
         size -= piece;
     }
 }

@@ -112,8 +112,8 @@ void outbuf_append(struct outbuf *out, struct outbuf_cache *cache, const void *b
 // content is copied, since a chain of nearly empty chunks costs memory and iovecs.
 void outbuf_splice(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache);
 
-// Copies the first `size` bytes of `from` (or all, if there are fewer) behind those of `to` and
-// takes them off `from`. `failed` goes along.
+// Moves the first `size` bytes of `from` (or all, if there are fewer) behind those of `to`: long
+// chunks as they are, else as copies. `failed` goes along.
 void outbuf_move(struct outbuf *to, struct outbuf *from, struct outbuf_cache *cache, size_t size);
 
 // Copies all bytes to ret_bytes, which has room for them; none are left then. The first chunk stays
