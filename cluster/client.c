@@ -255,6 +255,7 @@ void client_pending_add(struct client *client, struct pending *pending, enum pen
     pending->since_ns = client->shard->io->now_ns;
     pending->kind = (uint8_t)kind;
     pending->done = false;
+    pending->requests = 1;
     pending->late_before = client->late.bytes - client->late_claimed;
     client->late_claimed = client->late.bytes;
     pending->discard = (client->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) != 0;
@@ -264,6 +265,15 @@ void client_pending_add(struct client *client, struct pending *pending, enum pen
         client->pending_first = pending;
     }
     client->pending_last = pending;
+    client->pending_count++;
+}
+
+void client_pending_join(struct client *client, struct pending *pending, size_t *ret_late_before)
+{
+    CHECK(pending == client->pending_last);
+    *ret_late_before = client->late.bytes - client->late_claimed;
+    client->late_claimed = client->late.bytes;
+    pending->requests++;
     client->pending_count++;
 }
 
@@ -287,22 +297,37 @@ static void client_pending_free(struct client *client, struct pending *pending)
     }
 }
 
-// What was ready and stood before the first place is next; without a place, all of it.
-static void client_late_drain(struct client *client)
+// Replies that were moved from `late` to `out`, behind `before` bytes, wait for what they waited
+// for there.
+static void client_late_hold(struct client *client, size_t before)
 {
-    struct outbuf_cache *cache = &client->shard->outbufs;
-    struct pending *first = client->pending_first;
-    const size_t before = client->out.bytes;
-    if (first == NULL) {
-        outbuf_splice(&client->out, &client->late, cache);
-    } else if (first->late_before != 0) {
-        outbuf_move(&client->out, &client->late, cache, first->late_before);
-        client->late_claimed -= first->late_before;
-        first->late_before = 0;
-    }
     if (client->hold.late != 0 && client->out.bytes != before) {
         hold_output(client, before, client->hold.late);
         client->hold.late = client->late.bytes == 0 ? 0 : client->hold.late;
+    }
+}
+
+void client_late_take(struct client *client, size_t size)
+{
+    const size_t before = client->out.bytes;
+    if (size != 0) {
+        outbuf_move(&client->out, &client->late, &client->shard->outbufs, size);
+        client->late_claimed -= size;
+        client_late_hold(client, before);
+    }
+}
+
+// What was ready and stood before the first place is next; without a place, all of it.
+static void client_late_drain(struct client *client)
+{
+    struct pending *first = client->pending_first;
+    const size_t before = client->out.bytes;
+    if (first != NULL) {
+        client_late_take(client, first->late_before);
+        first->late_before = 0;
+    } else if (client->late.head != NULL || client->late.failed) {
+        outbuf_splice(&client->out, &client->late, &client->shard->outbufs);
+        client_late_hold(client, before);
     }
 }
 
@@ -316,7 +341,7 @@ static void client_pending_drain(struct client *client)
         if (client->pending_first == NULL) {
             client->pending_last = NULL;
         }
-        client->pending_count--;
+        client->pending_count -= first->requests;
         shard->held_bytes -= first->out.bytes;
         client->places_bytes -= first->out.bytes;
         if ((client->flags & CLIENT_CLOSING) == 0) {
@@ -325,7 +350,7 @@ static void client_pending_drain(struct client *client)
                 client->late_claimed = 0;
             }
             if (first->kind == PENDING_HOP) {
-                hop_take_reply(shard, first, &client->out);
+                hop_take_replies(shard, first, &client->out);
             } else {
                 outbuf_splice(&client->out, &first->out, &shard->outbufs);
             }
@@ -343,7 +368,7 @@ void client_pending_done(struct pending *pending)
     if (pending->discard) {
         outbuf_clear(&pending->out, &client->shard->outbufs);
     }
-    client_window_note(client, pending->out.bytes);
+    client_window_note(client, pending->out.bytes / pending->requests);
     client->shard->held_bytes += pending->out.bytes;
     client->places_bytes += pending->out.bytes;
     client_pending_drain(client);

@@ -66,7 +66,8 @@ struct pending {
     uint8_t kind;       // enum pending_kind
     bool done;
     bool discard;      // CLIENT REPLY OFF or SKIP: the reply is dropped when it comes
-    struct outbuf out; // the reply
+    uint8_t requests;  // that it is the place of: 1, or those that a hop carries
+    struct outbuf out; // the reply, or the replies
 };
 
 // A reply that a timer gives (DEBUG SLEEP). Allocated by the handler, freed with its place.
@@ -130,7 +131,7 @@ struct client {
     uint8_t memory_class; // + 1; 0: in none
     uint16_t in_batch; // its requests in the batch under way: the input stays where it is meanwhile
     uint16_t window;   // how many of its requests may be under way: in_batch and pending_count
-    uint32_t pending_count;
+    uint32_t pending_count; // requests that have places
     uint64_t id;
     // input
     struct io_buffer *buffer;
@@ -240,6 +241,13 @@ static inline struct outbuf *client_out(struct client *client)
 
 // Appends a place to the FIFO. It is the caller's struct.
 void client_pending_add(struct client *client, struct pending *pending, enum pending_kind kind);
+
+// One more request, whose reply is to stand there, at the last place of the FIFO; *ret_late_before
+// is what comes between it and the one before it, as pending.late_before.
+void client_pending_join(struct client *client, struct pending *pending, size_t *ret_late_before);
+
+// Moves so many bytes of `late` to `out`, those that were claimed first.
+void client_late_take(struct client *client, size_t size);
 
 // The place is done: what is at the head of the FIFO and done moves to `out`. May free the client's
 // last reference: do not touch it afterwards. Frees nothing of `pending` but its replies.

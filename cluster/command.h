@@ -162,6 +162,7 @@ struct exec {
     bool may_haul;      // long values may be asked for, to be brought in slices (haul.h)
     bool later;         // went to another core, or waits: it is counted where and when it runs
     struct haul *haul;  // what was asked for and brought, or NULL
+    struct hop *hop;    // of another core, that this is a request of; else NULL
     struct part *part;  // ROUTE_ALL, run(): of this shard
     struct part *parts; // ROUTE_ALL, finish(): of all shards asked
     uint32_t part_count;

@@ -461,7 +461,7 @@ static void haul_work(struct shard *shard, struct work *work)
 
     CHECK(shard->haul_first == haul);
     hop_exec(shard, hop, spans, &x);
-    hop_item(hop, x.argv, &item);
+    hop_item(hop_first(hop), x.argv, &item);
     x.item = &item;
     if (!haul_slice(haul, &x)) {
         work_add(&shard->work, &haul->work);

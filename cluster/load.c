@@ -95,7 +95,7 @@ bool load_for_hop(struct exec *x, struct hop *hop)
         hop_hold_gate(shard, hop);
     }
     load->hop = hop;
-    hop_item(hop, hop_arguments(hop, load->spans), &load->item);
+    hop_item(hop_first(hop), hop_arguments(hop, hop_first(hop), load->spans), &load->item);
     if (!load_begin(load, item_touches(x))) {
         load_run_hop(load);
     }

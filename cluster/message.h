@@ -36,56 +36,94 @@ struct message {
     uint8_t kind;         // enum message_kind
     uint8_t from, to;     // cores
     bool returning;       // on its way back
+    uint16_t bytes;       // of its lines, from the message on, that are used: asked for ahead
 };
 
 enum {
-    HOP_LINES = 4, // what crosses between the cores, as far as it is used
-    HOP_INSIDE_BYTES = 204,
+    HOP_LINES = 16, // what crosses between the cores, as far as it is used
+    HOP_INSIDE_BYTES = 960,
+    HOP_REQUESTS = 8,  // in one message
     HOP_ARGUMENTS = 8, // the most that are packed, or referred to without a block of their own
 };
 
-// A request that runs elsewhere or later: on another core, or here behind a gate.
-//
-// It crosses from one core to the other and back, and each line of the cache that does costs what
-// 100 instructions cost. So request and reply travel in the message itself:
-//
-//     line 0         what there is to do  |  inside
-//     lines 1 to 3   inside: the arguments on the way there, the reply on the way back
-//     beyond         the sender's own; and what is seldom
-//
-// Packed arguments are their sizes, two bytes each, and then their bytes. A GET and its reply of 64
-// bytes are two lines each way. What does not fit stays where it is: arguments in the sender's
-// receive buffer, which is leased until the hop is back; a reply in chunks of the receiver's.
-struct hop {
-    alignas(LIMIT_CACHE_LINE_BYTES) struct message message; // next: in the lists of the receiver
+// One of its requests: what there is to do. Behind it lie its packed arguments, their sizes, two
+// bytes each, and then their bytes.
+struct hop_request {
     const struct command *command;
     uint64_t hash;
     uint32_t vnode;
     uint32_t argc;
     uint16_t slot;
-    uint16_t argument;     // which of them is the key
-    uint16_t packed_bytes; // arguments inside, until the reply is; 0: they are in argv
-    uint16_t reply_bytes;  // of it inside; 0: it is in pending.out
-    uint8_t protocol;
-    bool no_touch;
-    bool timed; // took_ns is what it took; the arguments stay, for the slow log
-    bool gated; // queues at a gate of the receiver, or holds it
-    uint8_t inside[HOP_INSIDE_BYTES];
-
-    struct pending pending;            // the place of its reply, on the sender
-    const struct slice *argv;          // the arguments, unless packed
-    struct slice spans[HOP_ARGUMENTS]; // theirs, unless there are more
-    struct client_lease lease;         // of their bytes
-    void *argument_bytes;              // a copy of them where the batch owned them; else NULL
-    uint64_t took_ns;                  // for the sender's slow log
-    struct gate_waiter waiter;         // the receiver's, when a gate is taken
-    struct shard *waiting_at;          // the receiver, while `gated`
-    struct haul *haul;                 // while `gated`: what it has asked for, or NULL
-    struct hold hold;                  // the receiver's, while its commit is not durable
+    uint16_t argument; // which of them is the key
+    uint32_t bytes;    // to the next one
 };
 
-static_assert(offsetof(struct hop, pending) == (size_t)HOP_LINES * LIMIT_CACHE_LINE_BYTES,
+// Requests that run elsewhere or later: on another core, or here behind a gate.
+//
+// What crosses from one core to the other and back costs by the line of the cache, each as much as
+// 100 instructions, and by the message, each some hundred. So requests and replies travel in the
+// message itself, and what a connection asks of one core in one turn, with nothing for a third
+// between, is one message:
+//
+//     line 0         what each message has; the sizes of the replies
+//     lines 1 to 15  inside: the requests on the way there, the replies on the way back
+//     beyond         the sender's own; and what is seldom
+//
+// A GET and its reply of 64 bytes are two lines each way, eight of them nine or ten. What does not
+// fit stays where it is: arguments in the sender's receive buffer, which is leased until the hop is
+// back (such a request travels alone); replies in chunks of the receiver's.
+//
+// The receiver runs the requests one after another, and sends the hop back when all are done. One
+// that has to wait there (behind a gate, for the disk, for a long value) does so as a hop of the
+// receiver to itself, its stand-in, so that it keeps up nobody but the replies. A hop of a core to
+// itself carries one request.
+struct hop {
+    alignas(LIMIT_CACHE_LINE_BYTES) struct message message; // next: in the lists of the receiver
+    uint8_t count;                                          // requests
+    uint8_t ran;   // of them, here or as stand-ins, in their order
+    uint8_t stood; // bit by request: those with a stand-in
+    uint8_t protocol;
+    bool no_touch;
+    bool packed;     // the arguments are inside, until the replies are; else they are in argv
+    bool outside;    // the replies, those that are there, are in pending.out and not inside
+    bool timed;      // one request: took_ns is what it took; the arguments stay, for the slow log
+    uint64_t commit; // that the replies wait for
+    uint32_t reply_bytes[HOP_REQUESTS];
+    alignas(LIMIT_CACHE_LINE_BYTES) uint8_t inside[HOP_INSIDE_BYTES];
+
+    struct pending pending;              // the place of its replies, on the sender
+    size_t late_before[HOP_REQUESTS];    // as of a place, from the second request on
+    uint32_t reply_at;                   // of those inside, how much was taken
+    const struct slice *argv;            // the arguments, unless packed
+    struct slice spans[HOP_ARGUMENTS];   // theirs, unless there are more
+    struct client_lease lease;           // of their bytes
+    void *argument_bytes;                // a copy of them where the batch owned them; else NULL
+    uint64_t took_ns;                    // for the sender's slow log
+    struct hold hold;                    // the receiver's, while its commit is not durable
+    struct hop *stand_ins[HOP_REQUESTS]; // the receiver's, by `stood`
+    uint32_t standing;                   // of them, not done yet
+    // of a hop of a core to itself
+    bool gated; // queues at a gate, or holds it
+    struct gate_waiter waiter;
+    struct shard *waiting_at; // while `gated`: the core
+    struct haul *haul;        // while `gated`: what it has asked for, or NULL
+    struct hop *stands_in;    // for a request of this one, or NULL
+};
+
+static_assert(offsetof(struct hop, inside) == LIMIT_CACHE_LINE_BYTES &&
+                  offsetof(struct hop, pending) == (size_t)HOP_LINES * LIMIT_CACHE_LINE_BYTES,
               "what crosses has its lines for itself");
+static_assert(HOP_REQUESTS <= 8 * sizeof((struct hop *)0)->stood, "a bit for each");
+
+static inline const struct hop_request *hop_first(const struct hop *hop)
+{
+    return (const struct hop_request *)(const void *)hop->inside;
+}
+
+static inline const struct hop_request *hop_next(const struct hop_request *request)
+{
+    return (const struct hop_request *)(const void *)((const uint8_t *)request + request->bytes);
+}
 
 // A message that was drained lies in the other core's cache, and a line that comes from there costs
 // as much as a hop's work. Asks for what every message has.
@@ -96,25 +134,16 @@ static inline void message_fetch(const void *message)
 }
 
 // And for the rest of a long one, by its first line, which is to be there by now. Of one on its way
-// back also all that the request took, since the next one is written there.
+// back also all that the requests took, since the next ones are written there.
 static inline void message_fetch_rest(const struct message *message)
 {
-    const struct hop *hop = (const struct hop *)(const void *)message;
-    if (message->kind != MESSAGE_HOP) {
-        return;
-    }
-    size_t inside = message->returning && hop->reply_bytes > hop->packed_bytes ? hop->reply_bytes
-                                                                               : hop->packed_bytes;
-    const char *end = (const char *)hop->inside + inside;
+    const char *const end = (const char *)message + message->bytes;
     for (const char *line = (const char *)message + (size_t)2 * LIMIT_CACHE_LINE_BYTES; line < end;
          line += LIMIT_CACHE_LINE_BYTES) {
         cache_fetch_to_write(line);
     }
-    if (message->returning) {
-        __builtin_prefetch(&hop->pending, 1);
-    } else if (hop->packed_bytes == 0) {
-        __builtin_prefetch(&hop->argv);
-        __builtin_prefetch(hop->spans);
+    if (message->returning && message->kind == MESSAGE_HOP) {
+        __builtin_prefetch(&((const struct hop *)(const void *)message)->pending, 1);
     }
 }
 

@@ -23,13 +23,13 @@ enum request_kind {
     REQUEST_LOCAL_KEY, // its key lives here
     REQUEST_REMOTE,    // one key or shard, on another core
     REQUEST_OTHER,     // connection commands, several keys, errors
-    REQUEST_HOP,       // came from another core, or was freed by a gate
+    REQUEST_HOP,       // was freed by a gate
 };
 
 struct request {
     struct exec exec;
     struct item item;
-    struct hop *hop;
+    struct hop *hop; // of this core to itself; else NULL
     uint32_t core;
     uint8_t kind; // enum request_kind
     bool credit;  // one towards `core` is taken for it
@@ -257,6 +257,7 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     x->veto = x->failed = x->later = x->scoped = x->reserved = x->no_touch = false;
     x->may_haul = false;
     x->haul = NULL;
+    x->hop = NULL;
     request->hop = NULL;
     request->credit = false;
     if (status == RESP_ERROR) {
@@ -359,10 +360,14 @@ static bool request_start_reply(struct exec *x)
     return !client_output_exceeded(client);
 }
 
-// On another core, or here behind a gate. A credit that was taken goes along.
+// On another core, or here behind a gate. A credit that was taken goes along where it is needed.
 static void request_send(struct request *request, uint32_t core)
 {
     struct exec *x = &request->exec;
+    if (request->credit && hop_join(x, core)) {
+        x->later = true;
+        return;
+    }
     if (hop_send(x, core)) {
         request->credit = false;
         x->later = true;
@@ -371,30 +376,39 @@ static void request_send(struct request *request, uint32_t core)
     exec_error(x, TEXT_OVERLOADED);
 }
 
+// One whose key lives here, of a client or of another core's hop. What has to wait becomes a hop of
+// this core to itself.
+static void request_run_here(struct shard *shard, struct request *request)
+{
+    struct exec *x = &request->exec;
+    if (gate_any(shard->gates) && gate_taken(shard->gates, x->item->op.hash) &&
+        !planted(PLANTED_IGNORE_GATE)) {
+        request_send(request, shard->index);
+        return;
+    }
+    switch (request_run_key(x, NULL)) {
+    case RUN_DONE:
+        exec_count(x);
+        return;
+    case RUN_LATER:
+        x->later = true;
+        return;
+    case RUN_WAITS:
+        x->later = hop_load(x);
+        if (!x->later) {
+            exec_error(x, TEXT_OVERLOADED);
+        }
+        return;
+    }
+}
+
 static void request_dispatch(struct shard *shard, struct request *request)
 {
     struct exec *x = &request->exec;
     switch ((enum request_kind)request->kind) {
     case REQUEST_LOCAL_KEY:
-        if (gate_any(shard->gates) && gate_taken(shard->gates, x->item->op.hash) &&
-            !planted(PLANTED_IGNORE_GATE)) {
-            request_send(request, shard->index);
-            return;
-        }
-        switch (request_run_key(x, NULL)) {
-        case RUN_DONE:
-            break;
-        case RUN_LATER:
-            x->later = true;
-            return;
-        case RUN_WAITS:
-            x->later = hop_load(x);
-            if (!x->later) {
-                exec_error(x, TEXT_OVERLOADED);
-            }
-            return;
-        }
-        break;
+        request_run_here(shard, request);
+        return;
     case REQUEST_REMOTE:
         request_send(request, request->core);
         return;
@@ -479,19 +493,12 @@ static void request_run(struct shard *shard, struct request *request)
     client_mark_flush(client);
 }
 
-// False when it has to wait, behind a gate or for the disk.
+// A hop of this core to itself, whose turn at the gate of its key has come. False when it has to
+// wait for the disk.
 static bool request_run_hop(struct shard *shard, struct request *request)
 {
     struct exec *x = &request->exec;
     struct hop *hop = request->hop;
-    x->shard = shard;
-    CHECK(x->command != NULL);
-    if (!hop->gated && gate_any(shard->gates) && gate_taken(shard->gates, hop->hash) &&
-        !planted(PLANTED_IGNORE_GATE)) {
-        shard->stats.gate_waits++;
-        hop_wait(shard, hop);
-        return false;
-    }
     switch (request_run_key(x, hop)) {
     case RUN_DONE:
         break;
@@ -506,6 +513,20 @@ static bool request_run_hop(struct shard *shard, struct request *request)
     work_spend(&shard->work, x->reply.out->bytes / WORK_BYTES_A_UNIT);
     exec_count(x);
     return true;
+}
+
+// One of another core's hop.
+static void request_run_carried(struct shard *shard, struct request *request)
+{
+    struct exec *x = &request->exec;
+    struct hop *hop = x->hop;
+    const size_t before = x->reply.out->bytes;
+    request_run_here(shard, request);
+    const size_t size = x->reply.out->bytes - before;
+    hop->reply_bytes[hop->ran] = (uint32_t)size;
+    hop->commit = x->commit > hop->commit ? x->commit : hop->commit;
+    hop->ran++;
+    work_spend(&shard->work, size / WORK_BYTES_A_UNIT);
 }
 
 // A batch cannot end early: what one spent beyond a slice the next has fewer requests for.
@@ -560,7 +581,17 @@ static void batch_run(struct shard *shard, struct batch *batch)
         const struct command *command = request->exec.command;
         bool timed = shard->slowlog_each || (command != NULL && command->route >= ROUTE_KEYS);
         uint64_t one_ns = timed ? io_clock_ns(shard->io) : 0;
-        if (request->hop == NULL) {
+        struct hop *carrier = request->exec.hop;
+        if (carrier != NULL) {
+            request_run_carried(shard, request);
+            if (timed && !request->exec.later && carrier->count == 1) {
+                carrier->timed = true;
+                carrier->took_ns = io_clock_ns(shard->io) - one_ns;
+            }
+            if (i + 1 == batch->count || request[1].exec.hop != carrier) {
+                hop_ran(shard, carrier);
+            }
+        } else if (request->hop == NULL) {
             request_run(shard, request);
             if (timed && !request->exec.later) {
                 slowlog_note(shard, &request->exec, io_clock_ns(shard->io) - one_ns);
@@ -578,27 +609,51 @@ static void batch_run(struct shard *shard, struct batch *batch)
     batch_finish(shard, batch, began_ns);
 }
 
-// Hops first: other cores' clients wait for them.
+static struct request *batch_add_hop(struct batch *batch, const struct hop_request *of)
+{
+    struct request *request = &batch->requests[batch->count++];
+    request->hop = NULL;
+    request->kind = REQUEST_HOP;
+    request->credit = false;
+    request->exec.item = &request->item;
+    hop_item(of, request->exec.argv, &request->item);
+    batch->slice_count += HOP_ARGUMENTS;
+    request_add_op(batch, request);
+    return request;
+}
+
+// As many of a hop's requests as fit: those that did not run yet. False when some are left.
+static bool batch_fill_carried(struct shard *shard, struct batch *batch, struct hop *hop)
+{
+    const struct hop_request *of = hop_first(hop);
+    for (uint32_t i = 0; i < hop->count; i++, of = hop_next(of)) {
+        if (i < hop->ran) {
+            continue;
+        }
+        if (batch->count == batch->most) {
+            return false;
+        }
+        struct exec *x = &batch->requests[batch->count].exec;
+        hop_request_exec(shard, hop, of, batch->slices + batch->slice_count, x);
+        batch_add_hop(batch, of);
+    }
+    return true;
+}
+
 static bool batch_fill_hops(struct shard *shard, struct batch *batch)
 {
     while (batch->count < batch->most) {
         struct hop *hop = hop_list_take(&shard->granted);
-        hop = hop != NULL ? hop : hop_list_take(&shard->received);
         if (hop == NULL) {
             break;
         }
-        struct request *request = &batch->requests[batch->count++];
-        request->hop = hop;
-        request->kind = REQUEST_HOP;
-        hop_exec(shard, hop, batch->slices + batch->slice_count, &request->exec);
-        request->exec.item = &request->item;
-        request->item.argument = hop->argument;
-        request->item.slot = hop->slot;
-        request->item.op.hash = hop->hash;
-        request->item.op.vnode = hop->vnode;
-        request->item.op.key = request->exec.argv[hop->argument];
-        batch->slice_count += HOP_ARGUMENTS;
-        request_add_op(batch, request);
+        struct exec *x = &batch->requests[batch->count].exec;
+        hop_exec(shard, hop, batch->slices + batch->slice_count, x);
+        batch_add_hop(batch, hop_first(hop))->hop = hop;
+    }
+    while (batch->count < batch->most && shard->received.first != NULL &&
+           batch_fill_carried(shard, batch, shard->received.first)) {
+        hop_list_take(&shard->received);
     }
     return batch->count != 0;
 }
@@ -677,15 +732,15 @@ static uint32_t batch_fill_clients(struct shard *shard, struct batch *batch)
     return batch->count;
 }
 
-// Hops of other cores and requests of own clients take turns, batch by batch: as many of either as
-// come cannot keep the others from being served. A turn that has used up its slice (large values,
-// commands on many keys) ends after a batch of each.
+// Requests of own clients and hops of other cores take turns, batch by batch: as many of either as
+// come cannot keep the others from being served. The lines of the hops come meanwhile. A turn that
+// has used up its slice (large values, commands on many keys) ends after a batch of each.
 bool request_execute(struct shard *shard)
 {
     struct batch *batch = shard->batch;
     uint32_t done = 0;
     uint32_t batches = 0;
-    bool hops_next = true;
+    bool hops_next = shard->ready_first == NULL;
     if (shard->durable && engine_stalled(shard->engine)) {
         shard->stats.stalls++;
         return false; // a completion brings the next turn

@@ -24,8 +24,8 @@ enum {
         2000 * 1000 * 1000, // clients that do not read their replies are closed after it
     SHARD_DRAIN_POLL_NS = 5 * 1000 * 1000,
     SHARD_INBOX_BATCH = 64,
-    SHARD_FETCH_AHEAD = 8, // messages on their way here while one is worked off
-    SHARD_FETCH_REST = 5,  // so many behind, its first line is there
+    SHARD_FETCH_AHEAD = 3, // messages on their way here while one is worked off
+    SHARD_FETCH_REST = 2,  // so many behind, its first line is there
 };
 
 static struct shard *shard_of_timer(struct timer *timer, size_t offset)
@@ -59,8 +59,8 @@ static void shard_take_message(struct shard *shard, struct message *message)
             hop_return(shard, hop);
             return;
         }
-        shard->stats.hops_received++;
-        if (planted(PLANTED_DROP_HOP) && shard->stats.hops_received % 128 == 100) {
+        shard->stats.hops_received += hop->count;
+        if (planted(PLANTED_DROP_HOP) && shard->stats.hops_received % 128 < hop->count) {
             return;
         }
         hop_list_add(&shard->received, hop);
@@ -231,6 +231,7 @@ static void shard_flush(void *context)
     engine_commit(shard->engine);
     hold_await(shard);
     shard_flush_clients(shard);
+    shard->hop_open = NULL;
     for (uint32_t to = 0; to < shard->node->shard_count; to++) {
         if (to == shard->index || !spsc_publish(node_queue(shard->node, shard->index, to))) {
             continue;
@@ -700,6 +701,7 @@ void shard_close(struct shard *shard)
     memory_free(shard->credits);
     outbuf_clear(&shard->discarded, &shard->outbufs);
     outbuf_clear(&shard->hop_reply, &shard->outbufs);
+    outbuf_clear(&shard->hop_replies, &shard->outbufs);
     outbuf_cache_destroy(&shard->outbufs);
     block_store_close(&shard->blocks);
     pool_destroy(&shard->clients_pool);

@@ -90,7 +90,9 @@ struct shard {
     uint32_t *credits;                // towards each core
     struct hop_list received;         // hops of other cores, to run in this turn
     struct hop_list granted;          // hops that were behind gates until now
-    struct outbuf hop_reply;          // of the hop that runs
+    struct hop *hop_open;             // posted last in this turn: may take requests more
+    struct outbuf hop_reply;          // of the hop of this core to itself that runs
+    struct outbuf hop_replies;        // of the other core's hop whose requests run
     struct stage_run hops_back;       // from other cores, in this turn's inbox
     struct multi_part *parts_granted; // whose turn at the gates has come
     struct work_list work;            // commands that are long

@@ -89,13 +89,13 @@ static inline void stats_end_stage_run(struct stats *stats, enum stage stage, st
 }
 
 static inline void stats_note_stage_run(struct stats *stats, enum stage stage,
-                                        struct stage_run *run, uint64_t took_ns)
+                                        struct stage_run *run, uint64_t took_ns, uint64_t count)
 {
     if (took_ns != run->took_ns) {
         stats_end_stage_run(stats, stage, run);
         run->took_ns = took_ns;
     }
-    run->count++;
+    run->count += count;
 }
 
 // An error was replied: `text` without its '-'.

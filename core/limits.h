@@ -284,7 +284,8 @@ enum {
     // Bytes of a snapshot's name: with what stands before it while it is made, a file's name.
     LIMIT_SNAPSHOT_NAME_BYTES = 64,
 
-    // Pointers in a queue between two cores; hops of one core that may be under way to one other.
+    // Pointers in a queue between two cores; hops of one core that may be under way to one other,
+    // each with HOP_REQUESTS requests at most.
     // The queue carries these, as many returning ones of the other side, the parts and pages of
     // metrics of both, the sockets of the one that accepts them, and its part of a snapshot.
     LIMIT_MESSAGES_QUEUE = 8192,

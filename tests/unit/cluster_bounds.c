@@ -57,12 +57,13 @@ Test(bounds, requests_of_other_cores_leave_room_for_own_clients)
     struct sim_talk *const own = story_talk(&story, 0);
     const struct shard *const shard = sim_rldb_shard(story.rldb, 0);
     char key[STORY_KEY_BYTES];
-    char asks[ASKS * 32] = "";
+    static char asks[ASKS * (32 + HOP_INSIDE_BYTES)];
     size_t size = 0;
 
-    story_key(&story, 0, 0, key);
+    story_key(&story, 0, 0, key); // and so long that each request is a message
     for (int i = 0; i < ASKS; i++) {
-        size += (size_t)snprintf(asks + size, sizeof asks - size, "GET %s\r\n", key);
+        size += (size_t)snprintf(asks + size, sizeof asks - size, "GET {%s}%0*d\r\n", key,
+                                 HOP_INSIDE_BYTES, 0);
     }
     for (uint32_t i = 0; i < 2 * TALKS; i++) {
         talks[i] = sim_talk_open(story.world, NULL, i < TALKS ? "10.0.0.1:7381" : "10.0.0.1:7382");

@@ -456,11 +456,11 @@ Test(client, waits_for_credit)
     const struct shard *const shard = sim_rldb_shard(story.rldb, 0);
     struct sim_talk *talks[CLIENTS];
     char there[STORY_KEY_BYTES];
-    char text[64];
+    char text[64 + HOP_INSIDE_BYTES];
     uint32_t starved = 0;
 
-    story_key(&story, 1, 0, there);
-    (void)snprintf(text, sizeof text, "GET %s\r\n", there);
+    story_key(&story, 1, 0, there); // and so long that each request is a message
+    (void)snprintf(text, sizeof text, "GET {%s}%0*d\r\n", there, HOP_INSIDE_BYTES, 0);
     for (int i = 0; i < CLIENTS; i++) {
         talks[i] = story_talk(&story, 0);
         for (int j = 0; j < GETS; j++) { // opens its window

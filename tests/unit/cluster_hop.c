@@ -174,3 +174,124 @@ Test(hop, replies_find_their_requests)
     script_close(&script);
     story_close(&story);
 }
+
+// What a connection asks of one core in one turn is one message, as far as there is room, whatever
+// is asked of this core between.
+Test(hop, requests_of_one_pipeline_share_messages)
+{
+    enum { REQUESTS = 3 * HOP_REQUESTS - 2 };
+    struct story story = story_open(2, "");
+    const struct shard *const shard = sim_rldb_shard(story.rldb, 0);
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct script script;
+    char here[STORY_KEY_BYTES], there[STORY_KEY_BYTES], number[16];
+
+    script_open(&script);
+    story_key(&story, 0, 0, here);
+    story_key(&story, 1, 0, there);
+    script_words(&script, "SET", there, "0", NULL);
+    script_hears(&script, "+OK");
+    for (int i = 0; i < 10; i++) { // the window opens
+        script_words(&script, "GET", here, NULL);
+        script_hears(&script, "$-1");
+    }
+    script_play(&script, talk, 100);
+    for (int i = 0; i < REQUESTS; i++) {
+        script_words(&script, "INCR", i % 3 == 1 ? here : there, NULL);
+        (void)snprintf(number, sizeof number, ":%d", i % 3 == 1 ? i / 3 + 1 : i - (i + 1) / 3 + 1);
+        script_hears(&script, number);
+    }
+    for (int i = 0; i < 5; i++) { // in the next batch, and yet in this turn
+        script_words(&script, "PING", NULL);
+        script_hears(&script, "+PONG");
+    }
+    const uint64_t sent = shard->stats.hops_sent;
+
+    sim_rldb_hang(story.rldb, 1, true);
+    sim_talk_send(talk, text_slice(&script.say).bytes, text_slice(&script.say).size);
+    story_run(&story, 20);
+    cr_assert_eq(shard->stats.hops_sent - sent, 2 * HOP_REQUESTS - 1);
+    cr_assert_eq(shard->hops.taken, 2);
+    cr_assert_eq(shard->credits[1], LIMIT_MESSAGES_OUT - 2);
+    sim_rldb_hang(story.rldb, 1, false);
+    text_clear(&script.say);
+    script_play(&script, talk, 100);
+    cr_assert_eq(shard->hops.taken, 0);
+    cr_assert_eq(shard->credits[1], LIMIT_MESSAGES_OUT);
+    script_close(&script);
+    story_close(&story);
+}
+
+// A long value is brought in slices: its reply comes later than those that travel with it, and
+// stands between them.
+Test(hop, one_that_waits_holds_up_no_other)
+{
+    static char bytes[LIMIT_HAUL_BYTES + 4096];
+    struct story story = story_open(2, "");
+    const struct shard *const there = sim_rldb_shard(story.rldb, 1);
+    struct sim_talk *const talk = story_talk(&story, 0);
+    const struct slice value = value_of(bytes, sizeof bytes, 3);
+    struct script script;
+    char key[4][STORY_KEY_BYTES];
+
+    script_open(&script);
+    for (uint32_t i = 0; i < 4; i++) {
+        story_key(&story, i < 3, i % 3, key[i]);
+    }
+    const struct slice set[] = {slice_from_text("SET"), slice_from_text(key[0]), value};
+
+    script_request(&script, set, 3);
+    script_hears(&script, "+OK");
+    script_play(&script, talk, 1000);
+    for (int round = 0; round < 4; round++) {
+        script_words(&script, "SET", key[1], "first", NULL);
+        script_hears(&script, "+OK");
+        script_words(&script, "GET", key[0], NULL);
+        script_hears_bulk(&script, value);
+        script_words(&script, "SET", key[3], "here", NULL);
+        script_hears(&script, "+OK");
+        script_words(&script, "GET", key[1], NULL);
+        script_hears_bulk(&script, slice_from_text("first"));
+        script_words(&script, "STRLEN", key[3], NULL);
+        script_hears(&script, ":4");
+        script_words(&script, "GET", key[2], NULL);
+        script_hears(&script, "$-1");
+        if (round % 2 == 1) { // the last of its message too
+            script_words(&script, "GET", key[0], NULL);
+            script_hears_bulk(&script, value);
+        }
+    }
+    script_play(&script, talk, 5000);
+    cr_assert_gt(there->hops.taken_max, 0); // stand-ins
+    script_close(&script);
+    story_close(&story);
+}
+
+// Whose reply is not wanted goes into a message of its own.
+Test(hop, what_is_not_replied_leaves_no_trace_between)
+{
+    struct story story = story_open(2, "");
+    struct sim_talk *const talk = story_talk(&story, 0);
+    struct script script;
+    char there[STORY_KEY_BYTES];
+
+    script_open(&script);
+    story_key(&story, 1, 0, there);
+    for (int i = 0; i < 30; i++) {
+        script_words(&script, "SET", there, "1", NULL);
+        script_hears(&script, "+OK");
+        script_words(&script, "CLIENT", "REPLY", "SKIP", NULL);
+        script_words(&script, "INCR", there, NULL);
+        script_words(&script, "INCR", there, NULL);
+        script_hears(&script, ":3");
+        script_words(&script, "CLIENT", "REPLY", "OFF", NULL);
+        script_words(&script, "INCR", there, NULL);
+        script_words(&script, "CLIENT", "REPLY", "ON", NULL);
+        script_hears(&script, "+OK");
+        script_words(&script, "GET", there, NULL);
+        script_hears_bulk(&script, slice_from_text("4"));
+    }
+    script_play(&script, talk, 1000);
+    script_close(&script);
+    story_close(&story);
+}

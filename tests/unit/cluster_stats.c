@@ -79,18 +79,18 @@ Test(stats, what_took_equally_long_is_noted_together_and_none_is_lost)
     stats_end_stage_run(&stats, STAGE_HOP, &run); // of none
     cr_expect_eq(hops->count, 0);
     for (uint32_t i = 0; i < 7; i++) {
-        stats_note_stage_run(&stats, STAGE_HOP, &run, 1000);
+        stats_note_stage_run(&stats, STAGE_HOP, &run, 1000, 1);
     }
     for (uint32_t i = 0; i < 3; i++) {
-        stats_note_stage_run(&stats, STAGE_HOP, &run, 9000);
+        stats_note_stage_run(&stats, STAGE_HOP, &run, 9000, 1);
     }
-    stats_note_stage_run(&stats, STAGE_HOP, &run, 1000);
+    stats_note_stage_run(&stats, STAGE_HOP, &run, 1000, 1);
     stats_end_stage_run(&stats, STAGE_HOP, &run);
     stats_end_stage_run(&stats, STAGE_HOP, &run); // it was ended: nothing is noted twice
     cr_expect_eq(hops->count, 11);
     cr_expect_eq(hops->sum, 8 * 1000 + 3 * 9000);
     cr_expect_eq(hops->max, 9000);
-    stats_note_stage_run(&stats, STAGE_HOP, &run, 1000); // a new one, as long as the last
+    stats_note_stage_run(&stats, STAGE_HOP, &run, 1000, 1); // a new one, as long as the last
     stats_end_stage_run(&stats, STAGE_HOP, &run);
     cr_expect_eq(hops->count, 12);
     cr_expect_eq(hops->sum, 9 * 1000 + 3 * 9000);
