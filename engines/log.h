@@ -167,6 +167,7 @@ struct log_segment {
     bool stuck;    // compaction could not empty it
     bool unsaid;   // records of it went without one in the log that says so
     bool copied;   // it belongs to the copy that is being made, which has a pin
+    bool unread;   // recovery has passed some of it that the disk fails to read
     bool cut;      // its file has not the size that it should: it is made anew before it is used
     bool patchy;   // a start has found room for `limit` bytes of it, and nobody knows for which
 };

@@ -401,13 +401,21 @@ static int mend(struct checking *checking)
 {
     uint32_t copied = LOG_SEGMENTS_MAX;
 
+    for (uint32_t i = 0; i < checking->engine->segment_top; i++) {
+        const int error = checking->engine->segments[i].unread ? copy_aside(checking, i) : 0;
+
+        if (error != 0) {
+            return error;
+        }
+    }
     for (uint64_t i = 0; i < checking->bad_count; i++) {
         const uint32_t segment = log_location_segment(checking->payloads[i] & LOG_PAYLOAD_WHERE);
 
         if ((checking->payloads[i] & payload_is_whole) != 0) {
             continue;
         }
-        if (segment != copied && checking->engine->segments[segment].fd >= 0) {
+        if (segment != copied && checking->engine->segments[segment].fd >= 0 &&
+            !checking->engine->segments[segment].unread) {
             const int error = copy_aside(checking, segment);
 
             if (error != 0) {
@@ -415,6 +423,9 @@ static int mend(struct checking *checking)
             }
         }
         copied = segment;
+    }
+    if (checking->bad_count == 0) {
+        return 0;
     }
     checking->bad = memory_allocate(checking->bad_count * sizeof checking->bad[0]);
     if (checking->bad == NULL) {
@@ -477,7 +488,8 @@ int log_check_run(struct log_check *check)
         .report = check->say,
         .report_context = check->context,
     };
-    struct log_recovery report = {.say = check->say, .context = check->context};
+    struct log_recovery report = {
+        .say = check->say, .context = check->context, .past_unread = true};
 
     check->records = check->bytes = check->unreadable = 0;
     check->damages = check->aside = 0;
@@ -488,7 +500,7 @@ int log_check_run(struct log_check *check)
     }
     error = weigh(&checking);
     error = error != 0 || check->brief ? error : check_records(&checking);
-    if (error == 0 && check->mend && checking.bad_count != 0) {
+    if (error == 0 && check->mend) {
         error = mend(&checking);
     }
     memory_free(checking.payloads);

@@ -15,6 +15,7 @@ enum { NAME_BYTES = 64 };
 // What the frames of a file say that it is.
 struct claim {
     bool there;   // a file of this number
+    bool unread;  // the disk fails to read how it begins: replay sees
     bool strange; // it begins with a frame of another log
     bool frame;   // a frame of this log was found, and says:
     uint32_t segment;
@@ -177,12 +178,27 @@ static int look_at_begin(struct files *files, uint32_t number, uint8_t *bytes)
         status = log_frame_open(slice_of(bytes, error != 0 ? 0 : got), engine->log_id, &header);
         status = status == LOG_FRAME_CUT ? LOG_FRAME_DAMAGED : status;
     }
+    claim->unread = error != 0;
     claim->frame = status == LOG_FRAME_VALID || status == LOG_FRAME_CUT;
     if (claim->frame) {
         claim->segment = header.segment;
         claim->generation = header.generation;
     }
     return error == -ENOMEM ? error : 0;
+}
+
+// What cannot be read now tells nothing of what a file is: 0 where that is passed, or -errno.
+static int refuse_unread(struct files *files, uint32_t number, int error)
+{
+    if (error == 0 || files->report->past_unread) {
+        return 0;
+    }
+    log_complain(files->report,
+                 "segment-%05u: the disk fails to read it (%s), and no MANIFEST says what it is; "
+                 "start again, and where that fails too, let rldb repair set aside what cannot be "
+                 "read, or copy the file to a disk that works",
+                 number, strerror(-error));
+    return error;
 }
 
 // All frames of a file, of any use of it: the newest says what the file is.
@@ -196,6 +212,8 @@ static int look_at_all(struct files *files, uint32_t number)
         .sequence_max = UINT64_MAX,
         .any = true,
     };
+    bool unread = false;
+
     (void)stream_begin(&stream);
     while (!stream.ended) {
         if (!claim->frame || stream.header.generation > claim->generation) {
@@ -204,9 +222,11 @@ static int look_at_all(struct files *files, uint32_t number)
         }
         claim->frame = true;
         claim->epoch = stream.header.epoch > claim->epoch ? stream.header.epoch : claim->epoch;
+        unread = unread || stream.unread;
         stream_next(&stream);
     }
-    return stream.error;
+    unread = unread || stream.unread;
+    return stream.error != 0 ? stream.error : refuse_unread(files, number, unread ? -EIO : 0);
 }
 
 // Which file is which -----------------------------------------------------------------------------
@@ -347,7 +367,7 @@ static void judge(struct files *files, uint32_t number)
         segment->cut = true;
         files->report->files_lost = true;
     }
-    if (is_home(files, number)) {
+    if (is_home(files, number) || claim->unread) {
         return;
     }
     files->report->files_lost =
@@ -370,10 +390,12 @@ static void judge_unnamed(struct files *files, uint32_t number)
     struct log_engine *const engine = files->engine;
     const struct claim *const claim = &files->claims[number];
 
-    // One that a copy of the directory shares was being let go of.
-    const bool ours = !log_segment_shared(engine, number);
+    // One that a copy of the directory shares, or did, was being let go of: as it was before.
+    const bool before =
+        log_segment_shared(engine, number) ||
+        (claim->frame && claim->segment == number && claim->generation <= engine->generation);
 
-    if (engine->segments[number].fd >= 0 && ours && (claim->frame || claim->strange)) {
+    if (engine->segments[number].fd >= 0 && !before && (claim->frame || claim->strange)) {
         set_aside(files, number, "is no segment of this log");
     } else if (engine->segments[number].fd >= 0) {
         close_segment(engine, number);
@@ -385,6 +407,19 @@ static void judge_unnamed(struct files *files, uint32_t number)
 static bool may_open_later(int error)
 {
     return error != -ENOENT && error != -EISDIR && error != -ELOOP && error != -EINVAL;
+}
+
+static bool is_refused(struct files *files, uint32_t number, int error)
+{
+    const bool refused = error != 0 && !files->engine->looking && may_open_later(error);
+
+    if (refused) {
+        log_complain(files->report,
+                     "segment-%05u is there and cannot be opened (%s): a start without it "
+                     "would lose what it holds; see to that, then start again",
+                     number, strerror(-error));
+    }
+    return refused;
 }
 
 int log_files_open(struct log_engine *engine, struct log_recovery *report, bool *ret_stale)
@@ -407,11 +442,7 @@ int log_files_open(struct log_engine *engine, struct log_recovery *report, bool 
             error = look_at_begin(&files, i, bytes);
             stale = stale ||
                     (claim->frame && claim->segment == i && claim->generation > engine->generation);
-        } else if (!engine->looking && may_open_later(refused)) {
-            log_complain(report,
-                         "segment-%05u is there and cannot be opened (%s): a start without it "
-                         "would lose what it holds; see to that, then start again",
-                         i, strerror(-refused));
+        } else if (is_refused(&files, i, refused)) {
             error = refused;
         }
     }
@@ -450,23 +481,32 @@ void log_files_close(struct log_engine *engine)
 // Finding them without one ------------------------------------------------------------------------
 
 // The log that most files begin with a frame of, and whether there is anything in any.
-static void find_log(struct files *files, uint8_t *bytes, bool *ret_bytes)
+static int find_log(struct files *files, uint8_t *bytes, bool *ret_bytes)
 {
     struct log_engine *const engine = files->engine;
     uint64_t votes = 0;
 
     *ret_bytes = false;
     for (uint32_t i = 0; i < files->top; i++) {
+        const int refused = files->claims[i].there ? open_segment(files, i) : -ENOENT;
         uint32_t got = 0;
         uint64_t log_id;
 
-        if (!files->claims[i].there || open_segment(files, i) != 0) {
+        if (is_refused(files, i, refused)) {
+            return refused;
+        }
+        if (refused != 0) {
             continue;
         }
         files->size_max =
             files->claims[i].size > files->size_max ? files->claims[i].size : files->size_max;
-        (void)wait_read_some(engine->options.io, engine->segments[i].fd, bytes, LOG_FRAME_CAPACITY,
-                             0, &got);
+        const int error = refuse_unread(files, i,
+                                        wait_read_some(engine->options.io, engine->segments[i].fd,
+                                                       bytes, LOG_FRAME_CAPACITY, 0, &got));
+
+        if (error != 0) {
+            return error;
+        }
         for (uint32_t at = 0; at < got && !*ret_bytes; at++) {
             *ret_bytes = bytes[at] != 0;
         }
@@ -477,6 +517,7 @@ static void find_log(struct files *files, uint8_t *bytes, bool *ret_bytes)
             votes = log_id == engine->log_id ? votes + 1 : votes - 1;
         }
     }
+    return 0;
 }
 
 // The newest use of each segment that any file is of.
@@ -540,7 +581,7 @@ int log_files_find(struct log_engine *engine, struct log_recovery *report, bool 
     }
     engine->segment_top = files.top;
     if (error == 0) {
-        find_log(&files, bytes, &any);
+        error = find_log(&files, bytes, &any);
     }
     engine->log_id = known_id != 0 ? known_id : engine->log_id;
     *ret_empty = engine->log_id == 0 && !any;

@@ -11,7 +11,8 @@ enum { LOG_REPORT_TEXT_MAX = 256 };
 struct log_recovery {
     engine_report_fn *say; // NULL: nobody is told
     void *context;
-    uint64_t frames; // replayed
+    bool past_unread; // what cannot be read is passed as damaged; else it ends recovery with -EIO
+    uint64_t frames;  // replayed
     uint64_t records;
     uint64_t bytes;
     uint32_t damages; // of what was said

@@ -122,9 +122,37 @@ static void salvage_holes(struct recovery *recovery, uint64_t next, bool cut_off
     }
 }
 
+// A read that fails says nothing of what is there, and a later one may be able to read it. Passed
+// over, keys would show what they had before, and go on with that.
+static void refuse_unread(struct recovery *recovery)
+{
+    for (uint32_t i = 0; i < recovery->stream_count && recovery->error == 0; i++) {
+        const struct stream *const stream = &recovery->streams[i];
+
+        if (stream->hole_from == stream->hole_to || !stream->unread) {
+            continue;
+        }
+        log_complain(recovery->report, "segment-%05u behind %u: the disk fails to read the log%s",
+                     stream->segment, stream->hole_from,
+                     recovery->report->past_unread
+                         ? ""
+                         : "; start again, and where that fails too, let rldb repair set aside "
+                           "what cannot be read, or copy the file to a disk that works");
+        if (recovery->report->past_unread) {
+            recovery->engine->segments[stream->segment].unread = true;
+        } else {
+            recovery->error = -EIO;
+        }
+    }
+}
+
 // Frames up to `last` are damaged, or their files are.
 static void tell_gap(struct recovery *recovery, uint64_t last, bool cut_off)
 {
+    refuse_unread(recovery);
+    if (recovery->error != 0) {
+        return;
+    }
     if (last > recovery->whole_from) {
         const uint64_t from = recovery->expected > recovery->whole_from ? recovery->expected
                                                                         : recovery->whole_from + 1;
@@ -193,24 +221,6 @@ static int replay_frame(struct recovery *recovery, struct stream *stream, bool k
     return error != 0 ? error : stream->error;
 }
 
-// Where the log ends a read has failed: nobody can tell whether it ends there. What is durable and
-// comes no more would be lost by a start, and a later one may be able to read it.
-static void refuse_unread_end(struct recovery *recovery)
-{
-    for (uint32_t i = 0; i < recovery->stream_count && recovery->error == 0; i++) {
-        const struct stream *const stream = &recovery->streams[i];
-
-        if (stream->hole_from != stream->hole_to && stream->unread) {
-            log_complain(
-                recovery->report,
-                "segment-%05u behind %u: the disk fails to read what may be the log's end; "
-                "start again, and where that fails too, copy the file to a disk that works",
-                stream->segment, stream->hole_from);
-            recovery->error = -EIO;
-        }
-    }
-}
-
 static int replay(struct recovery *recovery)
 {
     struct stream *stream;
@@ -240,7 +250,7 @@ static int replay(struct recovery *recovery)
         }
     }
     if (recovery->error == 0) {
-        refuse_unread_end(recovery);
+        refuse_unread(recovery); // nobody can tell whether the log ends there
     }
     if (stream == NULL && recovery->error == 0) {
         end_run(recovery);

@@ -61,7 +61,7 @@ static void stream_seek(struct stream *stream)
     const uint32_t limit = stream->limit;
     const uint32_t from = stream->offset;
 
-    stream->traces = stream->unread = false;
+    stream->traces = false;
     while (stream->error == 0 && stream->offset < limit &&
            stream->offset < stream->ahead->file_end) {
         if (stream->patience != 0 && stream->offset - from >= stream->patience && !stream->traces) {
@@ -118,6 +118,7 @@ void stream_next(struct stream *stream)
     stream->hole_after = stream->header.sequence;
     stream->offset += log_frame_span(stream->header.bytes);
     stream->hole_from = stream->hole_to = stream->offset;
+    stream->unread = false; // one that rests keeps what it has met
     stream_seek(stream);
 }
 

@@ -1,5 +1,8 @@
 // Frames of the log engine that are damaged in a chosen way: torn, cut, or forged.
+#include "engines/log_check.h"
 #include "tests/unit/engines_log_image.h"
+
+#include <errno.h>
 
 // A log that goes on in its second segment, without a checkpoint, whose process was killed.
 static void long_image(enum engine_sync sync, struct image *ret_image)
@@ -108,14 +111,9 @@ Test(engines_log_frames, uses_what_a_cut_has_left)
     cr_assert_eq(open_cut_frame(true, true, "torn by the stop"), 0);
 }
 
-// Whichever bit is flipped in the header of a frame, its records are all read.
-Test(engines_log_frames, reads_records_behind_any_header)
+// A log of 50 frames: key n has version n + 26.
+static void frames_image(struct bench *bench, struct image *ret_image)
 {
-    struct bench *const bench = malloc(sizeof *bench);
-    struct image image;
-    struct log_frame_header header;
-    size_t at = 0;
-
     bench_open(bench, 7, NULL);
     for (uint32_t number = 0; number < 50; number++) {
         cr_assert_eq(bench_put(bench, number % 25, number + 1), ENGINE_OK);
@@ -124,8 +122,136 @@ Test(engines_log_frames, reads_records_behind_any_header)
         }
     }
     bench_kill(bench, SIM_KILL);
-    image_take(bench->node, &image);
+    image_take(bench->node, ret_image);
     bench_done(bench);
+}
+
+static void assert_versions(struct bench *bench, uint32_t which)
+{
+    for (uint32_t number = 0; number < 25; number++) {
+        uint64_t version;
+
+        cr_assert_eq(bench_get(bench, number, &version), ENGINE_OK, "%u, key %u", which, number);
+        cr_assert_eq(version, 25 + number + 1, "%u, key %u: version %lu", which, number,
+                     (unsigned long)version);
+    }
+}
+
+struct bad_reads {
+    uint32_t count;
+    uint32_t first;
+    uint32_t second;
+};
+
+static int fail_reads(void *context, const struct sim_node *node, const char *what)
+{
+    struct bad_reads *const bad = context;
+
+    (void)node;
+    if (strcmp(what, "read") != 0) {
+        return 0;
+    }
+    bad->count++;
+    return bad->count == bad->first || bad->count == bad->second ? -EIO : 0;
+}
+
+// A read that fails, and fails again block by block, is no damage: the start has all, or it ends
+// and the next one has all.
+Test(engines_log_frames, are_not_damaged_where_a_read_fails)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct image image;
+    uint32_t refused = 0;
+
+    frames_image(bench, &image);
+    for (uint32_t i = 0; i < 120; i++) {
+        struct bad_reads bad = {.first = 1 + i / 6};
+
+        bad.second = bad.first + 1 + (i % 6) * 12; // the block of a frame, or behind all
+        bench_empty(bench, 4, &image);
+        sim_world_profile(bench->world)->hooks =
+            (struct sim_hooks){.context = &bad, .disk_error = fail_reads};
+        bench_open_engine(bench);
+        sim_world_profile(bench->world)->hooks = (struct sim_hooks){0};
+        if (bench->error != 0) {
+            cr_assert_eq(bench->error, -EIO);
+            refused += strstr(bench->text, "let rldb repair") != NULL ? 1 : 0;
+            bench_kill(bench, SIM_KILL);
+            bench_open_engine(bench);
+            cr_assert_eq(bench->error, 0);
+        }
+        cr_assert_eq(bench->damages, 0, "reads %u and %u:\n%s", bad.first, bad.second, bench->text);
+        assert_versions(bench, i);
+        bench_done(bench);
+    }
+    cr_assert_geq(refused, 5, "%u starts were refused", refused);
+    image_free(&image);
+    free(bench);
+}
+
+static void mend_say(void *context, bool damage, const char *text)
+{
+    (void)text;
+    *(uint32_t *)context += damage ? 1 : 0;
+}
+
+static void mend_lost(void *context, uint32_t vnode, struct slice key)
+{
+    (void)context;
+    (void)vnode;
+    (void)key;
+}
+
+// Where it goes on failing, mending says what it passes, copies what there is, and starts go on.
+Test(engines_log_frames, are_mended_where_reads_go_on_failing)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct image image;
+    uint32_t passed = 0;
+
+    frames_image(bench, &image);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct bad_reads bad = {.first = 1 + i, .second = 1 + i + 1 + 30};
+        uint32_t said = 0;
+
+        bench_empty(bench, 4, &image);
+        const struct io_uring_options uring = {
+            .queue_entries = 256, .buffer_count = 16, .buffer_bytes = 4096};
+
+        bench->io = sim_core_open(bench->node, &uring);
+        struct log_check check = {.io = bench->io,
+                                  .directory = "/log",
+                                  .mend = true,
+                                  .context = &said,
+                                  .say = mend_say,
+                                  .lost = mend_lost};
+
+        sim_world_profile(bench->world)->hooks =
+            (struct sim_hooks){.context = &bad, .disk_error = fail_reads};
+        const int error = log_check_run(&check);
+
+        sim_world_profile(bench->world)->hooks = (struct sim_hooks){0};
+        cr_assert(error == 0 || error == -EIO, "%d", error);
+        passed += error == 0 && said != 0 && check.aside != 0 ? 1 : 0;
+        io_destroy(bench->io);
+        bench_open_engine(bench);
+        cr_assert_eq(bench->error, 0);
+        bench_done(bench);
+    }
+    cr_assert_gt(passed, 0);
+    image_free(&image);
+    free(bench);
+}
+
+// Whichever bit is flipped in the header of a frame, its records are all read.
+Test(engines_log_frames, are_read_behind_any_header)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct image image;
+    struct log_frame_header header;
+    size_t at = 0;
+
+    frames_image(bench, &image);
     struct file *const file = image_find(&image, "segment-00000");
 
     while (log_frame_open(slice_of(file->bytes + at, file->size - at), log_frame_id(file->bytes),
@@ -141,14 +267,7 @@ Test(engines_log_frames, reads_records_behind_any_header)
         bench_open(bench, 4, &image);
         cr_assert_eq(bench->error, 0);
         cr_assert_neq(bench->damages, 0, "byte %u", i);
-        for (uint32_t number = 0; number < 25; number++) {
-            uint64_t version;
-
-            cr_assert_eq(bench_get(bench, number, &version), ENGINE_OK, "byte %u, key %u", i,
-                         number);
-            cr_assert_eq(version, 25 + number + 1, "byte %u, key %u: version %lu", i, number,
-                         (unsigned long)version);
-        }
+        assert_versions(bench, i);
         bench_done(bench);
         file->bytes[at + i] ^= bit;
     }
