@@ -200,6 +200,10 @@ int uring_space(struct io *io, const char *path, struct io_space *ret_space)
     if (statvfs(path, &status) != 0) {
         return -errno;
     }
+    if (status.f_blocks == 0) { // ramfs and its like do not tell, and have no bound of their own
+        *ret_space = (struct io_space){.total_bytes = INT64_MAX, .free_bytes = INT64_MAX};
+        return 0;
+    }
     *ret_space = (struct io_space){
         .total_bytes = (uint64_t)status.f_blocks * status.f_frsize,
         .free_bytes = (uint64_t)status.f_bavail * status.f_frsize,

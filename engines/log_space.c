@@ -37,8 +37,7 @@ void log_space_look(struct log_engine *engine)
     struct io_space space;
 
     engine->space_next_ns = engine->options.io->now_ns + LOOK_NS;
-    if (io_space(engine->options.io, engine->options.directory, &space) != 0 ||
-        space.total_bytes == 0) {
+    if (io_space(engine->options.io, engine->options.directory, &space) != 0) {
         engine->space_left = engine->space_last =
             UINT64_MAX; // who cannot tell has no bound but the disk's own
         engine->space_short = false;
