@@ -155,7 +155,7 @@ struct engine_options {
     /* both engines' */
     uint64_t hash_seed;         /* of hash_key(); the log engine keeps its own in its manifest */
     engine_hash_fn *hash;       /* NULL for hash_key(); tests make hashes that collide. What an op's
-                                   hash must be, since engines hash keys that they find in records */
+                                   hash must be: engines hash keys that they find in records */
     uint64_t random_seed;       /* sampling */
     uint32_t vnodes;            /* number of vnodes this engine holds */
     uint32_t index_buckets_log; /* index_open()'s; 0 but in simulation. The log engine's checkpoints

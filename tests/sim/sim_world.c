@@ -138,7 +138,7 @@ void sim_trace(struct sim_world *world, const char *what, uint64_t who, uint64_t
 {
     uint64_t effect[] = {0, world->now_ns, who, a, b};
 
-    strncpy((char *)effect, what, sizeof effect[0]); // tells them apart
+    memcpy(effect, what, strnlen(what, sizeof effect[0])); // tells them apart
     sim_trace_bytes(world, effect, sizeof effect);
     if (world->told != NULL) {
         sim_tell(world, what, who, a, b);
