@@ -641,9 +641,14 @@ static bool multi_run_here(struct exec *x, struct part_key *keys, uint32_t count
     }
     bool apply = !x->veto && !x->failed && result == KEYS_THROUGH;
     bool pairs = (command->flags & COMMAND_PAIRS) != 0;
-    if (apply && pairs && !engine_reserve(x->shard->engine, bytes, count)) {
+    enum engine_status room =
+        apply && pairs ? engine_reserve(x->shard->engine, bytes, count) : ENGINE_OK;
+    if (room == ENGINE_FULL) {
         exec_error_full(x);
         return true;
+    }
+    if (room == ENGINE_PENDING) {
+        return false;
     }
     x->reserved = apply && pairs;
     if (apply) {

@@ -392,18 +392,21 @@ void multi_part_ahead(struct shard *shard, struct multi_part *part)
     }
 }
 
-// Pairs are set all or none: the memory is set aside before the first is set.
-static void part_reserve(struct shard *shard, struct multi_part *part)
+// Pairs are set all or none: the memory is set aside before the first is set. False: not in this
+// turn. Whoever has it waits only for cores and room that come later in this order, so all get it.
+static bool part_reserve(struct shard *shard, struct multi_part *part)
 {
     struct exec x = part_exec(shard, part);
     if ((x.command->flags & COMMAND_PAIRS) == 0 || part->failed || part->veto) {
-        return;
+        return true;
     }
-    part->reserved = engine_reserve(shard->engine, part->bytes, part->key_count);
-    if (!part->reserved) {
+    enum engine_status status = engine_reserve(shard->engine, part->bytes, part->key_count);
+    part->reserved = status == ENGINE_OK;
+    if (status == ENGINE_FULL) {
         exec_error_full(&x);
         part->failed = true;
     }
+    return status != ENGINE_PENDING;
 }
 
 static bool part_apply_slices(struct shard *shard, struct multi_part *part, struct exec *x)
@@ -442,13 +445,16 @@ static void part_next_phase(struct multi_part *part, enum part_phase phase)
 }
 
 // What was read and could be reserved decides: here, when this part is alone or the last of a
-// command that nothing can veto, else at the coordinator.
-static void part_checked(struct shard *shard, struct multi_part *part)
+// command that nothing can veto, else at the coordinator. False: not in this turn.
+static bool part_checked(struct shard *shard, struct multi_part *part)
 {
-    part_reserve(shard, part);
+    if (!part_reserve(shard, part)) {
+        work_spend(&shard->work, WORK_WAIT);
+        return false;
+    }
     if (part->step == PART_GATE) {
         part->phase = PART_DONE;
-        return;
+        return true;
     }
     bool apply = !part->failed && !part->veto;
     if (apply && part->multi->command->route == ROUTE_TRANSFER) {
@@ -458,6 +464,7 @@ static void part_checked(struct shard *shard, struct multi_part *part)
         part->failed = x.failed;
     }
     part_next_phase(part, apply ? PART_APPLY : PART_RELEASE);
+    return true;
 }
 
 static void part_go_back(struct shard *shard, struct multi_part *part)
@@ -517,8 +524,10 @@ static void part_run(struct shard *shard, struct multi_part *part)
             part_take(shard, part);
             break;
         case PART_CHECK:
-            if (!part_is_over_keys(part) || part_keys(shard, part)) {
-                part_checked(shard, part);
+            if ((!part_is_over_keys(part) || part_keys(shard, part)) &&
+                !part_checked(shard, part)) {
+                work_add(&shard->work, &part->work);
+                return;
             }
             break;
         case PART_APPLY:

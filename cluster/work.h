@@ -42,6 +42,7 @@ enum {
     WORK_TOLD_BYTES_A_UNIT = 8,   // of a reply made of many small pieces
     WORK_STEPS_A_UNIT = 4,        // of glob.h
     WORK_ARGUMENT = 4,            // looked at
+    WORK_WAIT = 1500,             // asked in vain: so that a slice is for those that can go on
 };
 
 static inline void work_spend(struct work_list *list, uint64_t units)

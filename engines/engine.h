@@ -65,7 +65,8 @@ enum engine_flags {
     ENGINE_NO_TOUCH = 8,  /* get: does not count as a use, for the lru policy */
     ENGINE_AT_HAND = 16,  /* get: does not wait. PENDING means that it would have to: nothing was
                              begun, and `done` is not called */
-    ENGINE_PARTIAL = 32,  /* scans: the object is left out, since it is large; a get has it */
+    ENGINE_PARTIAL = 32,  /* scans: the object is left out, since it is large; a get has it.
+                             get: OK without it, if it would not stay at hand once it was read */
     ENGINE_STAGED = 64,   /* put: the object is that of op->stage, and not `parts` */
 };
 
@@ -284,7 +285,7 @@ struct engine_vtable {
     void (*stage_close)(struct engine *engine, struct engine_stage *stage);
     bool (*pin)(struct engine *engine, const struct engine_op *op, uint64_t *ret_pin);
     void (*unpin)(struct engine *engine, uint64_t pin);
-    bool (*reserve)(struct engine *engine, uint64_t bytes, uint64_t records);
+    enum engine_status (*reserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     void (*unreserve)(struct engine *engine, uint64_t bytes, uint64_t records);
     bool (*stalled)(struct engine *engine);
     void (*set_memory_max)(struct engine *engine, uint64_t bytes, enum engine_eviction eviction);
@@ -428,10 +429,12 @@ static inline void engine_unpin(struct engine *engine, uint64_t pin)
 }
 
 /* Sets memory aside for so many records, of so many bytes of keys and objects, that belong together
- * and are put with ENGINE_RESERVED: what others put meanwhile leaves room for them. False: there is
- * not so much (puts that replace might succeed all the same). What is set aside counts until
+ * and are put with ENGINE_RESERVED: what others put meanwhile leaves room for them. FULL: there is
+ * not so much (puts that replace might succeed all the same). PENDING: what is under way takes it,
+ * ask again in a later turn; `done` is not called. What is set aside counts until
  * engine_unreserve() of the same, also for what of it was put already. */
-static inline bool engine_reserve(struct engine *engine, uint64_t bytes, uint64_t records)
+static inline enum engine_status engine_reserve(struct engine *engine, uint64_t bytes,
+                                                uint64_t records)
 {
     return engine->vtable->reserve(engine, bytes, records);
 }

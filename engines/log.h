@@ -572,7 +572,7 @@ bool log_is_full(const struct log_engine *engine, uint64_t bytes);
 
 // The engine's calls. What is reserved is told by its bytes and records, which may each take a
 // frame of its own.
-bool log_reserve(struct engine *base, uint64_t bytes, uint64_t records);
+enum engine_status log_reserve(struct engine *base, uint64_t bytes, uint64_t records);
 void log_unreserve(struct engine *base, uint64_t bytes, uint64_t records);
 
 // log_segment.c

@@ -120,21 +120,32 @@ static uint64_t reserved(uint64_t bytes, uint64_t records)
     return bytes + records * LOG_BLOCK_BYTES;
 }
 
-bool log_reserve(struct engine *base, uint64_t bytes, uint64_t records)
+// Some may be values with files of their own, whole blocks each: nobody says which, but those are
+// no more than the bytes are enough for.
+static uint64_t reserved_large(uint64_t bytes)
+{
+    return bytes + bytes / (LOG_RECORD_BYTES_MAX / 2) * 2 * LOG_BLOCK_BYTES;
+}
+
+enum engine_status log_reserve(struct engine *base, uint64_t bytes, uint64_t records)
 {
     struct log_engine *const engine = log_engine_of(base);
     const uint64_t wanted = reserved(bytes, records);
-    // Some may be values with files of their own: nobody says which.
-    const uint64_t large = bytes > LOG_RECORD_BYTES_MAX / 2 ? wanted : 0;
+    const uint64_t large = bytes > LOG_RECORD_BYTES_MAX / 2 ? reserved_large(bytes) : 0;
 
-    if (engine->failed == 0 && // else each is told so
-        (engine->space_short || room(engine) < engine->reserved_bytes + wanted ||
-         (large != 0 && !log_large_has_room(engine, large)))) {
-        return false;
+    if (engine->failed == 0) { // else each is told so
+        if (engine->space_short || room(engine) < wanted ||
+            (large != 0 && !log_large_fits(engine, large))) {
+            return ENGINE_FULL;
+        }
+        if (room(engine) < engine->reserved_bytes + wanted ||
+            (large != 0 && !log_large_has_room(engine, large))) {
+            return ENGINE_PENDING;
+        }
     }
     engine->reserved_bytes += wanted;
     engine->large.reserved_bytes += large;
-    return true;
+    return ENGINE_OK;
 }
 
 void log_unreserve(struct engine *base, uint64_t bytes, uint64_t records)
@@ -144,5 +155,5 @@ void log_unreserve(struct engine *base, uint64_t bytes, uint64_t records)
 
     CHECK(engine->reserved_bytes >= wanted);
     engine->reserved_bytes -= wanted;
-    engine->large.reserved_bytes -= bytes > LOG_RECORD_BYTES_MAX / 2 ? wanted : 0;
+    engine->large.reserved_bytes -= bytes > LOG_RECORD_BYTES_MAX / 2 ? reserved_large(bytes) : 0;
 }

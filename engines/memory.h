@@ -333,7 +333,7 @@ bool memory_make_index_room(struct memory_engine *engine);
 bool memory_fits_instead(const struct memory_engine *engine, uint64_t bytes,
                          const struct record *old, uint32_t flags);
 
-bool memory_reserve(struct engine *base, uint64_t bytes, uint64_t records);
+enum engine_status memory_reserve(struct engine *base, uint64_t bytes, uint64_t records);
 void memory_unreserve(struct engine *base, uint64_t bytes, uint64_t records);
 
 // Frees memory in proportion to what was appended since the last call, as far as it is short.

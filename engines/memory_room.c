@@ -197,7 +197,7 @@ static uint64_t reserve_bytes(const struct memory_engine *engine, uint64_t bytes
            tables * index_table_bytes_min(&engine->index);
 }
 
-bool memory_reserve(struct engine *base, uint64_t bytes, uint64_t records)
+enum engine_status memory_reserve(struct engine *base, uint64_t bytes, uint64_t records)
 {
     struct memory_engine *const engine = (struct memory_engine *)base;
     const uint64_t all = reserve_bytes(engine, bytes, records);
@@ -210,13 +210,13 @@ bool memory_reserve(struct engine *base, uint64_t bytes, uint64_t records)
         const bool fits = live_fits(engine, 1, 0, 0);
 
         if (fits && (evicts_segments(engine) || room_is_left(engine, 0))) {
-            return true;
+            return ENGINE_OK;
         }
         part = free_some(engine, !fits, false);
         looked += part;
     }
     engine->reserved_bytes -= all;
-    return false;
+    return ENGINE_FULL;
 }
 
 void memory_unreserve(struct engine *base, uint64_t bytes, uint64_t records)

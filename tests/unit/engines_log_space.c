@@ -233,7 +233,7 @@ Test(engines_log_space, what_belongs_together_is_whole)
         for (uint32_t i = 0; i < TOGETHER; i++) {
             bytes += IMAGE_KEY_BYTES + image_object_size(from + i, from + i + 1);
         }
-        if (!engine_reserve(bench->engine, bytes, TOGETHER)) {
+        if (engine_reserve(bench->engine, bytes, TOGETHER) != ENGINE_OK) {
             break;
         }
         for (uint32_t i = 0; i < TOGETHER; i++) {
@@ -251,6 +251,31 @@ Test(engines_log_space, what_belongs_together_is_whole)
     }
     cr_assert_geq(rounds, 2);
     bench_assert_there(bench, KEYS_MAX, from);
+    bench_close(bench);
+    bench_done(bench);
+    free(bench);
+}
+
+// Buffers for large values are few. Many small records are none, and what is under way is waited
+// for: neither means that the disk is full.
+Test(engines_log_space, what_is_reserved_waits_for_buffers_and_small_records_take_none)
+{
+    enum { SMALL = 100 * 1000, LARGE_BYTES = LIMIT_LOG_LARGE_BYTES / 4 * 3 };
+    struct bench *const bench = open_reserving(77, 0);
+
+    disk_is(bench, UINT64_C(1) << 40);
+    pass_ms(bench, 1000);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(engine_reserve(bench->engine, SMALL * 32, SMALL), ENGINE_OK, "%d", i);
+    }
+    cr_assert_eq(engine_reserve(bench->engine, LARGE_BYTES, 2), ENGINE_OK);
+    cr_assert_eq(engine_reserve(bench->engine, LARGE_BYTES, 2), ENGINE_PENDING);
+    engine_unreserve(bench->engine, LARGE_BYTES, 2);
+    cr_assert_eq(engine_reserve(bench->engine, LARGE_BYTES, 2), ENGINE_OK);
+    engine_unreserve(bench->engine, LARGE_BYTES, 2);
+    for (int i = 0; i < 3; i++) {
+        engine_unreserve(bench->engine, SMALL * 32, SMALL);
+    }
     bench_close(bench);
     bench_done(bench);
     free(bench);

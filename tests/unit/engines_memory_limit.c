@@ -305,8 +305,8 @@ Test(engines_memory_limit, what_is_reserved_can_be_put)
 
     model_open(&model, 16, 200000,
                (struct engine_options){.vnodes = 16, .memory_max_bytes = limit_bytes});
-    cr_assert_not(engine_reserve(model.engine, limit_bytes, 1), "more than there is");
-    cr_assert(engine_reserve(model.engine, reserved_bytes, RESERVED));
+    cr_assert_eq(engine_reserve(model.engine, limit_bytes, 1), ENGINE_FULL, "more than there is");
+    cr_assert_eq(engine_reserve(model.engine, reserved_bytes, RESERVED), ENGINE_OK);
     uint32_t number = RESERVED;
 
     for (uint32_t i = 0; i < RESERVED; i++) { // others go on until the end
@@ -317,7 +317,8 @@ Test(engines_memory_limit, what_is_reserved_can_be_put)
         cr_assert_eq(model_put(&model, i, BYTES, ENGINE_RESERVED, 0), ENGINE_OK, "put %u", i);
     }
     engine_unreserve(model.engine, reserved_bytes, RESERVED);
-    cr_assert_not(engine_reserve(model.engine, reserved_bytes, RESERVED), "now it is full");
+    cr_assert_eq(engine_reserve(model.engine, reserved_bytes, RESERVED), ENGINE_FULL,
+                 "now it is full");
     model_get_all(&model);
     model_verify(&model);
     model_close(&model);
