@@ -42,15 +42,14 @@ static void item_get(struct shard *shard, struct item *item, uint32_t flags)
     engine_get(shard->engine, &op, 1);
 }
 
-bool item_at_hand(struct shard *shard, struct item *item)
-{
-    item_get(shard, item, ENGINE_AT_HAND | ENGINE_NO_TOUCH);
-    return item->op.status != ENGINE_PENDING;
-}
-
 void item_load_begin(struct shard *shard, struct item *item, bool touches)
 {
     item_get(shard, item, touches ? 0 : ENGINE_NO_TOUCH);
+}
+
+void item_load_ahead(struct shard *shard, struct item *item)
+{
+    item_get(shard, item, ENGINE_PARTIAL | ENGINE_NO_TOUCH);
 }
 
 void item_load_at_hand(const struct exec *x, struct item *item)

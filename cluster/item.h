@@ -51,8 +51,9 @@ void item_load_at_hand(const struct exec *x, struct item *item);
 void item_load_begin(struct shard *shard, struct item *item, bool touches);
 bool item_loaded(struct exec *x, struct item *item);
 
-// Whether item_load() would not wait now.
-bool item_at_hand(struct shard *shard, struct item *item);
+// Reads the record so that it is at hand when it is wanted, if it stays so: what is long does not,
+// and is not read. Pending as by item_load_begin(); else there is nothing to wait for.
+void item_load_ahead(struct shard *shard, struct item *item);
 
 // Whether loading counts as a use, for the lru policy.
 bool item_touches(const struct exec *x);

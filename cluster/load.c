@@ -132,14 +132,13 @@ static void load_ahead(struct shard *shard, struct multi_part *part, uint32_t fr
             return;
         }
         part_key_item(&keys[i], part->multi->argv, &load->item);
-        if (item_at_hand(shard, &load->item)) {
-            load_give(load);
+        load->part = part;
+        part->ahead++;
+        item_load_ahead(shard, &load->item);
+        if (load->item.op.status != ENGINE_PENDING) {
+            load_ahead_done(&load->item.op);
         } else {
-            load->part = part;
-            part->ahead++;
-            if (!load_begin(load, false)) {
-                load_ahead_done(&load->item.op);
-            }
+            shard->stats.loads++;
         }
     }
 }

@@ -185,12 +185,17 @@ static void get_found(struct log_engine *engine, struct engine_op *op,
         return;
     }
     const bool at_hand_only = (op->flags & ENGINE_AT_HAND) != 0;
+    const bool partial = (op->flags & ENGINE_PARTIAL) != 0;
 
     op->flags = found->tombstone ? ENGINE_TOMBSTONE : 0;
     op->expire_ms = found->expire_ms;
     op->object = found->object;
     op->status = ENGINE_OK;
     if (found->large != 0 && !log_large_at_hand(engine, found->large, &op->object)) {
+        if (partial) {
+            op->flags |= ENGINE_PARTIAL;
+            return;
+        }
         op->status = ENGINE_PENDING;
         if (!at_hand_only) {
             log_large_read(engine, op, found->large);

@@ -4,6 +4,7 @@ What is long is copied in slices, while others are served (cluster/haul.h). What
 steps must come to what is done in one.
 """
 
+import contextlib
 import os
 import pathlib
 import random
@@ -16,7 +17,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
 # pylint: disable=wrong-import-position
 from harness.cases import main
 from harness.report import expect, expect_true
-from harness.resp import Connection
+from harness.resp import Connection, encode
 from harness.rldb import fresh
 from harness.servers import start_node, storage
 
@@ -151,7 +152,43 @@ def no_room():
         expect(node.stop(), 0)
 
 
-CASES = [("long values follow the model", follows_the_model)]
+def disk_reads(client):
+    lines = client.cmd("INFO", "engine").decode().split("\r\n")
+    return int(next(line for line in lines if line.startswith("engine_disk_reads:")).split(":")[1])
+
+
+def are_read_once(node):
+    """What is long does not stay in RAM: reading it ahead of its turn would read it twice."""
+    fresh(node)
+    keys = ["read%d" % number for number in range(40)]
+    with Connection(node.port, timeout=240) as client:
+        for key in keys:
+            client.cmd("SET", key, b"v" * 1_200_000)
+        for verb, wanted in (("EXISTS", 40), ("TOUCH", 40), ("DEL", 40)):
+            before = disk_reads(client)
+            expect(client.cmd(verb, *keys), wanted, verb)
+            # Each, and the record that names its file.
+            expect(disk_reads(client) - before <= 2 * len(keys), True, "reads of " + verb)
+
+
+def fit_beside_many_small(node):
+    """What many small records may take of the disk is not what large values take of RAM."""
+    fresh(node)
+    numbers = range(70_000)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Connection(node.port, timeout=240)) for _ in range(4)]
+        for at, client in enumerate(clients):
+            pairs = [word for number in numbers for word in (f"{at}:{number}", "v" * 20)]
+            client.send(encode("MSET", *pairs))
+        for client in clients:
+            expect(client.read(), "OK", "MSET of 70,000 keys, four at once")
+
+
+CASES = [
+    ("long values follow the model", follows_the_model),
+    ("each of many long values is read once", are_read_once),
+    ("MSETs of 70,000 keys side by side", fit_beside_many_small),
+]
 REFUSED = [("a long value that the disk has no room for", no_room)]
 
 if __name__ == "__main__":
