@@ -19,6 +19,8 @@ enum {
 
 static const char TEXT_OVERLOADED[] =
     "OVERLOADED too many commands over several keys are under way on this node; retry";
+static const char TEXT_MEMORY[] =
+    "OVERLOADED all connections together hold as much as they may (clients.memory_max); retry";
 
 // The coordinator ----------------------------------------------------------------------------
 
@@ -390,6 +392,7 @@ static bool multi_keep_arguments(struct multi *multi, const struct exec *x)
 
 static void multi_work(struct shard *shard, struct work *work);
 
+// NULL: it has replied why.
 static struct multi *multi_create(struct exec *x, uint32_t key_count)
 {
     struct shard *shard = x->shard;
@@ -397,12 +400,15 @@ static struct multi *multi_create(struct exec *x, uint32_t key_count)
     uint32_t parts = key_count == 0 || key_count > shards ? shards : key_count;
     size_t bytes = sizeof(struct multi) + parts * sizeof(struct multi_part) +
                    key_count * sizeof(struct part_key) + x->argc * sizeof *x->argv;
-    // It is not given up when its client is closed.
-    if (shard->multis == LIMIT_MULTIS || !client_memory_room(shard, bytes)) {
+    // It is not given up when its client is closed. Of a command without keys there is little, and
+    // it may be what finds or ends those who hold the memory.
+    if (key_count != 0 && !client_memory_room(shard, bytes)) {
+        exec_error(x, TEXT_MEMORY);
         return NULL;
     }
-    struct multi *multi = memory_allocate(sizeof *multi);
+    struct multi *multi = shard->multis == LIMIT_MULTIS ? NULL : memory_allocate(sizeof *multi);
     if (multi == NULL) {
+        exec_error(x, TEXT_OVERLOADED);
         return NULL;
     }
     *multi = (struct multi){
@@ -429,6 +435,7 @@ static struct multi *multi_create(struct exec *x, uint32_t key_count)
         multi->parts != NULL && (key_count == 0 || (multi->keys != NULL && multi->cores != NULL));
     if (!allocated || !multi_keep_arguments(multi, x)) {
         multi_destroy(shard, multi);
+        exec_error(x, TEXT_OVERLOADED);
         return NULL;
     }
     for (uint32_t core = 0; key_count != 0 && core < shards; core++) {
@@ -487,7 +494,6 @@ static bool multi_start_all(struct exec *x)
     }
     struct multi *multi = multi_create(x, 0);
     if (multi == NULL) {
-        exec_error(x, TEXT_OVERLOADED);
         return true;
     }
     for (uint32_t core = 0; core < cores; core++) {
@@ -723,7 +729,6 @@ bool multi_start(struct exec *x)
     x->commit = 0;
     struct multi *multi = multi_create(x, count);
     if (multi == NULL) {
-        exec_error(x, TEXT_OVERLOADED);
         return true;
     }
     multi->argument_first = first;

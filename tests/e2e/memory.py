@@ -69,7 +69,33 @@ def all_together():
         expect(node.stop(), 0)
 
 
-CASES = [("more memory for clients than clients.memory_max", all_together)]
+def who_holds_it_is_told():
+    """A client that may not be evicted holds more than all may: commands without keys are served,
+    since they tell of it and end it, and others are told the reason."""
+    with start_node({"clients": {"memory_max": "4MiB"}}, shards=1) as node:
+        with node.connect() as client, node.connect() as holder:
+            expect(holder.cmd("CLIENT", "NO-EVICT", "ON"), "OK")
+            holder.cmd("CLIENT", "SETNAME", "holder")
+            holder.send(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$9000000\r\n" + b"x" * 8000000)
+            client.cmd("CLIENT", "NO-EVICT", "ON")
+            keys = [str(number) for number in range(200)]
+            reply, deadline = None, time.monotonic() + PATIENCE_S
+            while "clients.memory_max" not in str(reply) and time.monotonic() < deadline:
+                reply = client.cmd("MGET", *keys)
+            expect_true("clients.memory_max" in str(reply), f"MGET says {str(reply)[:200]}")
+            listed = client.cmd("CLIENT", "LIST")
+            expect_true(b"name=holder" in bytes(listed), f"CLIENT LIST says {listed[:200]}")
+            expect(client.cmd("CLIENT", "KILL", "SKIPME", "yes"), 1)
+            while "clients.memory_max" in str(reply) and time.monotonic() < deadline:
+                reply = client.cmd("MGET", *keys)
+            expect(reply, [None] * 200, "once it is gone")
+        expect(node.stop(), 0)
+
+
+CASES = [
+    ("more memory for clients than clients.memory_max", all_together),
+    ("who holds more than clients.memory_max can be found", who_holds_it_is_told),
+]
 
 if __name__ == "__main__":
     main("memory", [(None, CASES)])
