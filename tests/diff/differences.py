@@ -241,6 +241,28 @@ DIFFERENCES = [
         and theirs[:1] == ours[:1] == b":",
     ),
     Difference(
+        "how many keys there are, on the log engine",
+        "`DBSIZE`, `INFO keyspace` or `CLUSTER COUNTKEYSINSLOT` after `SET k v PX 50` and 2 s",
+        "0: an expired key is soon removed, and counted in expired_keys",
+        "1 until compaction meets its record, which is when its segment is worth it; nobody reads "
+        "it",
+        "expiry takes no RAM beyond the record, and to look for what has expired would read the "
+        "disk",
+        [[["SET", "k", "v", "PX", "50"], 2.0, ["DBSIZE"]]],
+        rb":0\r\n",
+        rb":[1-9]\d*\r\n",
+        engine="log",
+    ),
+    Difference(
+        "databases",
+        "`SELECT 1`, `COPY a b DB 1`",
+        "has 16, 0 to 15; as a cluster 1",
+        "has one, 0: `ERR DB index is out of range`; with listen.shard_ports on, which is the "
+        "default, `ERR SELECT is not allowed in cluster mode`",
+        "Redis Cluster has one as well. The reference is given one, so the words are compared",
+        [],
+    ),
+    Difference(
         "a key past the bound",
         "`SET k v` with a key of 65,536 bytes",
         "takes keys up to 512 MiB",
