@@ -570,6 +570,11 @@ bool log_space_is_ample(const struct log_engine *engine);
 // take what is kept for them, or what is reserved.
 bool log_is_full(const struct log_engine *engine, uint64_t bytes);
 
+// Whether there is room for a file of a large value, in memory and on disk; or would be, were
+// nothing under way.
+bool log_large_has_room(const struct log_engine *engine, uint64_t size);
+bool log_large_fits(const struct log_engine *engine, uint64_t size);
+
 // The engine's calls. What is reserved is told by its bytes and records, which may each take a
 // frame of its own.
 enum engine_status log_reserve(struct engine *base, uint64_t bytes, uint64_t records);

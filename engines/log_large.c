@@ -189,40 +189,6 @@ uint64_t log_large_file_bytes(size_t key_bytes, uint64_t object_bytes)
     return (bytes + (LOG_BLOCK_BYTES - 1)) & ~(uint64_t)(LOG_BLOCK_BYTES - 1);
 }
 
-static bool fits(const struct log_engine *engine, uint64_t size, uint64_t buffers,
-                 uint64_t reserved)
-{
-    const uint64_t disk_max = engine->options.disk_max_bytes;
-    const uint32_t shards = engine->options.shards == 0 ? 1 : engine->options.shards;
-
-    if (size >= engine->large.refused_bytes && engine->large.refused_bytes != 0 &&
-        engine->options.io->wall_ms < engine->large.refused_until_ms) {
-        return false;
-    }
-    // As if the others were writing as much to the same disk: a write that meets its end is fatal.
-    if ((buffers + size) * shards > engine->space_left) {
-        return false;
-    }
-    return disk_max == 0 ||
-           (uint64_t)(engine->segment_top - engine->segments_unmade) * engine->segment_bytes +
-                   engine->large.bytes + reserved + size <=
-               disk_max;
-}
-
-bool log_large_fits(const struct log_engine *engine, uint64_t size)
-{
-    return fits(engine, size, 0, 0);
-}
-
-bool log_large_has_room(const struct log_engine *engine, uint64_t size)
-{
-    const uint64_t reserved = engine->large.reserved_bytes;
-    const uint64_t buffers = engine->large.buffer_bytes + reserved;
-
-    return (buffers == 0 || buffers + size <= LIMIT_LOG_LARGE_BYTES) &&
-           fits(engine, size, buffers, reserved);
-}
-
 // Of a stage the object is there already.
 static void fill_buffer(struct log_large *large, struct slice key, const struct slice *parts)
 {

@@ -121,11 +121,8 @@ bool log_large_busy(const struct log_engine *engine);
 
 void log_large_close(struct log_engine *engine);
 
-// The size of the file for such an object, and whether there is room for one, in memory and on
-// disk; or would be, were nothing under way.
+// The size of the file for such an object.
 uint64_t log_large_file_bytes(size_t key_bytes, uint64_t object_bytes);
-bool log_large_has_room(const struct log_engine *engine, uint64_t size);
-bool log_large_fits(const struct log_engine *engine, uint64_t size);
 
 struct log_large *log_large_find(const struct log_engine *engine, uint64_t number);
 
