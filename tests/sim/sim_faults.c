@@ -140,7 +140,7 @@ static uint64_t draw_amount(struct random *random, enum sim_fault_kind kind)
         return draw_size(random, 2, 200);
     case SIM_FAULT_DISK_ERROR: // per mille; odd: of reads alone
         return draw_size(random, 10, 600);
-    case SIM_FAULT_DISK_FULL: // a fourth is over before a node has looked at its disk
+    case SIM_FAULT_DISK_FULL: // nothing but how long it is
         return random_u64(random);
     case SIM_FAULT_DESCRIPTORS: // that are left
         return draw_between(random, 0, 3);
@@ -176,7 +176,9 @@ static void draw_one(const struct sim_faults_shape *shape, struct random *random
         kind == SIM_FAULT_DISK_FULL) {
         ret_fault->for_ns += LEAST_NS; // so that it meets a write
     }
-    if (kind == SIM_FAULT_DISK_FULL && ret_fault->amount % 4 != 0) {
+    // A fourth of these is over before a node has looked at its disk or read anything that is cold.
+    if ((kind == SIM_FAULT_DISK_FULL || kind == SIM_FAULT_DISK_ERROR) &&
+        ret_fault->amount / 2 % 4 != 0) {
         ret_fault->for_ns += NOTICED_NS;
     }
 }
