@@ -102,6 +102,7 @@ enum client_flags {
     CLIENT_PAUSED = 1 << 18,      // CLIENT PAUSE holds its next request
     CLIENT_BEHIND = 1 << 22,      // its next request begins when all before it is replied
     CLIENT_DRY = 1 << 23,         // when last looked at, its input held no whole request
+    CLIENT_PARSING = 1 << 25,     // its input was looked at in part: the next turn goes on there
     CLIENT_UNHELD = 1 << 24,      // it took nothing while it was held: up to output_max is unread
 };
 
@@ -110,6 +111,11 @@ enum { CLIENT_PARTIAL_SPANS = 64 };
 struct client_partial {
     struct resp_args args;
     struct resp_span spans[CLIENT_PARTIAL_SPANS];
+    // of one that is whole, and has so many arguments that they become slices a piece at a time
+    bool whole;
+    struct slice *argv;  // of all; NULL before
+    const uint8_t *base; // of those that are done
+    uint32_t placed;     // how many these are
 };
 
 struct client {
@@ -138,7 +144,7 @@ struct client {
     uint32_t buffer_at;
     struct gather *gather;
     struct resp_parser parser;
-    struct client_partial *partial; // of a long request that is not whole yet; else NULL
+    struct client_partial *partial; // of a long request that is not taken yet; else NULL
     // output
     struct outbuf out;
     struct outbuf late;  // replies that were ready, behind places that are not
@@ -176,8 +182,9 @@ void client_close_after_reply(struct client *client);
 // Receives nothing more, and ends when what was received is replied.
 void client_drain(struct client *client);
 
-// Parses the next request out of the client's input: RESP_COMMAND, RESP_MORE or RESP_ERROR. The
-// arguments are in *ret_args (`scratch`, or what the client keeps of a long one); clear it when
+// Parses the next request out of the client's input: RESP_COMMAND, RESP_MORE or RESP_ERROR. Of a
+// long one LIMIT_PARSE_BYTES at a time: with RESP_MORE and CLIENT_PARSING there is more to look at.
+// The arguments are in *ret_args (`scratch`, or what the client keeps of a long one); clear it when
 // they were looked at. Their bytes stay while the client has requests in the batch. It is taken by
 // client_parse_accept(), or left for later by client_parse_undo().
 enum resp_status client_parse(struct client *client, const struct resp_limits *limits,
@@ -190,6 +197,11 @@ void client_batch_done(struct client *client);
 
 // After an accepted request its arguments in `scratch` and its partial state are done with.
 void client_args_done(struct client *client, struct resp_args *scratch);
+
+// The arguments of a parsed request with very many, as slices that the caller frees. -EAGAIN, and
+// CLIENT_PARSING: some are still to be done, in a later turn, for which the client keeps `args`.
+// -ENOMEM.
+int client_parse_place(struct client *client, struct resp_args *args, struct slice **ret_argv);
 
 // When none of its requests is in a batch: lets go of input that is worked off. `partial`: what is
 // left holds no whole request (or must wait for long), so it is copied out of the leased buffer and

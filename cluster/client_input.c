@@ -8,7 +8,10 @@
 #include "core/memory.h"
 #include "core/planted.h"
 
+#include <errno.h>
 #include <string.h>
+
+enum { PARSE_COUNTED = 64 }; // arguments: fewer are not worth counting
 
 // Counts what it takes of memory: more by `bytes`, or less.
 static void gather_count(struct shard *shard, const struct gather *gather, int64_t bytes)
@@ -68,6 +71,9 @@ static struct gather *gather_allocate(struct shard *shard, size_t capacity)
 static void gather_append(struct shard *shard, struct gather *gather, const void *bytes,
                           size_t size)
 {
+    if (gather->block && gather->size + size > gather->touched) {
+        block_touch(gather->bytes + gather->size, size);
+    }
     memcpy(gather->bytes + gather->size, bytes, size);
     gather->size += size;
     if (gather->block && gather->size > gather->touched) {
@@ -134,6 +140,7 @@ static void client_partial_drop(struct client *client)
 {
     if (client->partial != NULL) {
         resp_args_clear(&client->partial->args);
+        memory_free(client->partial->argv);
         memory_free(client->partial);
         client->partial = NULL;
     }
@@ -150,6 +157,25 @@ void client_input_drop(struct client *client)
     }
 }
 
+static bool client_partial_make(struct client *client, struct resp_args *args)
+{
+    struct client_partial *partial = memory_allocate(sizeof *partial);
+    if (partial == NULL) {
+        return false;
+    }
+    resp_args_init(&partial->args, partial->spans, CLIENT_PARTIAL_SPANS);
+    if (!resp_args_move(&partial->args, args)) {
+        memory_free(partial);
+        return false;
+    }
+    partial->whole = false;
+    partial->argv = NULL;
+    partial->base = NULL;
+    partial->placed = 0;
+    client->partial = partial;
+    return true;
+}
+
 // A request that is long and not whole yet keeps the spans found so far, so that they are not
 // looked for again; a short one is parsed anew when more of it has come.
 static bool client_partial_keep(struct client *client, struct resp_args *args, size_t size)
@@ -163,17 +189,7 @@ static bool client_partial_keep(struct client *client, struct resp_args *args, s
         client->parser = (struct resp_parser){.need = need};
         return true;
     }
-    struct client_partial *partial = memory_allocate(sizeof *partial);
-    if (partial == NULL) {
-        return false;
-    }
-    resp_args_init(&partial->args, partial->spans, CLIENT_PARTIAL_SPANS);
-    if (!resp_args_move(&partial->args, args)) {
-        memory_free(partial);
-        return false;
-    }
-    client->partial = partial;
-    return true;
+    return client_partial_make(client, args);
 }
 
 static bool client_input_window(struct client *client, const uint8_t **ret_bytes, size_t *ret_size)
@@ -190,25 +206,59 @@ static bool client_input_window(struct client *client, const uint8_t **ret_bytes
     return *ret_size != 0;
 }
 
+// So many of the bytes that are there are looked at in one step: arguments of a few bytes each take
+// some 20 ns. Never too few for the parser to get on.
+static size_t client_parse_reach(const struct client *client, size_t size)
+{
+    size_t reach = (size_t)client->parser.position + client->parser.searched + LIMIT_PARSE_BYTES;
+    reach = reach < client->parser.need ? client->parser.need : reach;
+    return reach < size ? reach : size;
+}
+
+static enum resp_status client_parse_some(struct client *client, const struct resp_limits *limits,
+                                          const uint8_t *bytes, size_t size, struct resp_args *args)
+{
+    uint32_t before = args->count;
+    if (client->partial != NULL && client->partial->whole) {
+        args->base = bytes; // which may have moved since
+        return RESP_COMMAND;
+    }
+    enum resp_status status = resp_parse(&client->parser, limits, bytes, size, args);
+    if (args->count - before > PARSE_COUNTED && bytes[0] == '*') {
+        work_spend(&client->shard->work, (args->count - before) * WORK_ARGUMENT_PARSED);
+    }
+    return status;
+}
+
 enum resp_status client_parse(struct client *client, const struct resp_limits *limits,
                               struct resp_args *scratch, struct resp_args **ret_args)
 {
     const uint8_t *bytes;
     size_t size;
+    client->flags &= ~(uint32_t)CLIENT_PARSING;
     while (client_input_window(client, &bytes, &size)) {
         struct resp_args *args = client->partial != NULL ? &client->partial->args : scratch;
-        enum resp_status status = resp_parse(&client->parser, limits, bytes, size, args);
+        size_t reach = client_parse_reach(client, size);
+        enum resp_status status = client_parse_some(client, limits, bytes, reach, args);
         switch (status) {
         case RESP_EMPTY:
             client_parse_accept(client);
             client_partial_drop(client);
             continue;
         case RESP_MORE:
-            if (!client_partial_keep(client, args, size)) {
+            if (!client_partial_keep(client, args, reach)) {
                 resp_args_clear(args);
                 client_close(client);
+                return RESP_MORE;
             }
-            return RESP_MORE;
+            if (reach == size) {
+                return RESP_MORE;
+            }
+            if (work_over(&client->shard->work)) {
+                client->flags |= CLIENT_PARSING;
+                return RESP_MORE;
+            }
+            continue;
         case RESP_COMMAND:
         case RESP_ERROR:
             *ret_args = args;
@@ -216,6 +266,49 @@ enum resp_status client_parse(struct client *client, const struct resp_limits *l
         }
     }
     return RESP_MORE;
+}
+
+static void client_place_some(struct client *client, struct client_partial *partial)
+{
+    const struct resp_args *args = &partial->args;
+    uint32_t from = partial->placed;
+    uint32_t end =
+        args->count - from < LIMIT_PLACE_ARGUMENTS ? args->count : from + LIMIT_PLACE_ARGUMENTS;
+    for (uint32_t i = from; i < end; i++) {
+        partial->argv[i] = slice_of(args->base + args->spans[i].offset, args->spans[i].size);
+    }
+    work_spend(&client->shard->work, end - from);
+    partial->placed = end;
+}
+
+int client_parse_place(struct client *client, struct resp_args *args, struct slice **ret_argv)
+{
+    if (client->partial == NULL && !client_partial_make(client, args)) {
+        return -ENOMEM;
+    }
+    struct client_partial *partial = client->partial;
+    args = &partial->args;
+    if (partial->argv == NULL) {
+        partial->argv = memory_allocate(args->count * sizeof *partial->argv);
+    }
+    if (partial->argv == NULL) {
+        return -ENOMEM;
+    }
+    if (partial->base != args->base) { // the input has moved
+        partial->base = args->base;
+        partial->placed = 0;
+    }
+    while (partial->placed < args->count) {
+        if (work_over(&client->shard->work)) {
+            partial->whole = true;
+            client->flags |= CLIENT_PARSING;
+            return -EAGAIN;
+        }
+        client_place_some(client, partial);
+    }
+    *ret_argv = partial->argv;
+    partial->argv = NULL;
+    return 0;
 }
 
 void client_parse_accept(struct client *client)
@@ -275,7 +368,9 @@ bool client_input_settle(struct client *client, bool partial)
 
 size_t client_backlog_bytes(const struct client *client)
 {
-    return client->gather == NULL ? 0 : client->gather->size - client->gather->at;
+    // What was looked at of a long request does not wait.
+    size_t looked_at = client->partial != NULL ? client->parser.position : 0;
+    return client->gather == NULL ? 0 : client->gather->size - client->gather->at - looked_at;
 }
 
 struct client_lease client_lease_hold(struct client *client)

@@ -48,7 +48,11 @@ static bool load_begin(struct load *load, bool touches)
 {
     load->shard->stats.loads++;
     item_load_begin(load->shard, &load->item, touches);
-    return load->item.op.status == ENGINE_PENDING;
+    if (load->item.op.status != ENGINE_PENDING) {
+        return false;
+    }
+    work_spend(&load->shard->work, WORK_READ);
+    return true;
 }
 
 // Of hops --------------------------------------------------------------------------------------
@@ -120,14 +124,14 @@ static void load_ahead_done(struct engine_op *op)
     load_give(load);
 }
 
-// So that the record is in the cache when its turn comes, or nearly so. What finds no room is read
-// when it is needed.
+// So that the record is in the cache when its turn comes, or nearly so. What finds no room, or no
+// time in this slice, is read when it is needed.
 static void load_ahead(struct shard *shard, struct multi_part *part, uint32_t from)
 {
     const struct part_key *keys = part->multi->keys;
     uint32_t ahead = 0;
     for (uint32_t i = from; i != PART_KEY_NONE && ahead < LOAD_AHEAD; i = keys[i].next, ahead++) {
-        struct load *load = load_take(shard, load_ahead_done);
+        struct load *load = work_over(&shard->work) ? NULL : load_take(shard, load_ahead_done);
         if (load == NULL) {
             return;
         }

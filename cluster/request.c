@@ -208,13 +208,32 @@ static bool request_may_go(struct shard *shard, struct client *client, struct re
     return !request_must_wait(shard, client, command);
 }
 
-// The arguments as slices of the client's input. Those of an inline request were unescaped into
-// memory that goes with the parser's arguments: they are copied.
-static bool request_take_arguments(struct batch *batch, struct exec *x, struct resp_args *args)
+// Of very many, some a turn.
+static int request_take_many(struct batch *batch, struct exec *x, struct resp_args *args)
 {
+    struct slice *argv = NULL;
+    uint32_t count = args->count;
+    int result = client_parse_place(x->client, args, &argv);
+    if (result != 0) {
+        return result;
+    }
+    batch->spills[batch->spill_count++] = argv;
+    x->argv = argv;
+    x->argc = count;
+    x->batch_bytes = false;
+    return 0;
+}
+
+// The arguments as slices of the client's input. Those of an inline request were unescaped into
+// memory that goes with the parser's arguments: they are copied. -EAGAIN: not all of them yet.
+static int request_take_arguments(struct batch *batch, struct exec *x, struct resp_args *args)
+{
+    if (args->count > LIMIT_PLACE_ARGUMENTS && args->text == NULL) {
+        return request_take_many(batch, x, args);
+    }
     struct slice *argv = batch_slices(batch, args->count);
     if (argv == NULL) {
-        return false;
+        return -ENOMEM;
     }
     for (uint32_t i = 0; i < args->count; i++) {
         argv[i] = slice_of(args->base + args->spans[i].offset, args->spans[i].size);
@@ -223,14 +242,14 @@ static bool request_take_arguments(struct batch *batch, struct exec *x, struct r
     x->argc = args->count;
     x->batch_bytes = args->text != NULL;
     if (!x->batch_bytes) {
-        return true;
+        return 0;
     }
     void *bytes = NULL;
     if (!exec_copy_argument_bytes(argv, args->count, &bytes)) {
-        return false;
+        return -ENOMEM;
     }
     batch->spills[batch->spill_count++] = bytes;
-    return true;
+    return 0;
 }
 
 // NOTHING: no whole request is there. LATER: there is one that has to wait. LAST: no more before it
@@ -269,7 +288,11 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     }
     uint32_t slice_count = batch->slice_count;
     uint32_t spill_count = batch->spill_count;
-    if (!request_take_arguments(batch, x, args)) {
+    int taken = request_take_arguments(batch, x, args);
+    if (taken == -EAGAIN) {
+        return PARSE_NOTHING; // CLIENT_PARSING
+    }
+    if (taken != 0) {
         batch_undo(batch, slice_count, spill_count);
         resp_args_clear(&batch->args);
         client_close(client);
@@ -680,7 +703,8 @@ static void batch_fill_client(struct shard *shard, struct batch *batch, struct c
         result = request_parse(shard, client);
         client->in_batch = (uint16_t)(batch->count - before);
     }
-    batch->partial[batch->client_count] = result == PARSE_NOTHING;
+    batch->partial[batch->client_count] =
+        result == PARSE_NOTHING && (client->flags & CLIENT_PARSING) == 0;
     batch->clients[batch->client_count++] = client;
 }
 

@@ -43,6 +43,8 @@ enum {
     WORK_STEPS_A_UNIT = 4,        // of glob.h
     WORK_ARGUMENT = 4,            // looked at
     WORK_WAIT = 1500,             // asked in vain: so that a slice is for those that can go on
+    WORK_ARGUMENT_PARSED = 2,     // of a request with many
+    WORK_READ = 1000,             // a read of the disk begun, most of it in the kernel
 };
 
 static inline void work_spend(struct work_list *list, uint64_t units)

@@ -55,6 +55,18 @@ void *block_take(struct block_store *store, size_t *capacity)
     return at;
 }
 
+// Whole pages: that of the first byte was touched by what lies before it, or is by its fault.
+void block_touch(void *at, size_t size)
+{
+    const uintptr_t first = block_pages((uintptr_t)at);
+    const uintptr_t end = block_pages((uintptr_t)at + size);
+
+    if (end > first + BLOCK_PAGE_BYTES) {
+        // Without it (Linux before 5.14, no memory left) each page is made when it is written to.
+        (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+    }
+}
+
 static void block_leave(struct block_store *store, struct block_free *block)
 {
     block->next = store->leaving;

@@ -38,6 +38,10 @@ struct block_store {
 // it. The content is undefined.
 void *block_take(struct block_store *store, size_t *capacity);
 
+// `size` bytes at `at`, of a block, are about to be written: their memory is made in one go, which
+// takes two thirds of the time of a fault for each page (340 against 530 us a MiB with the copy).
+void block_touch(void *at, size_t size);
+
 // `capacity` as taken; no byte past the first `touched` ones was written to since.
 void block_give(struct block_store *store, void *bytes, size_t capacity, size_t touched);
 

@@ -28,8 +28,8 @@ enum {
     LIMIT_IO_SEND_BYTES = 256 * 1024,
 
     // Bytes received that one io_turn() hands over, for the same reason: who gathers a long request
-    // copies them, and touches memory for the first time, at some 300 us a MiB.
-    LIMIT_IO_BYTES_A_TURN = 1024 * 1024,
+    // copies them, and touches memory for the first time, at some 340 us a MiB.
+    LIMIT_IO_BYTES_A_TURN = 512 * 1024,
 
     // Bytes. Received when a turn has had that many already, so much is handed over all the same:
     // short requests, also a pipeline of 64, do not wait for the long ones of others.
@@ -188,6 +188,14 @@ enum {
     // Requests that are parsed, prefetched and run together. Memory latency is hidden from 16 on;
     // the structs of 64 requests (some 30 KiB) stay in the second-level cache.
     LIMIT_BATCH = 64,
+
+    // Bytes of a long request that are parsed before it is looked whether the slice is over: some
+    // 20 us if its arguments are of a few bytes each.
+    LIMIT_PARSE_BYTES = 8 * 1024,
+
+    // A request with more arguments than this gets their slices so many at a time: 10 us, memory
+    // that is touched for the first time included.
+    LIMIT_PLACE_ARGUMENTS = 1024,
 
     // Requests of a turn, so that completions and timers are looked at in between: about 1 ms of
     // work.
