@@ -62,6 +62,9 @@ int data_dir_read_current(struct slice bytes, struct data_identity *ret_identity
     if (version > CURRENT_VERSION) {
         return -EPROTONOSUPPORT;
     }
+    if (version == 0) {
+        return -EBADMSG;
+    }
     size_t size = version == 1 ? CURRENT_BYTES_VERSION_1 : DATA_DIR_CURRENT_BYTES;
     (void)codec_read_u32(&reader);
     uint64_t checksum = codec_read_u64(&reader);
