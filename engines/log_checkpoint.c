@@ -10,6 +10,7 @@
 
 enum {
     GROUP_BYTES = 8,
+    REMOVED_BEYOND = 1024, // segments: numbers are the lowest that are free
     LAST_BYTES = 32, // of the last block before its counts
     // What replay may cost before the next checkpoint, by the size of that: a byte of checkpoints
     // for 14 of log keeps write amplification low, and a start that replays 14 bytes for each that
@@ -448,8 +449,29 @@ struct load {
     uint64_t number;
     uint32_t blocks;
     uint64_t entries;
+    uint32_t segment_top; // of the manifest
     bool last;
 };
+
+// An entry may lead to a segment that was given up later, and whose file was removed, or belongs to
+// a copy alone: replay comes by the records that have taken the place of what was there
+// (log_reclaim.c). log_recover() looks whether it has. False for a number that is far beyond those
+// that there are.
+static bool note_segment(struct load *load, uint32_t number)
+{
+    struct log_engine *const engine = load->engine;
+    struct log_segment *const segment = &engine->segments[number];
+
+    if (segment->state == LOG_SEGMENT_ABSENT) {
+        if (number >= load->segment_top + REMOVED_BEYOND) {
+            return false;
+        }
+        segment->state = LOG_SEGMENT_MAKING;
+        segment->fd = -1;
+        engine->segment_top = number < engine->segment_top ? engine->segment_top : number + 1;
+    }
+    return true;
+}
 
 static bool load_group(struct load *load, struct codec_reader *reader)
 {
@@ -467,8 +489,7 @@ static bool load_group(struct load *load, struct codec_reader *reader)
         const uint64_t payload = index_payload(entry);
         const uint32_t segment = log_location_segment(payload & LOG_PAYLOAD_WHERE);
 
-        if (reader->failed || entry >> INDEX_PAYLOAD_BITS == 0 ||
-            engine->segments[segment].state == LOG_SEGMENT_ABSENT ||
+        if (reader->failed || entry >> INDEX_PAYLOAD_BITS == 0 || !note_segment(load, segment) ||
             (payload & LOG_PAYLOAD_CACHED) != 0 ||
             !index_insert(&engine->index, &engine->vnodes[vnode].table, hash, payload)) {
             return false;
@@ -537,7 +558,7 @@ static int load_block(struct load *load, const uint8_t *block)
 
 int log_checkpoint_load(struct log_engine *engine, uint64_t number)
 {
-    struct load load = {.engine = engine, .number = number};
+    struct load load = {.engine = engine, .number = number, .segment_top = engine->segment_top};
     struct log_checkpoint *const task = engine->checkpoint;
     struct io *const io = engine->options.io;
     uint64_t offset = 0;

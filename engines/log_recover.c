@@ -229,9 +229,21 @@ static bool is_unused(const struct log_engine *engine, const struct log_segment 
             (segment->state == LOG_SEGMENT_SEALED && segment->sequence_first > engine->sequence));
 }
 
+// A checkpoint leads to a segment that the log has no more, and nothing has taken the place of that:
+// who asks for it gets an error.
+static void complain_missing(struct log_engine *engine, uint32_t number,
+                             struct log_recovery *report)
+{
+    log_complain(report,
+                 "segment %" PRIu32 ", in which %" PRIu64
+                 " bytes of records are live, is missing: they cannot be read",
+                 number, engine->segments[number].live_bytes);
+    engine->segments[number].state = LOG_SEGMENT_BAD;
+}
+
 // What is live where, and what no segment is needed for. All that was filling is sealed where its
 // last frame ends.
-static void settle_segments(struct log_engine *engine)
+static void settle_segments(struct log_engine *engine, struct log_recovery *report)
 {
     for (uint32_t i = 0; i < engine->options.vnodes; i++) {
         struct log_vnode *const vnode = &engine->vnodes[i];
@@ -263,6 +275,8 @@ static void settle_segments(struct log_engine *engine)
             log_segment_seal(engine, i);
         } else if (segment->state == LOG_SEGMENT_SEALED) {
             log_segment_reconsider(engine, i);
+        } else if (segment->state == LOG_SEGMENT_MAKING && segment->live_bytes != 0) {
+            complain_missing(engine, i, report);
         }
         engine->segments_spare += segment->state == LOG_SEGMENT_SPARE ? 1 : 0;
         engine->segments_unmade += segment->state <= LOG_SEGMENT_MAKING ? 1 : 0;
@@ -449,7 +463,7 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
             return error;
         }
         engine->written = engine->durable = engine->sequence;
-        settle_segments(engine);
+        settle_segments(engine, report);
     }
     if (engine->looking) {
         return report->fresh ? -ENOENT : 0;
