@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 enum {
+    HEADS = 2,                  // of what clients write, and of what compaction moves
     GATHER_BUCKETS = 64,        // of the table of large values, in one step
     RENDER_SEGMENTS = 1024,     // entries of the manifest, in one step
     EPOCHS_LEAP_MIN = 1 << 12,  // starts of one log that may come before another copy's numbers
@@ -339,17 +340,20 @@ static bool has_segments(const struct log_engine *engine)
             log_segments_to_come(engine) != 0);
 }
 
-// Writers go on in another segment right after the cut.
+// Writers go on in other segments right after the cut. With one for each head, and what is reserved
+// for compaction, they need not wait for those that are made next: while more are being made ready
+// that is waited for, and so who takes snapshots waits and not who reads or writes.
 static void wait_ready(struct log_copy *task)
 {
     struct log_engine *const engine = task->engine;
 
-    if (has_segments(engine)) {
-        tell(task, PREPARED, 0);
+    log_segments_step(engine);
+    if (engine->segments_ready < LOG_SEGMENTS_RESERVED + HEADS && log_segments_preparing(engine)) {
         return;
     }
-    log_segments_step(engine);
-    if (!log_segments_preparing(engine)) {
+    if (has_segments(engine)) {
+        tell(task, PREPARED, 0);
+    } else if (!log_segments_preparing(engine)) {
         copy_failed(task, -ENOSPC);
     }
 }
