@@ -3,14 +3,17 @@
 rldbd with one shard on one CPU. A process that the scheduler prefers sends PING after PING on the
 other CPU, from before the command is sent until its reply is read, and keeps the longest wait.
 Of the rounds the least and the median of these are shown: a shard that is held up is held up in
-each, a thread that loses its CPU is not. Beside them the median of the shard's longest turns, which
-is what of the wait is the server's own.
+each, a thread that loses its CPU is not. Beside them the same until the reply had arrived, by the
+kernel's stamp: what follows is that the one who asks waits for his CPU, which the one who sends long
+commands has. And the median of the shard's longest turns, which is what is the server's own.
 """
 
 import argparse
 import multiprocessing
 import os
+import socket
 import statistics
+import struct
 import sys
 import time
 
@@ -26,6 +29,8 @@ from harness.servers import Rldbd
 REPLY_CHUNK = 1 << 20
 SETTLE_S = 0.2
 PAUSE_S = 0.0002
+SO_TIMESTAMPNS = 35
+PONG = b"+PONG\r\n"
 
 
 def parse_arguments():
@@ -41,25 +46,42 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def ping_once(connection):
+    """How long a PING took, in ns, and how long until its reply had arrived at this socket."""
+    began_wall = time.clock_gettime_ns(time.CLOCK_REALTIME)
+    began = time.perf_counter_ns()
+    connection.send(b"PING\r\n")
+    reply, stamps, _, _ = connection.socket.recvmsg(64, 128)
+    took = time.perf_counter_ns() - began
+    if reply != PONG:
+        raise RuntimeError(f"PING was answered {reply!r}")
+    arrived = took
+    for level, kind, stamp in stamps:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, ns = struct.unpack("qq", stamp)
+            arrived = seconds * 1_000_000_000 + ns - began_wall
+    return took, arrived
+
+
 def ping_on(address, pipe):
-    """Waits of one PING after another, in us: the longest of each span that the pipe asks for."""
+    """Waits of one PING after another: the longest of each span that the pipe asks for, in us."""
     os.sched_setaffinity(0, {1})
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     except PermissionError:
         pass
     with Connection(address) as connection:
-        longest = 0
+        connection.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        longest = longest_arrived = 0
         while True:
             if pipe.poll():
                 if pipe.recv() == "end":
                     return
-                pipe.send(longest / 1000)
-                longest = 0
-            began = time.perf_counter_ns()
-            connection.send(b"PING\r\n")
-            connection.read_raw()
-            longest = max(longest, time.perf_counter_ns() - began)
+                pipe.send((round(longest / 1000), round(longest_arrived / 1000)))
+                longest = longest_arrived = 0
+            took, arrived = ping_once(connection)
+            longest = max(longest, took)
+            longest_arrived = max(longest_arrived, arrived)
             time.sleep(PAUSE_S)
 
 
@@ -138,21 +160,25 @@ def main():
                 connection.cmd("CONFIG", "RESETSTAT")
                 ask(mine)
                 time.sleep(SETTLE_S)
-                row = {"command": "nothing", "longest_us": [round(ask(mine))]}
+                wait, arrived = ask(mine)
+                row = {"command": "nothing", "longest_us": [wait], "arrived_us": [arrived]}
                 rows.append({**row, "turn_us": [longest_turn(connection)]})
                 for name, before, raw in commands(options):
                     if options.only and name.split()[0] not in options.only.split(","):
                         continue
-                    waits, turns = [], []
+                    waits, arrivals, turns = [], [], []
                     for _ in range(options.rounds):
                         run(connection, before)
                         time.sleep(SETTLE_S)
                         connection.cmd("CONFIG", "RESETSTAT")
                         ask(mine)
                         run(connection, raw)
-                        waits.append(round(ask(mine)))
+                        wait, arrived = ask(mine)
+                        waits.append(wait)
+                        arrivals.append(arrived)
                         turns.append(longest_turn(connection))
-                    rows.append({"command": name, "longest_us": waits, "turn_us": turns})
+                    row = {"command": name, "longest_us": waits, "arrived_us": arrivals}
+                    rows.append({**row, "turn_us": turns})
             mine.send("end")
             pinger.join()
     except (OSError, RuntimeError, Skip) as error:
@@ -162,7 +188,8 @@ def main():
         waits = row["longest_us"]
         print(
             f"{options.engine:6} {row['command']:10} others waited for {min(waits) / 1000:8.2f} ms "
-            f"(median {statistics.median(waits) / 1000:.2f}; "
+            f"(median {statistics.median(waits) / 1000:.2f}; until it arrived "
+            f"{statistics.median(row['arrived_us']) / 1000:.2f}; "
             f"longest turn {statistics.median(row['turn_us']) / 1000:.2f})"
         )
     if options.name:
