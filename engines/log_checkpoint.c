@@ -11,7 +11,7 @@
 enum {
     GROUP_BYTES = 8,
     REMOVED_BEYOND = 1024, // segments: numbers are the lowest that are free
-    LAST_BYTES = 32, // of the last block before its counts
+    LAST_BYTES = 32,       // of the last block before its counts
     // What replay may cost before the next checkpoint, by the size of that: a byte of checkpoints
     // for 14 of log keeps write amplification low, and a start that replays 14 bytes for each that
     // it loads takes about twice as long as one that only loads.

@@ -229,8 +229,8 @@ static bool is_unused(const struct log_engine *engine, const struct log_segment 
             (segment->state == LOG_SEGMENT_SEALED && segment->sequence_first > engine->sequence));
 }
 
-// A checkpoint leads to a segment that the log has no more, and nothing has taken the place of that:
-// who asks for it gets an error.
+// A checkpoint leads to a segment that the log has no more, and nothing has taken the place of
+// that: who asks for it gets an error.
 static void complain_missing(struct log_engine *engine, uint32_t number,
                              struct log_recovery *report)
 {

@@ -1,9 +1,10 @@
 """perf/snapshots: what snapshots cost those who are served meanwhile.
 
 rldbd with the log engine on one CPU, on the other `rldb bench` twice, open loops of GET and of SET
-on connections of their own, with latencies from the moment at which a request was due. Each round measures without snapshots,
-then with them: one after the other without a pause, or --every so many seconds, and each is deleted
-when the next is whole. The ratio and the difference of p99.9 are the medians of the rounds'.
+on connections of their own, with latencies from the moment at which a request was due. Each round
+measures without snapshots, then with them: one after the other without a pause, or --every so many
+seconds, and each is deleted when the next is whole. Ratios and differences are the medians of the
+rounds'.
 """
 
 import argparse
@@ -118,7 +119,8 @@ def tell(rounds, options):
             more = statistics.median(b - a for a, b in zip(without, during))
             print(
                 f"{command} {name:5} {statistics.median(without) / 1000:7.2f} ms, with snapshots "
-                f"{statistics.median(during) / 1000:7.2f} ms: {ratio:.2f} times, {more / 1000:+.2f} ms"
+                f"{statistics.median(during) / 1000:7.2f} ms: {ratio:.2f} times, "
+                f"{more / 1000:+.2f} ms"
             )
     took = [seconds for one in rounds for seconds in one["with"]["took"]]
     print(

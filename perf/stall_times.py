@@ -4,8 +4,8 @@ rldbd with one shard on one CPU. A process that the scheduler prefers sends PING
 other CPU, from before the command is sent until its reply is read, and keeps the longest wait.
 Of the rounds the least and the median of these are shown: a shard that is held up is held up in
 each, a thread that loses its CPU is not. Beside them the same until the reply had arrived, by the
-kernel's stamp: what follows is that the one who asks waits for his CPU, which the one who sends long
-commands has. And the median of the shard's longest turns, which is what is the server's own.
+kernel's stamp: what follows is that the one who asks waits for his CPU, which the one who sends
+long commands has. And the median of the shard's longest turns, which is what is the server's own.
 """
 
 import argparse

@@ -128,7 +128,8 @@ def off_cpu():
 
 
 def helps():
-    names = ("compare", "profile", "idle", "engine", "disk", "stalls", "table", "flame.py")
+    names = ("compare", "profile", "idle", "engine", "disk", "stalls", "snapshots", "table")
+    names += ("flame.py",)
     for name in names:
         text = tool(name, "--help")[0]
         expect_true(f"perf/{name}" in text, f"{name}: {text}")
