@@ -208,20 +208,16 @@ static bool request_may_go(struct shard *shard, struct client *client, struct re
     return !request_must_wait(shard, client, command);
 }
 
-// Of very many, some a turn.
 static int request_take_many(struct batch *batch, struct exec *x, struct resp_args *args)
 {
     struct slice *argv = NULL;
-    uint32_t count = args->count;
-    int result = client_parse_place(x->client, args, &argv);
-    if (result != 0) {
-        return result;
-    }
-    batch->spills[batch->spill_count++] = argv;
-    x->argv = argv;
-    x->argc = count;
+    x->argc = args->count;
     x->batch_bytes = false;
-    return 0;
+    int result = client_parse_place(x->client, args, &argv);
+    if (result == 0) {
+        x->argv = batch->spills[batch->spill_count++] = argv;
+    }
+    return result;
 }
 
 // The arguments as slices of the client's input. Those of an inline request were unescaped into
@@ -291,8 +287,7 @@ static enum parse_result request_parse(struct shard *shard, struct client *clien
     int taken = request_take_arguments(batch, x, args);
     if (taken == -EAGAIN) {
         return PARSE_NOTHING; // CLIENT_PARSING
-    }
-    if (taken != 0) {
+    } else if (taken != 0) {
         batch_undo(batch, slice_count, spill_count);
         resp_args_clear(&batch->args);
         client_close(client);
