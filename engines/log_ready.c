@@ -332,15 +332,6 @@ static void preparation_begin(struct log_engine *engine)
             break;
         }
         engine->segments_spare--;
-        if (!segment->cut &&
-            (engine->checkpoint_own == 0 || segment->emptied > engine->checkpoint_own)) {
-            // The manifest must name it while entries of its checkpoint may lead to it.
-            segment->emptied = engine->checkpoint_next;
-            segment->unsaid = true;
-            segment->state = LOG_SEGMENT_EMPTIED;
-            engine->segments_emptied++;
-            continue;
-        }
         engine->unused_bytes -= unused(engine, segment);
         segment->cut = false; // recovery has found it so
         segment->limit = 0;

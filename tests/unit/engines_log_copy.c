@@ -262,8 +262,8 @@ Test(engines_log_copy, survives_the_end_of_the_machine)
 }
 
 // With this seed the machine ends when a segment that the copy shares was let go of, and the newest
-// checkpoint still led to it.
-Test(engines_log_copy, keeps_what_the_checkpoint_leads_to)
+// checkpoint still led to it: replay comes by what took the place of that.
+Test(engines_log_copy, starts_by_a_checkpoint_that_leads_to_what_is_gone)
 {
     survive(247);
 }
