@@ -79,7 +79,7 @@ struct run {
     bool pauses;       // its segments can be small, and it has quiet times in which they become so
     bool crashed;      // the life before did not end by a close
     bool reads_failed; // in this life, maybe
-    bool drop_owed;    // the life before had no room to say in the log what was dropped
+    bool drop_owed;    // a life ended before it could say in the log what was dropped
     bool over;
     bool rotten;
     bool checkpoints_rotten; // before the next start
@@ -507,7 +507,6 @@ static void note_figures(struct run *run)
     mark(run, LOG_MARK_MOVED, engine->compacted_bytes != 0);
     mark(run, LOG_MARK_REUSED, engine->generation > engine->segment_top);
     mark(run, LOG_MARK_CHECKPOINT, engine->checkpoints != 0);
-    run->drop_owed = engine->drops_owed != 0;
     mark(run, LOG_MARK_LARGE, engine->large.count != 0);
 }
 
@@ -539,6 +538,7 @@ static uint64_t life_end(struct run *run, enum end how)
     }
     const uint64_t committed = engine_committed(run->engine, &error);
     note_figures(run);
+    run->drop_owed = run->drop_owed || log_engine_of(run->engine)->drops_owed != 0;
     mark(run, how == END_KILL ? LOG_MARK_KILLED : LOG_MARK_POWER_LOSS,
          log_engine_of(run->engine)->frames_writing != 0);
     sim_node_stop(run->node, how == END_KILL ? SIM_KILL : SIM_POWER_LOSS);
@@ -659,7 +659,8 @@ static bool rot_checkpoint(void *context, const char *name)
     return true;
 }
 
-// Not where the log had no room to say what was dropped: then only the checkpoint knows.
+// Not where a life ended before it could say in the log what was dropped: then only the checkpoint
+// knows.
 //
 // The next start cannot read the checkpoint, and makes the index anew from all segments: what is
 // there then is no less, and what was removed stays so.
