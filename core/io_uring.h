@@ -83,6 +83,9 @@ struct uring {
     uint32_t buffer_bytes;
     uint32_t buffers_leased;   // taken by the kernel's completions and not given back
     uint32_t buffers_returned; // given back and not yet shown to the kernel
+    uint32_t buffers_shown;    // what the kernel may take is kept at so many
+    uint32_t buffers_resting;  // kept from it: the kernel takes buffers in turn, which would soon
+    uint16_t *resting;         // have touched them all. A stack, with the last one used on top
 
     // Events kept for later turns, in their order: a ring of late_max, a power of two. Each holds a
     // buffer, or is the last of a stream that others are kept of; so twice the buffers are enough.

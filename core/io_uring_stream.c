@@ -21,6 +21,7 @@
 enum {
     HUGE_PAGE_BYTES = 2 << 20,
     CACHE_LINE_BYTES = 64,
+    SHOWN_BYTES = 2 << 20, // of buffers, until a stream has found none
 };
 
 static void waiting_init(struct uring_waiting *waiting)
@@ -95,9 +96,18 @@ static void buffer_give(struct uring *uring, uint32_t index)
     uring->buffers_returned++;
 }
 
+// That the kernel may take.
+static uint32_t buffers_available(const struct uring *uring)
+{
+    return uring->buffer_count - uring->buffers_leased - uring->buffers_resting;
+}
+
 // Shows the kernel what was given back, once a turn.
 static void buffers_publish(struct uring *uring)
 {
+    while (uring->buffers_resting != 0 && buffers_available(uring) < uring->buffers_shown) {
+        buffer_give(uring, uring->resting[--uring->buffers_resting]);
+    }
     if (uring->buffers_returned != 0) {
         io_uring_buf_ring_advance(uring->buffer_ring, (int)uring->buffers_returned);
         uring->buffers_returned = 0;
@@ -125,13 +135,14 @@ int uring_buffers_open(struct uring *uring, uint32_t count, uint32_t bytes)
     uring->buffers = memory_allocate_zeroed(count * sizeof *uring->buffers);
     uring->late_max = 2 * count;
     uring->late = memory_allocate_zeroed(uring->late_max * sizeof *uring->late);
+    uring->resting = memory_allocate_zeroed(count * sizeof *uring->resting);
     uring->buffer_ring = map_pages(uring->buffer_ring_size);
     uring->buffer_memory = map_pages(uring->buffer_memory_size);
 
     int result = -ENOMEM;
 
-    if (uring->buffers != NULL && uring->late != NULL && uring->buffer_ring != NULL &&
-        uring->buffer_memory != NULL) {
+    if (uring->buffers != NULL && uring->late != NULL && uring->resting != NULL &&
+        uring->buffer_ring != NULL && uring->buffer_memory != NULL) {
         struct io_uring_buf_reg registration = {
             .ring_addr = (uint64_t)(uintptr_t)uring->buffer_ring,
             .ring_entries = count,
@@ -147,10 +158,11 @@ int uring_buffers_open(struct uring *uring, uint32_t count, uint32_t bytes)
         return result;
     }
     io_uring_buf_ring_init(uring->buffer_ring);
-    for (uint32_t i = 0; i < count; i++) {
+    uring->buffers_shown = SHOWN_BYTES / bytes + 1;
+    for (uint32_t i = count; i-- > 0;) {
         uring->buffers[i].index = i;
         uring->buffers[i].bytes = buffer_bytes(uring, i);
-        buffer_give(uring, i);
+        uring->resting[uring->buffers_resting++] = (uint16_t)i;
     }
     buffers_publish(uring);
     return 0;
@@ -166,7 +178,9 @@ void uring_buffers_close(struct uring *uring)
     }
     memory_free(uring->buffers);
     memory_free(uring->late);
+    memory_free(uring->resting);
     uring->late = NULL;
+    uring->resting = NULL;
     uring->buffer_ring = NULL;
     uring->buffer_memory = NULL;
     uring->buffers = NULL;
@@ -177,8 +191,14 @@ void uring_buffer_return(struct io *io, struct io_buffer *buffer)
     struct uring *const uring = uring_of(io);
 
     CHECK(uring->buffers_leased > 0 && buffer->references == 0);
+    const bool enough = buffers_available(uring) >= uring->buffers_shown;
+
     uring->buffers_leased--;
-    buffer_give(uring, buffer->index);
+    if (enough) {
+        uring->resting[uring->buffers_resting++] = (uint16_t)buffer->index;
+    } else {
+        buffer_give(uring, buffer->index);
+    }
 }
 
 // The buffer that a completion took; NULL if it took none.
@@ -398,9 +418,13 @@ void uring_accept_event(struct uring *uring, struct io_stream *stream, int32_t r
 
 void uring_streams_prepare(struct uring *uring)
 {
-    uint32_t available = uring->buffer_count - uring->buffers_leased;
-
+    if (uring->want_buffer.first != NULL && uring->buffers_shown < uring->buffer_count) {
+        uring->buffers_shown *= 2;
+    }
     buffers_publish(uring);
+
+    uint32_t available = buffers_available(uring);
+
     // Not more streams than there are buffers: the others would only find none again.
     while (uring->want_buffer.first != NULL && available > 0) {
         recv_arm(uring, waiting_pop(&uring->want_buffer));

@@ -44,7 +44,7 @@ enum {
     LIMIT_IO_COMPLETION_ENTRIES = 8192,
 
     // Receive buffers of a core, and the bytes of one. A pipeline of 64 small requests fits into
-    // one buffer; 16 MiB a core at most, touched only as load comes.
+    // one buffer; 16 MiB a core at most, of which 2 are in use until a turn needs more.
     LIMIT_IO_BUFFER_COUNT = 1024,
     LIMIT_IO_BUFFER_BYTES = 16384,
 

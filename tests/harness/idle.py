@@ -42,8 +42,8 @@ def clients_of(node):
 
 
 def warm(node):
-    """Touches what belongs to the cores and not to a connection: the rings of receive buffers (16
-    MiB a core), which are used in turn, and the caches of chunks for replies."""
+    """Touches what belongs to the cores and not to a connection: receive buffers (2 MiB a core are
+    used in turn, up to 16 when more are needed at once), and the caches of chunks for replies."""
     clients = [node.connect() for _ in range(64)]
     for _ in range(100):
         for client in clients:
