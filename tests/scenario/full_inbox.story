@@ -1,7 +1,8 @@
 # A full inbox.
 #
-# Requests from one core to another have a credit. When it is used up those that follow wait at
-# their connection, which reads no more; nothing is dropped, and nobody else waits.
+# Messages from one core to another have a credit; what a connection asks for in one turn shares one,
+# so each request comes in a turn of its own here. When the credit is used up those that follow wait
+# at their connection, which reads no more; nothing is dropped, and nobody else waits.
 cast node
 node 2
   the node is up
@@ -13,8 +14,12 @@ connect ann 0
 connect bob 0
 
 hang 1
-say ann INCR plum ; ann INCR plum ; ann INCR plum ; ann INCR plum ; ann INCR plum
+say ann INCR plum
   core 0 wakes core 1
+say ann INCR plum
+say ann INCR plum
+say ann INCR plum
+say ann INCR plum
 say ann INCR apple
 say bob INCR apple
   bob hears :1
@@ -34,8 +39,10 @@ resume 1
 # Again, and the one whose requests are under way leaves: what it asked for is done, and the credit
 # comes back.
 hang 1
-say ann INCR plum ; ann INCR plum ; ann INCR plum
+say ann INCR plum
   core 0 wakes core 1
+say ann INCR plum
+say ann INCR plum
 connect ann 0
 say bob INCR plum
 resume 1
