@@ -384,11 +384,13 @@ static void wait_idle(struct log_engine *engine)
     }
 }
 
-// What was dropped is to stand in the log too: the checkpoint alone may be damaged later. Where there
-// is no room at all it has to do.
+// What was dropped is to stand in the log too: the checkpoint alone may be damaged later. Where
+// there is no room at all it has to do.
 static void settle_drops(struct log_engine *engine)
 {
-    for (uint32_t i = 0; i < CLOSE_TRIES && engine->failed == 0 && !log_drop_settle(engine); i++) {
+    uint32_t tries = CLOSE_TRIES;
+
+    while (tries-- > 0 && engine->failed == 0 && !log_drop_settle(engine)) {
         log_segments_reclaim(engine);
         log_segments_step(engine);
         wait_idle(engine);
