@@ -28,9 +28,12 @@ _rldb()
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
+    -p | --port | --user | --timeout) # only the user knows
+        return
+        ;;
     esac
     case $verb:$current in
-    import:[^-]* | import: | export:[^-]* | export: | check:[^-]* | check:)
+    import:[^-]* | import: | export:[^-]* | export: | check:[^-]* | check: | repair:[^-]* | repair:)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return

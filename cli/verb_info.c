@@ -79,8 +79,9 @@ const struct verb verb_info = {
     .details = "On a terminal aligned, elsewhere the lines of INFO as they are. --json: an object "
                "of sections, "
                "with numbers as numbers.",
-    .subwords = "server clients memory persistence stats cpu commandstats latencystats keyspace "
-                "shards engine cluster transfers all everything",
+    .subwords = "server clients memory persistence stats replication cpu modules commandstats "
+                "errorstats latencystats keyspace shards engine cluster transfers default all "
+                "everything",
     .words_min = 0,
     .words_max = 1,
     .run = info_run,

@@ -5,7 +5,7 @@
 //     run        each in its order, replies in place
 //
 // A memory access that misses the caches costs as much as all the rest of a GET. Reading a batch's
-// keys ahead lets these misses overlap (DESIGN.md: 8 times the throughput of one after another).
+// keys ahead lets these misses overlap (perf/README, The engine alone).
 //
 // Whatever decides by the connection's state (authentication, rights, CLIENT REPLY) does so when
 // the request runs, not when it is parsed: the one before it in the same pipeline may have changed

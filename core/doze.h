@@ -4,7 +4,8 @@
 // virtual machine is a matter for the host, and whoever wakes it pays an interrupt. A core that
 // sleeps whenever it has nothing to do pays that for every request or two, if they come one by one
 // at short distance. So a core that was busy dozes: it waits until a number of arrivals are there,
-// about LIMIT_DOZE_NS at most, and then works them off together. What network cards do about
+// about LIMIT_DOZE_NS, or twice that where little comes and nothing is awaited (core/io_uring.c,
+// uring_gather), and then works them off together. What network cards do about
 // interrupts is the model (ethtool(8), adaptive-rx, rx-usecs and rx-frames).
 //
 // A core dozes only when it pays and delays nobody who is alone, which it judges by the last window

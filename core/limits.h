@@ -61,9 +61,8 @@ enum {
 
 enum {
     // Steps of the timers that one turn takes (firing or moving one is a step): some tens of ns
-    // each
-    // for the wheel, so that ten thousand idle connections timing out at once do not hold up a
-    // turn.
+    // each for the wheel, so that ten thousand idle connections timing out at once do not hold up
+    // a turn.
     LIMIT_REACTOR_TIMER_STEPS = 512,
 
     // A core under load waits for so many arrivals before it works, and ns at most (core/doze.h).

@@ -207,7 +207,7 @@ struct engine_stats {
     uint64_t tombstones;
     uint64_t with_expiry;
     uint64_t index_bytes; /* allocated for the index, directories included */
-    uint64_t data_bytes;  /* allocated for records */
+    uint64_t data_bytes;  /* of RAM, taken for records; cached ones of an engine on disk */
     uint64_t live_bytes;  /* of records that are reachable, headers included */
     uint64_t memory_max_bytes;
     uint64_t evicted;         /* since open */

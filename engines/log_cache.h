@@ -90,6 +90,19 @@ struct cache {
 int cache_open(struct cache *cache, uint64_t bytes, cache_moved_fn *moved, void *context);
 void cache_close(struct cache *cache);
 
+// Of its bytes, those that have been used.
+static inline uint64_t cache_touched(const struct cache *cache)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct cache_ring *const ring = &cache->rings[i];
+
+        bytes += ring->head < ring->bytes ? ring->head : ring->bytes;
+    }
+    return bytes;
+}
+
 // What a slot for such a record takes.
 static inline uint64_t cached_bytes(uint64_t key_bytes, uint64_t object_bytes, uint64_t expire_ms)
 {

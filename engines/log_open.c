@@ -285,7 +285,7 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .tombstones = engine->tombstones,
         .with_expiry = engine->with_expiry,
         .index_bytes = index_bytes(&engine->index),
-        .data_bytes = engine->cache.bytes,
+        .data_bytes = cache_touched(&engine->cache),
         .live_bytes = engine->live_bytes + engine->large.bytes,
         .expired = engine->expired,
         .refused = engine->refused,

@@ -5,7 +5,7 @@
 #include <errno.h>
 
 enum {
-    READS_DEPTH = 64,             // under way at a time: deeper queues only add latency (DESIGN.md)
+    READS_DEPTH = 64,             // under way at a time: deeper queues only add latency
     READS_KEPT = 2 * READS_DEPTH, // free ones that are not given back
     BUFFER_KEPT_BYTES = 16 << 10, // of a free one
 };

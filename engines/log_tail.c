@@ -430,7 +430,7 @@ static bool hot_is_full(const struct log_engine *engine)
 }
 
 // One frame under way, a second only when it is a full one that waits: so what comes while a frame
-// is written is one group, and not many small ones (DESIGN.md, Engines).
+// is written is one group, and not many small ones.
 void log_submit(struct log_engine *engine)
 {
     if (engine->failed != 0) {
