@@ -174,12 +174,12 @@ void load_start_node(struct load *load)
     if (features->few_buffers) {
         options.buffer_count = 2 + load_draw(&load->random, 8);
     }
-    if (load->durable && features->limited) {
-        sim_world_profile(load->world)->disk_bytes_max =
-            (uint64_t)load->cores * (DISK_MIB_MIN + load_draw(&load->random, 12)) << 20;
-    }
+    const uint64_t disk_mib =
+        load->durable && features->limited ? DISK_MIB_MIN + load_draw(&load->random, 12) : 0;
+
     load_configure(load, config, sizeof config);
     load->rldb = sim_rldb_new(load->world, load->ip, load->cores, config, &options);
+    sim_node_disk_max(sim_rldb_machine(load->rldb), load->cores * disk_mib << 20);
     if (load->run->is_long) {
         sim_rldb_index(load->rldb, LONG_INDEX_LOG);
     }

@@ -58,12 +58,19 @@ static int32_t hook_error(const struct sim_op *op)
                : hooks->disk_error(hooks->context, op->core->node, verb_names[op->verb]);
 }
 
+static uint64_t disk_max(const struct sim_node *node)
+{
+    const uint64_t most = node->world->profile.disk_bytes_max;
+
+    return node->disk_bytes_max != 0 && node->disk_bytes_max < most ? node->disk_bytes_max : most;
+}
+
 static uint64_t disk_free(const struct sim_node *node)
 {
     const uint64_t used = sim_disk_used(node->disk);
+    const uint64_t most = disk_max(node);
 
-    return used < node->world->profile.disk_bytes_max ? node->world->profile.disk_bytes_max - used
-                                                      : 0;
+    return used < most ? most - used : 0;
 }
 
 static uint64_t hook_delay(const struct sim_op *op)
@@ -319,7 +326,7 @@ int sim_file_space(struct io *io, const char *path, struct io_space *ret_space)
 
     if (result == 0) {
         *ret_space = (struct io_space){
-            .total_bytes = node->world->profile.disk_bytes_max,
+            .total_bytes = disk_max(node),
             .free_bytes = disk_free(node),
         };
     }

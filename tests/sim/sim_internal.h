@@ -119,6 +119,7 @@ struct sim_node {
     struct sim_core *cores;
     struct sim_listener *listeners;
     struct sim_disk *disk;
+    uint64_t disk_bytes_max; // where the profile's is larger; 0: none of its own
     struct sim_descriptor *descriptors;
     uint32_t descriptor_count;
     bool off; // lost power, and no core was opened since

@@ -458,6 +458,11 @@ int sim_node_list(struct sim_node *node, const char *path, io_list_fn *each, voi
     return sim_disk_list(node->disk, path, each, context);
 }
 
+void sim_node_disk_max(struct sim_node *node, uint64_t bytes)
+{
+    node->disk_bytes_max = bytes;
+}
+
 void sim_node_rot(struct sim_node *node, const char *path, uint64_t bit)
 {
     struct sim_inode *inode = NULL;

@@ -179,6 +179,9 @@ void sim_core_charge(struct io *io, uint64_t ns);
 // Receive buffers of the core that are out.
 uint32_t sim_core_buffers_leased(struct io *io);
 
+// The node's disk has no more than so many bytes, whatever the profile grants.
+void sim_node_disk_max(struct sim_node *node, uint64_t bytes);
+
 // Turns a bit of a file over, now and durably, as bits rot on a medium. Nothing where there is no
 // such file, or it is shorter.
 void sim_node_rot(struct sim_node *node, const char *path, uint64_t bit);
