@@ -5,7 +5,7 @@
   cold    gets with a cache of a twentieth of the data, and fio's random reads of 4 KiB from the
           same files, at the same depth, in turns
 
-Each part is kept as perf/results/disk_PART.json. Needs db_bench (Debian: rocksdb-tools) and fio.
+Each part is kept as perf/results/disk_PART.json, or NAME_PART. Needs db_bench (Debian: rocksdb-tools) and fio.
 """
 
 import argparse
@@ -35,11 +35,13 @@ def parse_arguments():
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all)")
     parser.add_argument("--keys", type=parse_count, help="such as 10M (fill 2M, cold 5M)")
+    parser.add_argument("--value-size", type=int, default=100, help="bytes of a value (100)")
     parser.add_argument("--depths", default="1,8,32,64", help="of cold (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of fill and cold (3)")
     parser.add_argument("--seconds", type=float, default=2, help="of a cold run (2)")
     parser.add_argument("--cpu", type=int, default=0)
     parser.add_argument("--dir", default=".", help="where the files lie a while (.)")
+    parser.add_argument("--name", default="disk", help="of the results: NAME_PART (disk)")
     options = parser.parse_args()
     options.parts = options.parts or list(PARTS)
     for part in options.parts:
@@ -56,17 +58,18 @@ def output(argv):
     return done.stdout
 
 
-def bench(options, *words):
+def bench(options, part, folder, keys, *words):
     """The figures that perf_disk_bench prints."""
-    argv = ["taskset", "-c", options.cpu, BUILD / "perf" / "perf_disk_bench", *words]
+    argv = ["taskset", "-c", options.cpu, BUILD / "perf" / "perf_disk_bench"]
+    argv += [part, folder, keys, options.value_size, *words]
     pairs = (line.split() for line in output(argv).splitlines())
     return {name: float(value) for name, value in pairs}
 
 
-def db_bench(folder, keys):
+def db_bench(options, folder, keys):
     """Puts a second, of RocksDB as db_bench sets it up: its log is not synced."""
     argv = ["db_bench", "--benchmarks=filluniquerandom", f"--num={keys}", "--key_size=16"]
-    argv += ["--value_size=100", f"--db={folder}"]
+    argv += [f"--value_size={options.value_size}", f"--db={folder}"]
     found = re.search(r"filluniquerandom\s*:.*?([\d.]+) ops/sec", output(argv))
     if not found:
         raise RuntimeError("db_bench told no rate")
@@ -95,7 +98,7 @@ def fill(options, keys, folder):
     rows = []
     for turn in range(options.rounds):
         ours = bench(options, "fill", folder / f"log-{turn}", keys)
-        theirs = db_bench(folder / "rocksdb", keys)
+        theirs = db_bench(options, folder / "rocksdb", keys)
         rows.append({"log": round(ours["puts_a_second"]), "rocksdb": round(theirs)})
         print(f"  log engine {rows[-1]['log']:,} a second, RocksDB {rows[-1]['rocksdb']:,}")
         shutil.rmtree(folder / f"log-{turn}")
@@ -155,9 +158,9 @@ def main():
             for row in found["targets"]:
                 met = "met" if row["met"] else "NOT MET"
                 print(f"  {row['what']}: {row['figure']}, target {row['target']}: {met}")
-            names = ("depths", "rounds", "seconds")
+            names = ("value_size", "depths", "rounds", "seconds")
             settings = {"keys": keys, **{name: getattr(options, name) for name in names}}
-            print(machine.save(f"disk_{part}", {"settings": settings, **found}))
+            print(machine.save(f"{options.name}_{part}", {"settings": settings, **found}))
     except (OSError, RuntimeError, ValueError) as error:
         print(f"perf/disk: {error}", file=sys.stderr)
         return 1

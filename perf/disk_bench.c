@@ -1,14 +1,14 @@
 // The log engine alone against its disk: filling it, and reading what is cold.
 //
-//     perf_disk_bench fill DIRECTORY KEYS
-//     perf_disk_bench cold DIRECTORY KEYS DEPTH SECONDS
+//     perf_disk_bench fill DIRECTORY KEYS VALUE_BYTES
+//     perf_disk_bench cold DIRECTORY KEYS VALUE_BYTES DEPTH SECONDS
 //
 // fill: KEYS puts of different keys in a random order, one by one, with `sync: never`, until all of
 // it is on the disk. cold: gets of such a directory with a cache of a twentieth of the data, DEPTH
 // of them under way at any time: those that have come back are asked for anew in one batch, as a
 // server has them, and the core sleeps when there is nothing else to do, as fio does.
 //
-// Keys have 16 bytes and objects 110, as in engine_bench.c. Figures are printed as `name value`,
+// Keys have 16 bytes, objects 10 and a value, as in engine_bench.c. Figures are printed as `name value`,
 // and perf/disk reads them.
 #include "core/hash.h"
 #include "core/io.h"
@@ -24,8 +24,9 @@
 
 enum {
     KEY_BYTES = 16,
-    OBJECT_BYTES = 110,
-    SLOT_BYTES = 144, // in the cache
+    METADATA_BYTES = 10,
+    VALUE_BYTES_MAX = 4096,
+    SLOT_OVERHEAD_BYTES = 18, // of the cache, beside key and object
     VNODES = 128,
     SEGMENT_BYTES = 64 << 20,
     DEPTH_MAX = 256,
@@ -49,7 +50,8 @@ struct bench {
     const char *directory;
     uint64_t keys;
     struct random random;
-    uint8_t object[OBJECT_BYTES];
+    uint32_t object_bytes;
+    uint8_t object[METADATA_BYTES + VALUE_BYTES_MAX];
     struct cold_op *done;
     struct cold_op ops[DEPTH_MAX];
 };
@@ -77,7 +79,7 @@ static struct engine_op *op_set(struct bench *bench, struct cold_op *cold, uint6
     cold->op = (struct engine_op){
         .key = slice_of(cold->key, KEY_BYTES),
         .vnode = (uint32_t)((number * UINT64_C(0xd1342543de82ef95)) >> 40) % VNODES,
-        .parts = {slice_of(bench->object, OBJECT_BYTES)},
+        .parts = {slice_of(bench->object, bench->object_bytes)},
         .done = op_done,
     };
     cold->op.hash = hash_key(1, cold->op.key);
@@ -86,12 +88,13 @@ static struct engine_op *op_set(struct bench *bench, struct cold_op *cold, uint6
 
 static void begin(struct bench *bench)
 {
+    const uint64_t slot_bytes = KEY_BYTES + bench->object_bytes + SLOT_OVERHEAD_BYTES;
     const struct engine_options options = {
         .io = bench->io,
         .directory = bench->directory,
         .shards = 1,
         .durability.sync = ENGINE_SYNC_NEVER,
-        .cache_bytes = bench->keys * SLOT_BYTES / CACHE_SHARE,
+        .cache_bytes = bench->keys * slot_bytes / CACHE_SHARE,
         .segment_bytes = SEGMENT_BYTES,
         .hash_seed = 1,
         .random_seed = 1,
@@ -235,7 +238,7 @@ static void cold(struct bench *bench, uint32_t depth, double seconds)
             struct cold_op *const done = bench->done;
 
             bench->done = done->next_done;
-            if (done->op.status != ENGINE_OK || done->op.object.size != OBJECT_BYTES) {
+            if (done->op.status != ENGINE_OK || done->op.object.size != bench->object_bytes) {
                 fail("a get that was read");
             }
             under_way--;
@@ -265,23 +268,27 @@ int main(int count, char **arguments)
         .queue_entries = 512, .buffer_count = 16, .buffer_bytes = 4096};
     static struct bench bench;
     char error[IO_ERROR_TEXT_MAX];
-    const char *const part = count > 3 ? arguments[1] : "";
+    const char *const part = count > 4 ? arguments[1] : "";
 
     if (io_uring_open(&uring, &bench.io, error) != 0) {
         fail(error);
     }
-    bench.directory = count > 2 ? arguments[2] : "";
-    bench.keys = count > 3 ? strtoull(arguments[3], NULL, 10) : 0;
+    bench.directory = count > 4 ? arguments[2] : "";
+    bench.keys = count > 4 ? strtoull(arguments[3], NULL, 10) : 0;
+    bench.object_bytes = METADATA_BYTES + (count > 4 ? (uint32_t)atoi(arguments[4]) : 0);
     random_seed(&bench.random, (uint64_t)getpid());
-    if (strcmp(part, "fill") == 0 && bench.keys != 0) {
-        fill(&bench);
-    } else if (strcmp(part, "cold") == 0 && count == 6 && bench.keys != 0) {
-        const uint32_t depth = (uint32_t)strtoul(arguments[4], NULL, 10);
-
-        cold(&bench, depth < DEPTH_MAX ? depth : DEPTH_MAX, strtod(arguments[5], NULL));
-    } else {
-        printf("usage: perf_disk_bench fill DIRECTORY KEYS | cold DIRECTORY KEYS DEPTH SECONDS\n");
+    if (bench.keys == 0 || bench.object_bytes > sizeof bench.object ||
+        (strcmp(part, "fill") != 0 && (strcmp(part, "cold") != 0 || count != 7))) {
+        printf("usage: perf_disk_bench fill DIRECTORY KEYS VALUE_BYTES\n"
+               "       perf_disk_bench cold DIRECTORY KEYS VALUE_BYTES DEPTH SECONDS\n");
         return 2;
+    }
+    if (strcmp(part, "cold") == 0) {
+        const uint32_t depth = (uint32_t)strtoul(arguments[5], NULL, 10);
+
+        cold(&bench, depth < DEPTH_MAX ? depth : DEPTH_MAX, strtod(arguments[6], NULL));
+    } else {
+        fill(&bench);
     }
     io_destroy(bench.io);
     return 0;

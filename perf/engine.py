@@ -7,7 +7,7 @@
   growth       bytes a key, and the longest PUT, while the index grows
   eviction     the longest PUT while records are evicted, by policy
 
-Each part is kept as perf/results/engine_PART.json.
+Each part is kept as perf/results/engine_PART.json, or NAME_PART.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import machine
 from peers import BUILD, parse_count
 
 PARTS = ("throughput", "log", "growth", "eviction")
+SETTINGS = ("keys", "value_size", "batches", "vnodes", "operations")
 # The project's targets hold for so many keys. Millions a second, at least: (batch, operation).
 TARGET_KEYS = 9_900_000
 TARGETS = {(16, "get_hit"): 8, (16, "put_same"): 4, (1, "get_hit"): 1.3, (1, "put_same"): 1}
@@ -44,10 +45,13 @@ def parse_arguments():
     )
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (all)")
     parser.add_argument("--keys", type=parse_count, default=10_000_000, help="such as 1M (10M)")
+    parser.add_argument("--value-size", type=int, default=100, help="bytes of a value (100)")
+    parser.add_argument("--batches", default="1,4,16,64", help="of throughput, log (%(default)s)")
     parser.add_argument("--vnodes", type=int, default=128)
     parser.add_argument("--operations", type=parse_count, default=2_000_000, help="a figure (2M)")
     parser.add_argument("--cpu", type=int, default=0)
     parser.add_argument("--dir", default=".", help="where the log engine's files lie a while (.)")
+    parser.add_argument("--name", default="engine", help="of the results: NAME_PART (engine)")
     options = parser.parse_args()
     options.parts = options.parts or list(PARTS)
     for part in options.parts:
@@ -59,7 +63,9 @@ def parse_arguments():
 def run(part, options):
     """The lines that the program prints, shown as they come."""
     argv = ["taskset", "-c", str(options.cpu), str(BUILD / "perf" / "perf_engine_bench")]
-    argv += [str(options.keys), str(options.vnodes), str(options.operations), part, options.dir]
+    for name in SETTINGS:
+        argv += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+    argv += ["--dir", options.dir, part]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             print(line, end="", flush=True)
@@ -124,9 +130,9 @@ def main():
             for row in rows:
                 met = "met" if row["met"] else "NOT MET"
                 print(f"  {row['what']}: {row['figure']}, target {row['target']}: {met}")
-            settings = {name: getattr(options, name) for name in ("keys", "vnodes", "operations")}
+            settings = {name: getattr(options, name) for name in SETTINGS}
             kept = {"settings": settings, "targets": rows, **figures}
-            print(f"\n{os.path.relpath(machine.save(f'engine_{part}', kept))}")
+            print(f"\n{os.path.relpath(machine.save(f'{options.name}_{part}', kept))}")
     except (OSError, RuntimeError) as error:
         print(f"perf/engine: {error}", file=sys.stderr)
         return 1

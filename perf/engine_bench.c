@@ -1,7 +1,8 @@
 // An engine alone, on one core: how many operations a second, how long the worst of them takes
 // while the index grows or records are evicted, and what a key costs of memory.
 //
-//     taskset -c 1 perf_engine_bench [keys] [vnodes] [operations] [part [directory]]
+//     taskset -c 1 perf_engine_bench [--keys N] [--value-size N] [--vnodes N] [--operations N]
+//                                    [--batches N,N...] [--dir DIRECTORY] [PART...]
 //
 // The parts are throughput, growth, and eviction, which is lru, random and ttl, of the memory
 // engine; without one, all of them. And log: throughput of the log engine, in a new directory under
@@ -10,7 +11,7 @@
 // slice of background work follows every TURN_OPERATIONS puts. Its time counts in the throughput of
 // new keys; latencies are of puts, and of slices apart.
 //
-// Keys have 16 bytes and objects 110: 10 of metadata and a value of 100. A GET copies the value
+// Keys have 16 bytes, and objects 10 of metadata and a value, of 100 if not told. A GET copies the value
 // out, as a server does into its reply. The bare table, in the same run, says what the machine can
 // do: entries of 8 bytes in buckets of 64, records of 160, nothing but the look-up and a comparison
 // of the key.
@@ -22,6 +23,7 @@
 #include "engines/engine.h"
 #include "perf/scratch.h"
 
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,13 +35,14 @@
 enum {
     KEY_BYTES = 16,
     METADATA_BYTES = 10,
-    VALUE_BYTES = 100,
+    VALUE_BYTES_MAX = 4096,
     BATCH_MAX = 64,
+    BATCHES_MAX = 8,
     BARE_RECORD_BYTES = 160,
     LATENCY_STEPS = 256, // of 2^(1/8) ns
     BATCH = 16,          // of which latencies are taken, beside single operations
     TURN_OPERATIONS = 64,
-    LOG_CACHE_BYTES_A_KEY = 240, // 144 in slots, and the young ring's share
+    SLOT_OVERHEAD_BYTES = 18, // of the log engine's cache, beside key and object
 };
 
 struct bench {
@@ -51,9 +54,11 @@ struct bench {
     uint64_t keys;
     uint64_t operations;
     uint32_t vnodes;
+    uint32_t value_bytes;
+    uint32_t batches[BATCHES_MAX]; // up to the first 0
     uint8_t metadata[METADATA_BYTES];
-    uint8_t value[VALUE_BYTES];
-    uint8_t reply[VALUE_BYTES];
+    uint8_t value[VALUE_BYTES_MAX];
+    uint8_t reply[VALUE_BYTES_MAX];
     uint8_t key_bytes[BATCH_MAX][KEY_BYTES];
     struct engine_op ops[BATCH_MAX];
     struct engine_op *pointers[BATCH_MAX];
@@ -317,6 +322,15 @@ static void bare_bench(struct bench *bench)
 
 // the engine ------------------------------------------------------------------------------------
 
+// That all of it fits: a slot a key, and the young ring's share.
+static uint64_t log_cache_bytes(const struct bench *bench)
+{
+    const uint64_t slot_bytes =
+        KEY_BYTES + METADATA_BYTES + bench->value_bytes + SLOT_OVERHEAD_BYTES;
+
+    return bench->keys * slot_bytes * 5 / 3;
+}
+
 static void engine_begin(struct bench *bench, uint64_t memory_max_bytes,
                          enum engine_eviction eviction)
 {
@@ -325,7 +339,7 @@ static void engine_begin(struct bench *bench, uint64_t memory_max_bytes,
         .directory = bench->directory,
         .shards = 1,
         .durability.sync = ENGINE_SYNC_NEVER,
-        .cache_bytes = bench->keys * LOG_CACHE_BYTES_A_KEY,
+        .cache_bytes = log_cache_bytes(bench),
         .segment_bytes = 64 << 20,
         .hash_seed = 1,
         .random_seed = 1,
@@ -355,7 +369,7 @@ static void op_set(struct bench *bench, uint32_t i, uint64_t number)
     op->expire_ms = 0;
     op->memory = 0;
     op->parts[0] = slice_of(bench->metadata, METADATA_BYTES);
-    op->parts[1] = slice_of(bench->value, VALUE_BYTES);
+    op->parts[1] = slice_of(bench->value, bench->value_bytes);
 }
 
 static void expect(const struct bench *bench, uint32_t batch, enum engine_status status)
@@ -414,7 +428,8 @@ static double run(struct bench *bench, enum kind kind, uint32_t batch)
         engine_get(bench->engine, bench->pointers, batch);
         expect(bench, batch, kind == GET_MISS ? ENGINE_MISS : ENGINE_OK);
         for (uint32_t i = 0; i < batch && kind != GET_MISS; i++) {
-            memcpy(bench->reply, bench->ops[i].object.bytes + METADATA_BYTES, VALUE_BYTES);
+            memcpy(bench->reply, bench->ops[i].object.bytes + METADATA_BYTES,
+                   bench->value_bytes);
             __asm__ volatile("" : : "r"(bench->reply) : "memory");
         }
     }
@@ -604,12 +619,10 @@ static void eviction(struct bench *bench, const char *what, enum engine_eviction
 
 static void throughput(struct bench *bench)
 {
-    static const uint32_t batches[] = {1, 4, 16, 64};
-
     printf("%-8s %10s %10s %10s %10s %10s %10s   M/s\n", "batch", "PUT new", "(user)", "GET hit",
            "GET miss", "PUT same", "50/50");
-    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++) {
-        const uint32_t batch = batches[i];
+    for (size_t i = 0; i < BATCHES_MAX && bench->batches[i] != 0; i++) {
+        const uint32_t batch = bench->batches[i];
 
         engine_begin(bench, 0, EVICTION_REFUSE);
         double put_user = 0;
@@ -689,37 +702,103 @@ static bool run_part(struct bench *bench, const char *part, const char *under)
     return true;
 }
 
+static void usage(void)
+{
+    printf("usage: perf_engine_bench [--keys N] [--value-size N] [--vnodes N] [--operations N]\n"
+           "                         [--batches N,N...] [--dir DIRECTORY]\n"
+           "                         [throughput|growth|eviction|lru|random|ttl|log ...]\n");
+    exit(2);
+}
+
+static uint64_t number_of(const char *text, uint64_t most)
+{
+    char *end = NULL;
+    const uint64_t number = strtoull(text, &end, 10);
+
+    if (end == text || *end != 0 || number == 0 || number > most) {
+        usage();
+    }
+    return number;
+}
+
+// Sizes of batches: powers of two, so that each divides the number of keys.
+static void batches_set(struct bench *bench, char *text)
+{
+    size_t count = 0;
+    char *rest = NULL;
+
+    for (const char *word = strtok_r(text, ",", &rest); word != NULL;
+         word = strtok_r(NULL, ",", &rest)) {
+        const uint32_t batch = (uint32_t)number_of(word, BATCH_MAX);
+
+        if (count == BATCHES_MAX || (batch & (batch - 1)) != 0) {
+            usage();
+        }
+        bench->batches[count++] = batch;
+    }
+    if (count < BATCHES_MAX) {
+        bench->batches[count] = 0;
+    }
+}
+
+// Returns the directory for the log engine.
+static const char *options_read(struct bench *bench, int count, char **arguments)
+{
+    static const struct option options[] = {
+        {"keys", required_argument, NULL, 'k'},       {"value-size", required_argument, NULL, 'v'},
+        {"vnodes", required_argument, NULL, 'n'},     {"batches", required_argument, NULL, 'b'},
+        {"operations", required_argument, NULL, 'o'}, {"dir", required_argument, NULL, 'd'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *under = ".";
+
+    for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
+        switch (option) {
+        case 'k': bench->keys = number_of(optarg, UINT64_C(1) << 36); break;
+        case 'v': bench->value_bytes = (uint32_t)number_of(optarg, VALUE_BYTES_MAX); break;
+        case 'n': bench->vnodes = (uint32_t)number_of(optarg, UINT16_MAX); break;
+        case 'b': batches_set(bench, optarg); break;
+        case 'o': bench->operations = number_of(optarg, UINT64_MAX); break;
+        case 'd': under = optarg; break;
+        default: usage();
+        }
+    }
+    bench->keys -= bench->keys % (BATCH_MAX * 16);
+    if (bench->keys == 0) {
+        usage();
+    }
+    return under;
+}
+
 int main(int count, char **arguments)
 {
     static const char *const parts[] = {"throughput", "growth", "eviction"};
-    static struct bench bench = {.io_clock = {.wall_ms = 1700000000000}};
+    static struct bench bench = {
+        .io_clock = {.wall_ms = 1700000000000},
+        .keys = 1000000,
+        .operations = 2000000,
+        .vnodes = 128,
+        .value_bytes = 100,
+        .batches = {1, 4, 16, 64},
+    };
+    const char *const under = options_read(&bench, count, arguments);
 
     bench.io = &bench.io_clock;
-    bench.keys = count > 1 ? strtoull(arguments[1], NULL, 10) : 1000000;
-    bench.vnodes = count > 2 ? (uint32_t)strtoul(arguments[2], NULL, 10) : 128;
-    bench.operations = count > 3 ? strtoull(arguments[3], NULL, 10) : 2000000;
-    bench.keys -= bench.keys % (BATCH_MAX * 16);
-    if (bench.keys == 0 || bench.vnodes == 0) {
-        printf("usage: perf_engine_bench [keys] [vnodes] [operations] "
-               "[throughput|growth|eviction|lru|random|ttl|log [DIRECTORY]]\n");
-        return 2;
-    }
     random_seed(&bench.random, 1);
     for (uint32_t i = 0; i < BATCH_MAX; i++) {
         bench.pointers[i] = &bench.ops[i];
     }
     printf("%" PRIu64 " keys, %u vnodes, %" PRIu64 " operations\n", bench.keys, bench.vnodes,
            bench.operations);
-    touch_host(bench.keys * 180 + (64 << 20));
-    if (count > 4) {
-        if (!run_part(&bench, arguments[4], count > 5 ? arguments[5] : ".")) {
-            printf("no part '%s'\n", arguments[4]);
+    touch_host(bench.keys * (bench.value_bytes + 80) + (64 << 20));
+    for (int i = optind; i < count; i++) {
+        if (!run_part(&bench, arguments[i], under)) {
+            printf("no part '%s'\n", arguments[i]);
             return 2;
         }
-        return 0;
     }
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        (void)run_part(&bench, parts[i], NULL);
+    for (size_t i = 0; optind == count && i < sizeof parts / sizeof parts[0]; i++) {
+        (void)run_part(&bench, parts[i], under);
     }
     return 0;
 }
