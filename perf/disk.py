@@ -5,7 +5,8 @@
   cold    gets with a cache of a twentieth of the data, and fio's random reads of 4 KiB from the
           same files, at the same depth, in turns
 
-Each part is kept as perf/results/disk_PART.json, or NAME_PART. Needs db_bench (Debian: rocksdb-tools) and fio.
+Each part is kept as perf/results/disk_PART.json, or NAME_PART. Needs db_bench
+(Debian: rocksdb-tools) and fio.
 """
 
 import argparse

@@ -8,8 +8,8 @@
 // of them under way at any time: those that have come back are asked for anew in one batch, as a
 // server has them, and the core sleeps when there is nothing else to do, as fio does.
 //
-// Keys have 16 bytes, objects 10 and a value, as in engine_bench.c. Figures are printed as `name value`,
-// and perf/disk reads them.
+// Keys have 16 bytes, objects 10 and a value, as in engine_bench.c. Figures are printed as `name
+// value`, and perf/disk reads them.
 #include "core/hash.h"
 #include "core/io.h"
 #include "core/limits.h"

@@ -11,10 +11,10 @@
 // slice of background work follows every TURN_OPERATIONS puts. Its time counts in the throughput of
 // new keys; latencies are of puts, and of slices apart.
 //
-// Keys have 16 bytes, and objects 10 of metadata and a value, of 100 if not told. A GET copies the value
-// out, as a server does into its reply. The bare table, in the same run, says what the machine can
-// do: entries of 8 bytes in buckets of 64, records of 160, nothing but the look-up and a comparison
-// of the key.
+// Keys have 16 bytes, and objects 10 of metadata and a value, of 100 if not told. A GET copies the
+// value out, as a server does into its reply. The bare table, in the same run, says what the
+// machine can do: entries of 8 bytes in buckets of 64, records of 160, nothing but the look-up and
+// a comparison of the key.
 #include "core/arena.h"
 #include "core/hash.h"
 #include "core/io.h"
@@ -23,7 +23,6 @@
 #include "engines/engine.h"
 #include "perf/scratch.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -428,8 +427,7 @@ static double run(struct bench *bench, enum kind kind, uint32_t batch)
         engine_get(bench->engine, bench->pointers, batch);
         expect(bench, batch, kind == GET_MISS ? ENGINE_MISS : ENGINE_OK);
         for (uint32_t i = 0; i < batch && kind != GET_MISS; i++) {
-            memcpy(bench->reply, bench->ops[i].object.bytes + METADATA_BYTES,
-                   bench->value_bytes);
+            memcpy(bench->reply, bench->ops[i].object.bytes + METADATA_BYTES, bench->value_bytes);
             __asm__ volatile("" : : "r"(bench->reply) : "memory");
         }
     }
@@ -727,6 +725,7 @@ static void batches_set(struct bench *bench, char *text)
     size_t count = 0;
     char *rest = NULL;
 
+    memset(bench->batches, 0, sizeof bench->batches);
     for (const char *word = strtok_r(text, ",", &rest); word != NULL;
          word = strtok_r(NULL, ",", &rest)) {
         const uint32_t batch = (uint32_t)number_of(word, BATCH_MAX);
@@ -736,52 +735,48 @@ static void batches_set(struct bench *bench, char *text)
         }
         bench->batches[count++] = batch;
     }
-    if (count < BATCHES_MAX) {
-        bench->batches[count] = 0;
-    }
 }
 
-// Returns the directory for the log engine.
-static const char *options_read(struct bench *bench, int count, char **arguments)
+// Takes `--name value` pairs; returns how many words they were.
+static int options_read(struct bench *bench, int count, char **arguments, const char **ret_under)
 {
-    static const struct option options[] = {
-        {"keys", required_argument, NULL, 'k'},       {"value-size", required_argument, NULL, 'v'},
-        {"vnodes", required_argument, NULL, 'n'},     {"batches", required_argument, NULL, 'b'},
-        {"operations", required_argument, NULL, 'o'}, {"dir", required_argument, NULL, 'd'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *under = ".";
+    static const char *const names[] = {"--keys", "--operations", "--value-size", "--vnodes"};
+    uint64_t numbers[] = {1000000, 2000000, 100, 128};
+    int at = 1;
 
-    for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) {
-        switch (option) {
-        case 'k': bench->keys = number_of(optarg, UINT64_C(1) << 36); break;
-        case 'v': bench->value_bytes = (uint32_t)number_of(optarg, VALUE_BYTES_MAX); break;
-        case 'n': bench->vnodes = (uint32_t)number_of(optarg, UINT16_MAX); break;
-        case 'b': batches_set(bench, optarg); break;
-        case 'o': bench->operations = number_of(optarg, UINT64_MAX); break;
-        case 'd': under = optarg; break;
-        default: usage();
+    for (; at + 1 < count && strncmp(arguments[at], "--", 2) == 0; at += 2) {
+        const char *const name = arguments[at];
+        size_t i = 0;
+
+        while (i < sizeof names / sizeof names[0] && strcmp(name, names[i]) != 0) {
+            i++;
+        }
+        if (i < sizeof names / sizeof names[0]) {
+            numbers[i] = number_of(arguments[at + 1], UINT64_C(1) << 36);
+        } else if (strcmp(name, "--batches") == 0) {
+            batches_set(bench, arguments[at + 1]);
+        } else if (strcmp(name, "--dir") == 0) {
+            *ret_under = arguments[at + 1];
+        } else {
+            usage();
         }
     }
-    bench->keys -= bench->keys % (BATCH_MAX * 16);
-    if (bench->keys == 0) {
+    bench->keys = numbers[0] - numbers[0] % (BATCH_MAX * 16);
+    bench->operations = numbers[1];
+    bench->value_bytes = (uint32_t)numbers[2];
+    bench->vnodes = (uint32_t)numbers[3];
+    if (bench->keys == 0 || bench->value_bytes > VALUE_BYTES_MAX) {
         usage();
     }
-    return under;
+    return at;
 }
 
 int main(int count, char **arguments)
 {
     static const char *const parts[] = {"throughput", "growth", "eviction"};
-    static struct bench bench = {
-        .io_clock = {.wall_ms = 1700000000000},
-        .keys = 1000000,
-        .operations = 2000000,
-        .vnodes = 128,
-        .value_bytes = 100,
-        .batches = {1, 4, 16, 64},
-    };
-    const char *const under = options_read(&bench, count, arguments);
+    static struct bench bench = {.io_clock = {.wall_ms = 1700000000000}, .batches = {1, 4, 16, 64}};
+    const char *under = ".";
+    const int first = options_read(&bench, count, arguments, &under);
 
     bench.io = &bench.io_clock;
     random_seed(&bench.random, 1);
@@ -791,13 +786,13 @@ int main(int count, char **arguments)
     printf("%" PRIu64 " keys, %u vnodes, %" PRIu64 " operations\n", bench.keys, bench.vnodes,
            bench.operations);
     touch_host(bench.keys * (bench.value_bytes + 80) + (64 << 20));
-    for (int i = optind; i < count; i++) {
+    for (int i = first; i < count; i++) {
         if (!run_part(&bench, arguments[i], under)) {
             printf("no part '%s'\n", arguments[i]);
             return 2;
         }
     }
-    for (size_t i = 0; optind == count && i < sizeof parts / sizeof parts[0]; i++) {
+    for (size_t i = 0; first == count && i < sizeof parts / sizeof parts[0]; i++) {
         (void)run_part(&bench, parts[i], under);
     }
     return 0;
