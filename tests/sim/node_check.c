@@ -4,6 +4,11 @@
 // that may be next after the other: any request that stands before the first reply. When none fits
 // it puts the last one back and tries another. What was taken out, in whatever order, and the state
 // that this led to make a configuration; one that was tried before need not be tried again.
+//
+// Two things keep it short. What changed nothing, as its reply tells, and fits as things stand, is
+// taken at once and for good: in any order that explains the rest it may stand here as well. And
+// what was never answered is tried last: it has all the time there is to be needed, and tried first
+// it would be in every configuration, or not, for as long as the history goes on.
 #include "core/check.h"
 #include "core/hash.h"
 #include "core/random.h"
@@ -36,7 +41,15 @@ struct search_entry {
 struct search_step {
     uint32_t op;
     uint32_t choice;          // the next to try
+    bool settled;             // nothing else need be tried in its place
     struct model_state state; // before it
+};
+
+// How far a configuration's operations have been tried: first those that were answered.
+struct search_place {
+    uint32_t at; // an entry of the list
+    uint32_t choice;
+    bool open; // among those without an answer
 };
 
 struct search {
@@ -314,39 +327,104 @@ static bool search_take(struct search *search, uint32_t op, uint32_t choice,
     return false;
 }
 
+// Whether the operation changed nothing, unless it was the first to find a key gone.
+static bool op_changed_nothing(const struct model_op *op)
+{
+    switch ((enum model_kind)op->kind) {
+    case MODEL_GET:
+    case MODEL_STRLEN:
+    case MODEL_EXISTS:
+    case MODEL_MGET:
+        return true;
+    case MODEL_SETNX:
+    case MODEL_DEL:
+    case MODEL_MSETNX:
+    case MODEL_RENAMENX:
+    case MODEL_COPY:
+    case MODEL_PEXPIRE:
+    case MODEL_PERSIST:
+        return op->reply.kind == MODEL_INTEGER && op->reply.number == 0;
+    default:
+        return false;
+    }
+}
+
+// Takes out an operation that changes nothing, neither now nor when it took effect. Whoever comes
+// after it in some order finds the same state without it: what it saw gone they may see gone too.
+static bool search_settle(struct search *search, const struct model_state *state)
+{
+    const uint32_t head = 2 * search->count;
+
+    for (uint32_t at = search->entries[head].next; at != head && at % 2 == 0;
+         at = search->entries[at].next) {
+        const struct model_op *const op = search->ops[at / 2].op;
+        struct model_state after = *state;
+
+        if (op_answered(search, at / 2) && op_changed_nothing(op) &&
+            op_may_be_next(search, at / 2) &&
+            model_apply(search->values, &after, op, model_undecided(state, op)) &&
+            memcmp(&after, state, sizeof after) == 0) {
+            search->stack[search->depth++] =
+                (struct search_step){.op = at / 2, .settled = true, .state = after};
+            op_mark(search, at / 2);
+            op_take(search, at / 2);
+            return true;
+        }
+    }
+    return false;
+}
+
+// Puts back the last operation that something else can be tried for. False: there is none.
+static bool search_put_back(struct search *search, struct model_state *state,
+                            struct search_place *place)
+{
+    while (search->depth != 0) {
+        const struct search_step *const step = &search->stack[--search->depth];
+
+        op_put_back(search, step->op);
+        if (!step->settled) {
+            *state = step->state;
+            *place = (struct search_place){
+                .at = 2 * step->op, .choice = step->choice, .open = !op_answered(search, step->op)};
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum model_verdict search_run(struct search *search)
 {
     const uint32_t head = 2 * search->count;
     struct model_state state = search->start != NULL ? *search->start : (struct model_state){0};
-    uint32_t at = search->entries[head].next;
-    uint32_t choice = 0;
+    struct search_place place = {0};
+    bool forward = true; // to a configuration of which nothing has been tried
 
     state.evicts = search->rules->evicts;
     for (uint32_t steps = 0; search->required != 0; steps++) {
-        const bool request = at != head && at % 2 == 0;
-
         if (steps == STEPS_MAX) {
             return MODEL_UNDECIDED;
         }
-        if (request && op_may_be_next(search, at / 2) &&
-            search_take(search, at / 2, choice, &state)) {
-            at = search->entries[head].next;
-            choice = 0;
-        } else if (request) {
-            at = search->entries[at].next;
-            choice = 0;
-        } else if (at != head && search->depth > search->depth_max) {
-            search->depth_max = search->depth;
-            search->stuck = at / 2;
-        } else if (search->depth == 0) {
-            return MODEL_WRONG;
-        } else {
-            const struct search_step *const step = &search->stack[--search->depth];
+        if (forward) {
+            forward = search_settle(search, &state);
+            place = (struct search_place){.at = search->entries[head].next};
+            continue;
+        }
+        const uint32_t op = place.at / 2;
 
-            op_put_back(search, step->op);
-            state = step->state;
-            at = 2 * step->op;
-            choice = step->choice;
+        if (place.at != head && place.at % 2 == 0) {
+            forward = op_answered(search, op) != place.open && op_may_be_next(search, op) &&
+                      search_take(search, op, place.choice, &state);
+            place = (struct search_place){.at = search->entries[place.at].next, .open = place.open};
+        } else if (!place.open) {
+            place = (struct search_place){.at = search->entries[head].next, .open = true};
+        } else {
+            if (place.at != head && search->depth > search->depth_max) {
+                search->depth_max = search->depth;
+                search->stuck = op;
+            }
+            if (!search_put_back(search, &state, &place)) {
+                return MODEL_WRONG;
+            }
         }
     }
     return MODEL_FINE;
