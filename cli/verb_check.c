@@ -177,7 +177,8 @@ static void check_shard(struct checking *checking, struct io *io, const char *pa
 // A node's directory ------------------------------------------------------------------------------
 
 // Who lives there, and which generation holds the data.
-static int find_identity(struct io *io, const char *path, struct data_identity *ret_identity)
+static int find_identity(struct io *io, const char *path, struct data_identity *ret_identity,
+                         char *ret_why)
 {
     uint8_t bytes[DATA_DIR_CURRENT_BYTES + 1];
     char name[PATH_BYTES];
@@ -186,13 +187,19 @@ static int find_identity(struct io *io, const char *path, struct data_identity *
     (void)snprintf(name, sizeof name, "%.4000s/CURRENT", path);
     const int fd = wait_open(io, name, IO_OPEN_READ);
 
-    if (fd < 0) {
-        return fd;
-    }
-    int error = wait_read_some(io, fd, bytes, sizeof bytes, 0, &size);
+    int error = fd < 0 ? fd : wait_read_some(io, fd, bytes, sizeof bytes, 0, &size);
 
-    (void)wait_close(io, fd);
-    return error != 0 ? error : data_dir_read_current(slice_of(bytes, size), ret_identity);
+    if (fd >= 0) {
+        (void)wait_close(io, fd);
+    }
+    error = error != 0 ? error : data_dir_read_current(slice_of(bytes, size), ret_identity);
+    if (error == -EPROTONOSUPPORT) {
+        data_dir_explain_newer(path, data_dir_current_version(slice_of(bytes, size)), ret_why);
+    } else if (error != 0) {
+        (void)snprintf(ret_why, DATA_DIR_ERROR_BYTES, "%.200s/CURRENT cannot be read (%s)", path,
+                       error == -EBADMSG ? "it is damaged" : strerror(-error));
+    }
+    return error;
 }
 
 // Nobody else may run there meanwhile: 0 with the lock's descriptor, -1 where there is no lock
@@ -219,6 +226,7 @@ static int check_node(struct checking *checking, struct io *io, const char *path
 {
     char shard[PATH_BYTES];
     char name[64];
+    char why_not[DATA_DIR_ERROR_BYTES];
     struct data_identity identity;
     int lock = -1;
     int error = take_lock(io, path, &lock);
@@ -228,10 +236,9 @@ static int check_node(struct checking *checking, struct io *io, const char *path
                         error == -EWOULDBLOCK ? "a node runs on it; stop it first"
                                               : strerror(-error));
     }
-    error = find_identity(io, path, &identity);
+    error = find_identity(io, path, &identity, why_not);
     if (error != 0) {
-        checking->code = cli_fail(checking->cli, "%s/CURRENT: %s", path,
-                                  error == -EBADMSG ? "it is damaged" : strerror(-error));
+        checking->code = cli_fail(checking->cli, "%s", why_not);
     }
     for (uint32_t i = 0; error == 0 && i < SHARDS_MAX; i++) {
         (void)snprintf(name, sizeof name, "generation-%u/shard-%u", identity.generation, i);

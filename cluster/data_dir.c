@@ -50,6 +50,18 @@ void data_dir_write_current(uint8_t ret_bytes[DATA_DIR_CURRENT_BYTES],
     codec_write_u64(&writer, checksum);
 }
 
+static bool is_one_bit_from(uint32_t version, uint32_t other)
+{
+    return __builtin_popcount(version ^ other) == 1;
+}
+
+// Whether a version that is none of ours is one of ours with a flipped bit.
+static bool is_flipped(uint32_t version, uint32_t complement)
+{
+    return version == 0 || ((version ^ complement) != UINT32_MAX &&
+                            (is_one_bit_from(version, 1) || is_one_bit_from(version, 2)));
+}
+
 int data_dir_read_current(struct slice bytes, struct data_identity *ret_identity)
 {
     struct data_identity identity = {0};
@@ -58,15 +70,12 @@ int data_dir_read_current(struct slice bytes, struct data_identity *ret_identity
     if (magic.size != 8 || memcmp(magic.bytes, CURRENT_MAGIC, 8) != 0) {
         return -EBADMSG;
     }
-    uint32_t version = codec_read_u32(&reader);
-    if (version > CURRENT_VERSION) {
-        return -EPROTONOSUPPORT;
-    }
-    if (version == 0) {
-        return -EBADMSG;
+    const uint32_t version = codec_read_u32(&reader);
+    const uint32_t complement = codec_read_u32(&reader);
+    if (version == 0 || version > CURRENT_VERSION) {
+        return reader.failed || is_flipped(version, complement) ? -EBADMSG : -EPROTONOSUPPORT;
     }
     size_t size = version == 1 ? CURRENT_BYTES_VERSION_1 : DATA_DIR_CURRENT_BYTES;
-    (void)codec_read_u32(&reader);
     uint64_t checksum = codec_read_u64(&reader);
     if (bytes.size != size || checksum != hash_checksum(bytes.bytes + CURRENT_CHECKED_FROM,
                                                         bytes.size - CURRENT_CHECKED_FROM)) {
@@ -218,7 +227,7 @@ static int read_current(struct io *io, const char *directory, struct data_identi
     (void)wait_close(io, fd);
     error = error < 0 ? error : data_dir_read_current(slice_of(bytes, size), ret_identity);
     if (error == -EPROTONOSUPPORT) {
-        memcpy(ret_version, bytes + 8, sizeof *ret_version);
+        *ret_version = data_dir_current_version(slice_of(bytes, size));
     }
     return error;
 }
@@ -535,6 +544,14 @@ static int data_dir_check(const char *directory, const struct data_identity *wan
     return 0;
 }
 
+void data_dir_explain_newer(const char *path, uint32_t version, char *ret_error)
+{
+    (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
+                   "%.200s/CURRENT was written by a newer version of rldb (its format is %u, this "
+                   "one reads up to %u): start that one",
+                   path, version, (uint32_t)CURRENT_VERSION);
+}
+
 static int data_dir_settle(struct io *io, const char *directory, struct data_identity *identity,
                            char *ret_error)
 {
@@ -547,10 +564,7 @@ static int data_dir_settle(struct io *io, const char *directory, struct data_ide
     if (error == 0) {
         error = data_dir_check(directory, identity, &found, ret_error);
     } else if (error == -EPROTONOSUPPORT) {
-        (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
-                       "%.200s/CURRENT was written by a newer version of rldb (its format is %u, "
-                       "this one reads up to %u): start that one",
-                       directory, version, (uint32_t)CURRENT_VERSION);
+        data_dir_explain_newer(directory, version, ret_error);
     } else {
         (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
                        "%.200s/CURRENT cannot be read (%s): restore it from a copy", directory,

@@ -19,7 +19,8 @@
 //     offset  bytes  what
 //     0       8      "rldbNODE"
 //     8       4      version, 2
-//     12      4      zero
+//     12      4      zero; from version 3 on the version's complement, by which a later version is
+//                    told from a flipped bit
 //     16      8      checksum: XXH3 of all that follows
 //     24      20     id of the node
 //     44      4      number of the generation
@@ -38,6 +39,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct io;
 
@@ -58,6 +60,17 @@ struct data_identity {
 void data_dir_write_current(uint8_t ret_bytes[DATA_DIR_CURRENT_BYTES],
                             const struct data_identity *identity);
 int data_dir_read_current(struct slice bytes, struct data_identity *ret_identity);
+
+// The version of bytes that are of a newer one, and what is said of such a CURRENT in that
+// directory, into ret_error[DATA_DIR_ERROR_BYTES].
+static inline uint32_t data_dir_current_version(struct slice bytes)
+{
+    uint32_t version;
+
+    memcpy(&version, bytes.bytes + 8, sizeof version);
+    return version;
+}
+void data_dir_explain_newer(const char *path, uint32_t version, char *ret_error);
 
 // Makes the directory if it is not there, takes its lock, and reads who lived here. In a new one
 // `identity` is what it will be, and is written. One of another number of partitions is refused; of

@@ -44,11 +44,18 @@ static void identity_end(struct shard *shard, struct identity_wait *wait)
     }
 }
 
-static void identity_get(struct shard *shard, struct identity_wait *wait)
+// 0, also where there is none or it cannot be read; -EPROTONOSUPPORT, and it is told.
+static int identity_get(struct shard *shard, const char *key, struct identity_wait *wait)
 {
+    *wait = identity_op(shard, key);
     struct engine_op *op = &wait->op;
     engine_get(shard->engine, &op, 1);
     identity_end(shard, wait);
+    const uint32_t newer = op->status == ENGINE_OK ? identity_record_newer(op->object) : 0;
+    if (newer != 0) {
+        shard_log_newer(shard, key, newer, IDENTITY_VERSION);
+    }
+    return newer != 0 ? -EPROTONOSUPPORT : 0;
 }
 
 static int identity_put(struct shard *shard, const char *key, struct slice value)
@@ -105,13 +112,14 @@ static int identity_write_actors(struct shard *shard)
     return error;
 }
 
-// False: there are none, or they cannot be read.
-static bool identity_read_actors(struct shard *shard)
+// Not known: there are none, or they cannot be read.
+static int identity_read_actors(struct shard *shard, bool *ret_known)
 {
-    struct identity_wait wait = identity_op(shard, IDENTITY_KEY_ACTORS);
-    identity_get(shard, &wait);
-    if (wait.op.status != ENGINE_OK) {
-        return false;
+    struct identity_wait wait;
+    const int error = identity_get(shard, IDENTITY_KEY_ACTORS, &wait);
+    *ret_known = false;
+    if (error < 0 || wait.op.status != ENGINE_OK) {
+        return error;
     }
     bool valid = identity_actors_read(wait.op.object, shard->actors, shard->vnode_count) &&
                  shard->actors[0].count != 0;
@@ -123,19 +131,22 @@ static bool identity_read_actors(struct shard *shard)
             actor_table_free(&shard->actors[vnode]);
             actor_table_init(&shard->actors[vnode]);
         }
-        return false;
+        return 0;
     }
     shard->identity.actor = shard->actors[0].count - 1;
-    return true;
+    *ret_known = true;
+    return 0;
 }
 
 // The lease --------------------------------------------------------------------------------------
 
-static bool identity_read_lease(struct shard *shard, uint64_t *ret_lease)
+static int identity_read_lease(struct shard *shard, uint64_t *ret_lease, bool *ret_proven)
 {
-    struct identity_wait wait = identity_op(shard, IDENTITY_KEY_LEASE);
-    identity_get(shard, &wait);
-    return wait.op.status == ENGINE_OK && identity_lease_read(wait.op.object, ret_lease);
+    struct identity_wait wait;
+    const int error = identity_get(shard, IDENTITY_KEY_LEASE, &wait);
+    *ret_proven =
+        error == 0 && wait.op.status == ENGINE_OK && identity_lease_read(wait.op.object, ret_lease);
+    return error;
 }
 
 static void identity_extended(struct identity *identity, uint64_t lease)
@@ -197,15 +208,15 @@ bool identity_stamp(struct shard *shard, uint64_t *ret_stamp)
 }
 
 // Of the snapshot that the lives began with; 0: of none.
-static uint64_t identity_read_life(struct shard *shard)
+static int identity_read_life(struct shard *shard, uint64_t *ret_snapshot)
 {
-    struct identity_wait wait = identity_op(shard, IDENTITY_KEY_LIFE);
-    uint64_t snapshot = 0;
-    identity_get(shard, &wait);
-    if (wait.op.status == ENGINE_OK) {
-        (void)identity_life_read(wait.op.object, &snapshot);
+    struct identity_wait wait;
+    const int error = identity_get(shard, IDENTITY_KEY_LIFE, &wait);
+    *ret_snapshot = 0;
+    if (error == 0 && wait.op.status == ENGINE_OK) {
+        (void)identity_life_read(wait.op.object, ret_snapshot);
     }
-    return snapshot;
+    return error;
 }
 
 static int identity_write_life(struct shard *shard)
@@ -221,12 +232,18 @@ static int identity_open_kept(struct shard *shard)
 {
     struct identity *identity = &shard->identity;
     uint64_t lease = 0;
+    uint64_t life = 0;
+    bool known = false;
+    bool proven = false;
     const bool empty = engine_count(shard->engine, ENGINE_ALL_VNODES) == 0;
-    const bool known = identity_read_actors(shard);
-    const bool proven = identity_read_lease(shard, &lease);
-    int error = 0;
     const uint64_t snapshot = shard->node->identity.snapshot;
-    if (snapshot != 0 && identity_read_life(shard) != snapshot) {
+    int error = identity_read_actors(shard, &known);
+    error = error < 0 ? error : identity_read_lease(shard, &lease, &proven);
+    error = error < 0 ? error : identity_read_life(shard, &life);
+    if (error < 0) {
+        return error;
+    }
+    if (snapshot != 0 && life != snapshot) {
         error = identity_lives_apart(shard);
         error = error < 0 ? error : identity_write_actors(shard);
         error = error < 0 ? error : identity_write_life(shard);
@@ -277,7 +294,7 @@ int identity_open(struct shard *shard)
 void identity_close(struct shard *shard)
 {
     uint8_t bytes[IDENTITY_LEASE_BYTES];
-    if (!shard->durable || shard->actors == NULL) {
+    if (!shard->durable || shard->identity.lease == 0) { // it was not opened
         return;
     }
     while (shard->identity.extending) {

@@ -33,7 +33,8 @@ struct identity {
     uint8_t bytes[IDENTITY_LEASE_BYTES];
 };
 
-// Fills the shard's actors, its clock and `identity`. Waits in io_turn(). 0 or -errno.
+// Fills the shard's actors, its clock and `identity`. Waits in io_turn(). 0, -EPROTONOSUPPORT where
+// a later version of rldb has written the records, which is told, or -errno.
 int identity_open(struct shard *shard);
 
 // Before the engine is closed: the lease is cut to what was used, so that the next start does not

@@ -5,11 +5,18 @@
 #include "core/hlc.h"
 #include "core/limits.h"
 
-enum { IDENTITY_VERSION = 1, ACTOR_BYTES = 12 };
+enum { ACTOR_BYTES = 12 };
 
 const char IDENTITY_KEY_ACTORS[] = "actors";
 const char IDENTITY_KEY_LEASE[] = "lease";
 const char IDENTITY_KEY_LIFE[] = "life";
+
+uint32_t identity_record_newer(struct slice bytes)
+{
+    struct codec_reader reader = codec_reader_of(bytes);
+    const uint32_t version = codec_read_u32(&reader);
+    return version > IDENTITY_VERSION ? version : 0;
+}
 
 size_t identity_actors_bytes(const struct actor_table *tables, uint32_t vnodes)
 {

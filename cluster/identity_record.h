@@ -1,5 +1,8 @@
 // The records in which a shard keeps who stamps its writes, as bytes.
 //
+// The log's checksums say that they are what was written. So one that names a later version is of a
+// later program, which alone knows what it says: a node does not begin without it.
+//
 // They lie in a vnode of their own, behind those that hold data (its number is the shard's count of
 // vnodes):
 //
@@ -18,10 +21,14 @@
 #include <stdint.h>
 
 enum {
+    IDENTITY_VERSION = 1,
     IDENTITY_LEASE_BYTES = 16,
     IDENTITY_LIFE_BYTES = 16,
     IDENTITY_LIVES_SKIPPED = 16, // incarnations that are left out when the actors' record is lost
 };
+
+// The version that a record names, where that is later than this program's; else 0.
+uint32_t identity_record_newer(struct slice bytes);
 
 extern const char IDENTITY_KEY_ACTORS[];
 extern const char IDENTITY_KEY_LEASE[];

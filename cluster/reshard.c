@@ -196,7 +196,16 @@ static struct actor_table *tables_of(struct spreading *spreading, const struct p
 static int take_identity(struct spreading *spreading, const struct engine_record *record)
 {
     const uint32_t vnodes = placement_vnodes(spreading->before, spreading->shard);
+    const uint32_t newer = identity_record_newer(record->object);
     uint64_t lease;
+    if (newer != 0) {
+        return fail(spreading, -EPROTONOSUPPORT,
+                    "the record \"%.*s\" of shard %u of %.200s was written by a newer version of "
+                    "rldb (its format is %u, this one reads up to %u): start that one",
+                    (int)(record->key.size < 16 ? record->key.size : 16),
+                    (const char *)record->key.bytes, spreading->shard,
+                    spreading->reshard->directory, newer, (uint32_t)IDENTITY_VERSION);
+    }
     if (slice_equal(record->key, slice_from_text(IDENTITY_KEY_ACTORS))) {
         if (!identity_actors_read(record->object, tables_of(spreading, spreading->before),
                                   vnodes)) {
@@ -278,12 +287,14 @@ static int read_shard(struct spreading *spreading, bool brief, struct log_check 
     if (error == -ENOENT && is_empty(spreading, path)) {
         return 0;
     }
+    if (error == -EPROTONOSUPPORT && spreading->error[0] == '\0') {
+        return fail(spreading, error,
+                    "%.200s was written by a newer version of rldb: start that one", path);
+    }
     if (error < 0 && spreading->error[0] == '\0') {
         const bool damaged = error == -EBADMSG || error == -ENOENT;
         return fail(spreading, error, "%.200s cannot be read (%s): set node.shards to %u%s", path,
-                    damaged                     ? "its MANIFEST is damaged or missing"
-                    : error == -EPROTONOSUPPORT ? "a newer version of rldb wrote it"
-                                                : strerror(-error),
+                    damaged ? "its MANIFEST is damaged or missing" : strerror(-error),
                     reshard->from.shards,
                     damaged ? ", or let rldb repair make what it lacks, then start again" : "");
     }

@@ -515,7 +515,7 @@ static void shard_report(void *context, bool damage, const char *text)
     struct shard *shard = context;
     struct log_line line;
     log_begin(&line, &shard->log, damage ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
-              damage ? "damaged data" : "data after a stop");
+              damage ? "damaged data" : "data directory");
     log_u64(&line, "shard", shard->index);
     log_text(&line, "what", text);
     log_end(&line);

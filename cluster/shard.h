@@ -179,6 +179,9 @@ void shard_log_opened(struct shard *shard);
 // Logs why writing has ended: commit_error.
 void shard_log_write_ended(struct shard *shard);
 
+// Logs that one of the shard's own records (identity.h) is of a format that is not known yet.
+void shard_log_newer(struct shard *shard, const char *record, uint32_t version, uint32_t ours);
+
 // Wall time at which its last checkpoint was seen to be written; before that, of the start.
 uint64_t shard_saved_ms(struct shard *shard);
 void shard_drop_keys(struct shard *shard);

@@ -33,6 +33,18 @@ void shard_log_write_ended(struct shard *shard)
     log_end(&line);
 }
 
+void shard_log_newer(struct shard *shard, const char *record, uint32_t version, uint32_t ours)
+{
+    struct log_line line;
+    log_begin(&line, &shard->log, LOG_LEVEL_ERROR,
+              "a record of the node was written by a newer version of rldb: start that one");
+    log_u64(&line, "shard", shard->index);
+    log_text(&line, "record", record);
+    log_u64(&line, "format", version);
+    log_u64(&line, "reads_up_to", ours);
+    log_end(&line);
+}
+
 void shard_engine_stats(const struct shard *shard, struct engine_stats *ret_stats)
 {
     engine_stats(shard->engine, ret_stats);

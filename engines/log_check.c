@@ -4,6 +4,7 @@
 #include "core/wait.h"
 #include "engines/log.h"
 #include "engines/log_manifest.h"
+#include "engines/log_newer.h"
 #include "engines/log_recover.h"
 
 #include <errno.h>
@@ -69,6 +70,11 @@ static int read_manifest(struct log_check *check, struct log_manifest *ret_manif
 
     (void)wait_close(check->io, fd);
     error = error != 0 ? error : log_manifest_read(slice_of(bytes, size), ret_manifest);
+    if (error == -EPROTONOSUPPORT) {
+        struct log_recovery report = {.say = check->say, .context = check->context};
+
+        log_tell_newer(&report, "MANIFEST", log_manifest_version(slice_of(bytes, size)));
+    }
     memory_free(bytes);
     return error;
 }

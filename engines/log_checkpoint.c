@@ -20,7 +20,6 @@ enum {
 };
 
 static const uint64_t replay_bytes_min = UINT64_C(256) << 20;
-static const uint8_t magic[4] = {'r', 'l', 'C', 'P'};
 
 enum step {
     IDLE,
@@ -111,7 +110,7 @@ static void block_seal(struct log_checkpoint *task)
 {
     struct codec_writer writer = codec_writer_of(task->block, CHECKPOINT_HEADER_BYTES);
 
-    codec_write_bytes(&writer, magic, sizeof magic);
+    codec_write_bytes(&writer, LOG_MAGIC_CHECKPOINT, LOG_MAGIC_BYTES);
     codec_write_u16(&writer, LOG_VERSION);
     codec_write_u16(&writer, task->last ? 1 : 0);
     codec_write_u64(&writer, 0);
@@ -123,8 +122,8 @@ static void block_seal(struct log_checkpoint *task)
     CHECK(!writer.failed && writer.at == writer.end);
     memset(task->block + task->bytes, 0, CHECKPOINT_BLOCK_BYTES - task->bytes);
 
-    const uint64_t checksum =
-        XXH3_64bits_withSeed(task->block + 16, task->bytes - 16, task->engine->log_id);
+    const uint64_t checksum = XXH3_64bits_withSeed(
+        task->block + 16, task->bytes - 16, log_version_seed(task->engine->log_id, LOG_VERSION));
 
     memcpy(task->block + 8, &checksum, sizeof checksum);
 }
@@ -528,7 +527,7 @@ static bool load_last(struct load *load, struct codec_reader *reader)
 static int load_block(struct load *load, const uint8_t *block)
 {
     struct codec_reader reader = codec_reader_of(slice_of(block, CHECKPOINT_HEADER_BYTES));
-    const struct slice found_magic = codec_read_bytes(&reader, sizeof magic);
+    const struct slice found_magic = codec_read_bytes(&reader, LOG_MAGIC_BYTES);
     const uint16_t version = codec_read_u16(&reader);
     const uint16_t last = codec_read_u16(&reader);
     const uint64_t checksum = codec_read_u64(&reader);
@@ -536,10 +535,12 @@ static int load_block(struct load *load, const uint8_t *block)
     const uint32_t block_number = codec_read_u32(&reader);
     const uint32_t bytes = codec_read_u32(&reader);
 
-    if (memcmp(found_magic.bytes, magic, sizeof magic) != 0 || version != LOG_VERSION || last > 1 ||
-        number != load->number || block_number != load->blocks || bytes < CHECKPOINT_HEADER_BYTES ||
+    if (memcmp(found_magic.bytes, LOG_MAGIC_CHECKPOINT, LOG_MAGIC_BYTES) != 0 ||
+        version != LOG_VERSION || last > 1 || number != load->number ||
+        block_number != load->blocks || bytes < CHECKPOINT_HEADER_BYTES ||
         bytes > CHECKPOINT_BLOCK_BYTES ||
-        XXH3_64bits_withSeed(block + 16, bytes - 16, load->engine->log_id) != checksum) {
+        XXH3_64bits_withSeed(block + 16, bytes - 16,
+                             log_version_seed(load->engine->log_id, LOG_VERSION)) != checksum) {
         return -EBADMSG;
     }
     reader =

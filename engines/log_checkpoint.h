@@ -11,7 +11,7 @@
 //     0       4      magic "rlCP"
 //     4       2      version, 1
 //     6       2      1 in the last block, else 0
-//     8       8      checksum: XXH3 of all that follows up to `bytes`, seeded with the log's id
+//     8       8      checksum of all that follows up to `bytes` (log_format.h, VERSIONS)
 //     16      8      number of the checkpoint
 //     24      4      number of the block
 //     28      4      bytes, with this header
@@ -27,8 +27,6 @@
 // The last block has, instead of groups: all entries 8, vnodes 4, zero 4; the frame after which
 // replay begins 8, the seed of hash_key() 8; for each vnode tombstones 8 and records with expiry 8,
 // as they were at the beginning. So a checkpoint is of use also where the manifest is lost.
-//
-// A block of a newer version than its manifest's is a damaged one.
 #pragma once
 
 #include "core/io.h"

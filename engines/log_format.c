@@ -5,11 +5,90 @@
 
 enum { FRAME_ID_AT = 80, CHECKSUM_FROM = 16 };
 
-static const uint8_t frame_magic[4] = {'r', 'l', 'F', 'R'};
+// Versions ---------------------------------------------------------------------------------------
+
+enum {
+    VERSION_AT = 4,
+    CHECKSUM_AT = 8,
+    FRAME_BYTES_AT = 40,
+    CHECKPOINT_BYTES_AT = 28,
+    LARGE_HEADER_BYTES_AT = 6,
+    LARGE_KEY_BYTES_AT = 44,
+};
+
+static_assert((int)LOG_NEWER_LOOK_BYTES >= (int)FRAME_ID_AT + 8, "a frame's id is among them");
+
+static bool begins_with(struct slice bytes, const char *magic)
+{
+    return memcmp(bytes.bytes, magic, LOG_MAGIC_BYTES) == 0;
+}
+
+static uint32_t u32_at(struct slice bytes, size_t at)
+{
+    uint32_t number;
+
+    memcpy(&number, bytes.bytes + at, sizeof number);
+    return number;
+}
+
+static uint32_t u16_at(struct slice bytes, size_t at)
+{
+    uint16_t number;
+
+    memcpy(&number, bytes.bytes + at, sizeof number);
+    return number;
+}
+
+// Where the bytes end that a checksum is of; 0 in a file of none of these kinds.
+static uint64_t end_of(struct slice bytes)
+{
+    if (begins_with(bytes, LOG_MAGIC_FRAME)) {
+        return u32_at(bytes, FRAME_BYTES_AT);
+    }
+    if (begins_with(bytes, LOG_MAGIC_CHECKPOINT)) {
+        return u32_at(bytes, CHECKPOINT_BYTES_AT);
+    }
+    if (begins_with(bytes, LOG_MAGIC_LARGE)) {
+        return (uint64_t)u16_at(bytes, LARGE_HEADER_BYTES_AT) + u32_at(bytes, LARGE_KEY_BYTES_AT);
+    }
+    return 0;
+}
+
+uint32_t log_newer_version(struct slice bytes, uint32_t *ret_end)
+{
+    if (bytes.size < LOG_NEWER_LOOK_BYTES) {
+        return 0;
+    }
+    const uint32_t version = u16_at(bytes, VERSION_AT);
+    const uint64_t end = end_of(bytes);
+
+    if (version <= LOG_VERSION || end <= CHECKSUM_FROM || end > LOG_SEGMENT_BYTES_MAX) {
+        return 0;
+    }
+    *ret_end = (uint32_t)end;
+    return version;
+}
+
+bool log_newer_holds(struct slice bytes, uint64_t log_id)
+{
+    uint32_t end;
+    uint64_t checksum;
+    const uint32_t version = log_newer_version(bytes, &end);
+
+    if (version == 0 || end > bytes.size) {
+        return false;
+    }
+    memcpy(&checksum, bytes.bytes + CHECKSUM_AT, sizeof checksum);
+    return XXH3_64bits_withSeed(bytes.bytes + CHECKSUM_FROM, end - CHECKSUM_FROM,
+                                log_version_seed(log_id, version)) == checksum;
+}
+
+// Frames ------------------------------------------------------------------------------------------
 
 static uint64_t frame_checksum(const uint8_t *frame, uint32_t bytes, uint64_t log_id)
 {
-    return XXH3_64bits_withSeed(frame + CHECKSUM_FROM, bytes - CHECKSUM_FROM, log_id);
+    return XXH3_64bits_withSeed(frame + CHECKSUM_FROM, bytes - CHECKSUM_FROM,
+                                log_version_seed(log_id, LOG_VERSION));
 }
 
 uint64_t log_frame_seal(uint8_t *frame, struct log_frame_header *header)
@@ -17,7 +96,7 @@ uint64_t log_frame_seal(uint8_t *frame, struct log_frame_header *header)
     CHECK(header->bytes >= LOG_FRAME_HEADER_BYTES && header->offset % LOG_BLOCK_BYTES == 0);
     struct codec_writer writer = codec_writer_of(frame, LOG_FRAME_HEADER_BYTES);
 
-    codec_write_bytes(&writer, frame_magic, sizeof frame_magic);
+    codec_write_bytes(&writer, LOG_MAGIC_FRAME, LOG_MAGIC_BYTES);
     codec_write_u16(&writer, LOG_VERSION);
     codec_write_u16(&writer, LOG_FRAME_HEADER_BYTES);
     codec_write_u64(&writer, 0);
@@ -36,7 +115,7 @@ uint64_t log_frame_seal(uint8_t *frame, struct log_frame_header *header)
     CHECK(!writer.failed && writer.at == writer.end);
     memset(frame + header->bytes, 0, log_frame_span(header->bytes) - header->bytes);
     header->checksum = frame_checksum(frame, header->bytes, header->log_id);
-    memcpy(frame + 8, &header->checksum, sizeof header->checksum);
+    memcpy(frame + CHECKSUM_AT, &header->checksum, sizeof header->checksum);
     return header->checksum;
 }
 
@@ -44,7 +123,7 @@ enum log_frame_status log_frame_open(struct slice bytes, uint64_t log_id,
                                      struct log_frame_header *ret_header)
 {
     struct codec_reader reader = codec_reader_of(bytes);
-    const struct slice magic = codec_read_bytes(&reader, sizeof frame_magic);
+    const struct slice magic = codec_read_bytes(&reader, LOG_MAGIC_BYTES);
     const uint16_t version = codec_read_u16(&reader);
     const uint16_t header_bytes = codec_read_u16(&reader);
     struct log_frame_header header;
@@ -63,8 +142,7 @@ enum log_frame_status log_frame_open(struct slice bytes, uint64_t log_id,
     header.log_id = codec_read_u64(&reader);
     const uint64_t zero = codec_read_u64(&reader);
 
-    if (reader.failed || memcmp(magic.bytes, frame_magic, sizeof frame_magic) != 0 ||
-        header.log_id != log_id) {
+    if (reader.failed || !begins_with(magic, LOG_MAGIC_FRAME) || header.log_id != log_id) {
         return LOG_FRAME_NONE;
     }
     header.offset = block * (uint32_t)LOG_BLOCK_BYTES;
@@ -83,8 +161,7 @@ enum log_frame_status log_frame_open(struct slice bytes, uint64_t log_id,
 
 bool log_frame_is_any(struct slice bytes)
 {
-    return bytes.size >= LOG_FRAME_HEADER_BYTES &&
-           memcmp(bytes.bytes, frame_magic, sizeof frame_magic) == 0;
+    return bytes.size >= LOG_FRAME_HEADER_BYTES && begins_with(bytes, LOG_MAGIC_FRAME);
 }
 
 uint64_t log_frame_id(const uint8_t *frame)
@@ -265,13 +342,17 @@ bool log_frame_each(const uint8_t *frame, const struct log_frame_header *header,
 
 // Large values -----------------------------------------------------------------------------------
 
-static const uint8_t large_magic[4] = {'r', 'l', 'L', 'V'};
+static uint64_t large_checksum(const uint8_t *at, size_t bytes, uint64_t log_id)
+{
+    return XXH3_64bits_withSeed(at + CHECKSUM_FROM, bytes - CHECKSUM_FROM,
+                                log_version_seed(log_id, LOG_VERSION));
+}
 
 void log_large_header_write(uint8_t *at, const struct log_large_header *header, uint64_t log_id)
 {
     struct codec_writer writer = codec_writer_of(at, LOG_LARGE_HEADER_BYTES);
 
-    codec_write_bytes(&writer, large_magic, sizeof large_magic);
+    codec_write_bytes(&writer, LOG_MAGIC_LARGE, LOG_MAGIC_BYTES);
     codec_write_u16(&writer, LOG_VERSION);
     codec_write_u16(&writer, LOG_LARGE_HEADER_BYTES);
     codec_write_u64(&writer, 0);
@@ -284,16 +365,15 @@ void log_large_header_write(uint8_t *at, const struct log_large_header *header, 
     codec_write_u64(&writer, 0);
     CHECK(!writer.failed && writer.at == writer.end);
 
-    const uint64_t checksum =
-        XXH3_64bits_withSeed(at + 16, LOG_LARGE_HEADER_BYTES - 16 + header->key.size, log_id);
+    const uint64_t checksum = large_checksum(at, LOG_LARGE_HEADER_BYTES + header->key.size, log_id);
 
-    memcpy(at + 8, &checksum, sizeof checksum);
+    memcpy(at + CHECKSUM_AT, &checksum, sizeof checksum);
 }
 
 bool log_large_header_read(struct slice bytes, uint64_t log_id, struct log_large_header *ret_header)
 {
     struct codec_reader reader = codec_reader_of(bytes);
-    const struct slice found_magic = codec_read_bytes(&reader, sizeof large_magic);
+    const struct slice found_magic = codec_read_bytes(&reader, LOG_MAGIC_BYTES);
     const uint16_t version = codec_read_u16(&reader);
     const uint16_t header_bytes = codec_read_u16(&reader);
     const uint64_t checksum = codec_read_u64(&reader);
@@ -305,15 +385,14 @@ bool log_large_header_read(struct slice bytes, uint64_t log_id, struct log_large
     header.vnode = codec_read_u32(&reader);
     const uint32_t key_bytes = codec_read_u32(&reader);
 
-    if (reader.failed || memcmp(found_magic.bytes, large_magic, sizeof large_magic) != 0 ||
-        version != LOG_VERSION || header_bytes != LOG_LARGE_HEADER_BYTES ||
-        key_bytes > LOG_KEY_BYTES_MAX || bytes.size < LOG_LARGE_HEADER_BYTES + (size_t)key_bytes) {
+    if (reader.failed || !begins_with(found_magic, LOG_MAGIC_LARGE) || version != LOG_VERSION ||
+        header_bytes != LOG_LARGE_HEADER_BYTES || key_bytes > LOG_KEY_BYTES_MAX ||
+        bytes.size < LOG_LARGE_HEADER_BYTES + (size_t)key_bytes) {
         return false;
     }
     const uint8_t *const at = bytes.bytes;
 
-    if (XXH3_64bits_withSeed(at + 16, LOG_LARGE_HEADER_BYTES - 16 + (size_t)key_bytes, log_id) !=
-        checksum) {
+    if (large_checksum(at, LOG_LARGE_HEADER_BYTES + (size_t)key_bytes, log_id) != checksum) {
         return false;
     }
     header.key = slice_of(at + LOG_LARGE_HEADER_BYTES, key_bytes);

@@ -2,7 +2,7 @@
 //
 // Pure functions over memory: no files, no state. Little-endian. Everything that is read back is
 // taken for hostile: lengths are checked against what is there before they are used, and nothing is
-// believed before its checksum. Formats carry a version; a newer one is refused by name.
+// believed before its checksum.
 //
 // A shard's directory:
 //
@@ -11,13 +11,32 @@
 //     checkpoint-N       the index as it was, N counting up
 //     large-N            an object that is too large for a frame
 //
+// VERSIONS. Each of these carries the version of its format; a later one is refused by name
+// (log_newer.h), and never taken for damage. So whatever a later version changes, this stays of a
+// frame (F), of a block of a checkpoint (C, log_checkpoint.h), and of the header of a large value's
+// file (L):
+//
+//     offset  bytes  what
+//     0       4      magic
+//     4       2      version
+//     8       8      checksum: XXH3 of what follows up to the end, seeded with the log's id and the
+//                    version (log_version_seed): a flipped bit in the version is damage
+//     40      4      F: the end, from the beginning on; 64 MiB at most, as of C and L
+//     28      4      C: the end
+//     6, 44   2, 4   L: both together are the end
+//     80      8      F: id of the log
+//
+// And a program that raises the version begins segments anew, and writes no frame behind one of an
+// earlier version: the first frame says which version a segment is of. The manifest has its own
+// rule (log_manifest.h).
+//
 // FRAME: what one group commit writes, on 4 KiB borders of a segment.
 //
 //     offset  bytes  what
 //     0       4      magic "rlFR"
 //     4       2      version, 1
 //     6       2      bytes of this header, 96
-//     8       8      checksum: XXH3 of all that follows up to `bytes`, seeded with the log's id
+//     8       8      checksum of all that follows up to `bytes`
 //     16      8      sequence of the frame in this log, from 1, without gaps
 //     24      8      generation of the segment: unique in the log for each use of a segment
 //     32      4      number of the segment
@@ -62,7 +81,7 @@
 //     0       4      magic "rlLV"
 //     4       2      version, 1
 //     6       2      bytes of this header, 64
-//     8       8      checksum: XXH3 of what follows up to the key's end, seeded with the log's id
+//     8       8      checksum of what follows up to the key's end
 //     16      8      number N
 //     24      8      object bytes
 //     32      8      checksum: XXH3 of the object, seeded with the log's id xor N
@@ -98,6 +117,12 @@ enum {
     LOG_KEY_BYTES_MAX = 65535,
     LOG_CLASSES = 32,
 };
+
+#define LOG_MAGIC_FRAME "rlFR"
+#define LOG_MAGIC_CHECKPOINT "rlCP"
+#define LOG_MAGIC_LARGE "rlLV"
+
+enum { LOG_MAGIC_BYTES = 4 };
 
 #define LOG_LOCATION_NONE ((UINT64_C(1) << 40) - 1)
 #define LOG_REPLACES_TOMBSTONE (UINT64_C(1) << 36)
@@ -147,6 +172,23 @@ static inline uint32_t log_class(uint64_t bytes)
     return (octave - 5) * 2 + (bytes > (UINT64_C(3) << (octave - 1)) ? 2 : 1);
 }
 
+// Versions --------------------------------------------------------------------------------------
+
+// What checksums of a version are seeded with.
+static inline uint64_t log_version_seed(uint64_t log_id, uint32_t version)
+{
+    return log_id + (uint64_t)(version - 1) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+enum { LOG_NEWER_LOOK_BYTES = 96 }; // that tell of a later version
+
+// The version that the first bytes of a file name, where that is a later one: 0 otherwise. Nothing
+// is sure before log_newer_holds(). With how many bytes that wants.
+uint32_t log_newer_version(struct slice bytes, uint32_t *ret_end);
+
+// Whether bytes that name a later version are what such a program wrote: their checksum holds.
+bool log_newer_holds(struct slice bytes, uint64_t log_id);
+
 // Frames ----------------------------------------------------------------------------------------
 
 struct log_frame_header {
@@ -172,8 +214,8 @@ enum log_frame_status {
     LOG_FRAME_VALID,
     LOG_FRAME_NONE,    // no header: other bytes, or of another log
     LOG_FRAME_CUT,     // a header that asks for more bytes than there are
-    LOG_FRAME_DAMAGED, // a header whose checksum does not hold, or of another version than ours: a
-                       // newer program's log is told by its manifest
+    LOG_FRAME_DAMAGED, // a header whose checksum does not hold, or of another version than ours:
+                       // log_newer_look() has looked for those of a later one
 };
 
 // Looks at `bytes`, which begin on a block's border, for a frame of this log. The header is set for

@@ -6,6 +6,7 @@
 #include "engines/log_checkpoint.h"
 #include "engines/log_files.h"
 #include "engines/log_manifest.h"
+#include "engines/log_newer.h"
 #include "engines/log_replay.h"
 
 #include <errno.h>
@@ -386,8 +387,13 @@ static int recover_without(struct log_engine *engine, int why, struct log_recove
 {
     bool empty;
 
+    int error = why == -ESTALE ? 0 : log_newer_look(engine, report);
+
+    if (error != 0) {
+        return error;
+    }
     engine->stamp = 1;
-    const int error = find_log(engine, report, &empty);
+    error = find_log(engine, report, &empty);
 
     if (why == -EBADMSG || (why == -ENOENT && error == 0 && !empty)) {
         log_complain(report, "MANIFEST %s: the segments are taken for what they say themselves",
@@ -402,12 +408,10 @@ static int recover_with(struct log_engine *engine, struct slice bytes, struct lo
     int error = adopt(engine, bytes);
 
     if (error == 0) {
-        error = log_files_open(engine, report, &stale);
+        error = log_newer_look(engine, report);
+        error = error != 0 ? error : log_files_open(engine, report, &stale);
     } else if (error == -EPROTONOSUPPORT) {
-        log_remark(report,
-                   "MANIFEST was written by a newer version of rldb (its format is %u, this one "
-                   "reads up to %u): start that one",
-                   log_manifest_version(bytes), (uint32_t)LOG_VERSION);
+        log_tell_newer(report, "MANIFEST", log_manifest_version(bytes));
     }
     if (error == -EBADMSG) {
         return recover_without(engine, error, report);

@@ -2,9 +2,11 @@
 file and what to do, and leaves what is there as it is. Some cases want root, for mounts and for
 another user; without it they are left out, and told."""
 
+import ctypes
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -14,6 +16,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
 from harness.cases import main
 from harness.ports import PORTS
 from harness.report import Skip, expect, expect_true
+from harness.rldb import FAILED, run
 from harness.servers import Rldbd, config_text, rldbd_path, scratch, storage
 
 SHORT_S = 240  # no more than what hangs takes so long
@@ -206,30 +209,98 @@ def a_symlink():
         place.refused(place.data, "No such file or directory", "symbolic link to nothing")
 
 
-def newer(place, path, offset, version, size, ours):
+def checksum_of_version(data, version, log_id):
+    """engines/log_format.h, VERSIONS."""
+    sums = ctypes.CDLL("libxxhash.so.0").XXH3_64bits_withSeed
+    sums.restype = ctypes.c_uint64
+    sums.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64)
+    seed = (log_id + (version - 1) * 0x9E3779B97F4A7C15) % (1 << 64)
+    return sums(bytes(data), len(data), seed)
+
+
+def as_newer(path, version):
+    """The bytes of a file as a later version of rldb would have begun it, and how many versions
+    this one knows."""
+    at = bytearray(path.read_bytes())
+    if path.name == "CURRENT":
+        at[8:16] = struct.pack("<II", version, version ^ 0xFFFFFFFF)
+        return bytes(at), 2
+    if path.name == "MANIFEST":
+        at[4:8] = struct.pack("<HH", version, version ^ 0xFFFF)
+        return bytes(at), 1
+    (log_id,) = struct.unpack_from("<Q", path.with_name("MANIFEST").read_bytes(), 16)
+    at[4:6] = struct.pack("<H", version)
+    if path.name.startswith("large-"):
+        end = struct.unpack_from("<H", at, 6)[0] + struct.unpack_from("<I", at, 44)[0]
+    else:
+        end = struct.unpack_from("<I", at, 28 if path.name.startswith("checkpoint-") else 40)[0]
+    at[8:16] = struct.pack("<Q", checksum_of_version(at[16:end], version, log_id))
+    return bytes(at), 1
+
+
+def every_file(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*-*") if path.is_file()}
+
+
+def newer(place, path):
     """A file as a later version of rldb would begin it is refused by its name and version, and left
-    alone."""
+    alone, by those that look and mend too."""
+    whole = path.read_bytes()
+    at, ours = as_newer(path, 9)
+    path.write_bytes(at)
+    there = every_file(path.parent)
+    said = f"its format is 9, this one reads up to {ours}"
+    place.refused(place.data, path.name, "newer version of rldb", said, "start that one")
+    for verb in ("check", "repair"):
+        code, out, err = run([verb, place.data])
+        expect(code, FAILED, f"{verb}: {out} {err}")
+        for word in (path.name, said, "start that one"):
+            expect_true(word in out.decode() + err, f"{verb} says {word!r}: {out} {err}")
+    expect_true(every_file(path.parent) == there, f"no file was changed: {path.name}")
+    path.write_bytes(whole)
+
+
+def flipped(place, path):
+    """A flipped bit in its version makes no newer file."""
     whole = path.read_bytes()
     at = bytearray(whole)
-    at[offset : offset + size] = version.to_bytes(size, "little")
-    if size == 2:
-        at[offset + 2 : offset + 4] = (version ^ 0xFFFF).to_bytes(2, "little")
+    at[8 if path.name == "CURRENT" else 4] ^= 8
     path.write_bytes(at)
-    said = f"its format is {version}, this one reads up to {ours}"
-    place.refused(place.data, path.name, "newer version of rldb", said)
-    expect(path.read_bytes(), bytes(at))
+    code, out, err = run(["check", place.data])
+    expect(code, FAILED, f"{path.name} is damaged: {out} {err}")
+    expect_true("newer" not in out.decode() + err, f"it is not newer: {out} {err}")
     path.write_bytes(whole)
 
 
 def newer_format():
     with Place() as place:
-        place.write()
+        long = b"v" * (3 << 20)
+        with place.node() as node, node.connect() as client:
+            expect(client.cmd("SET", "k", "v"), "OK")
+            expect(client.cmd("SET", "long", long), "OK")
+            expect(node.stop(), 0)
         data = pathlib.Path(place.data)
-        manifest = sorted(data.glob("generation-*/shard-*/MANIFEST"))[-1]
-        newer(place, data / "CURRENT", 8, 9, 4, 2)
-        newer(place, manifest, 4, 9, 2, 1)
+        shard = sorted(data.glob("generation-*/shard-*/large-*"))[0].parent
+        names = (f"{kind}-*" for kind in ("segment", "checkpoint", "large"))
+        paths = [data / "CURRENT", shard / "MANIFEST"]
+        # Any segment: the one that was written to first has a frame for sure.
+        paths += [sorted(shard.glob(name))[0] for name in names]
+        for path in paths:
+            newer(place, path)
+            flipped(place, path)
+        # Without a manifest nothing else tells what the files are.
+        manifest = (shard / "MANIFEST").read_bytes()
+        for path in paths[2:]:
+            at, whole = as_newer(path, 2)[0], path.read_bytes()
+            path.write_bytes(at)
+            (shard / "MANIFEST").unlink()
+            place.refused(path.name, "its format is 2, this one reads up to 1")
+            path.write_bytes(whole)
+            (shard / "MANIFEST").write_bytes(manifest)
         with place.node() as node, node.connect() as client:
             expect(client.cmd("GET", "k"), b"v")
+            expect_true(client.cmd("GET", "long") == long, "the long value")
+            expect_true("damaged" not in node.log(), node.log()[-2000:])
 
 
 CASES = [
