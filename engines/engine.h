@@ -210,10 +210,12 @@ struct engine_stats {
     uint64_t data_bytes;  /* of RAM, taken for records; cached ones of an engine on disk */
     uint64_t live_bytes;  /* of records that are reachable, headers included */
     uint64_t memory_max_bytes;
-    uint64_t evicted;         /* since open */
-    uint64_t expired;         /* reaped since open */
-    uint64_t refused;         /* puts answered ENGINE_FULL */
-    uint64_t compacted_bytes; /* moved since open */
+    uint64_t evicted;           /* since open */
+    uint64_t expired;           /* reaped since open */
+    uint64_t refused;           /* puts answered ENGINE_FULL */
+    uint64_t compacted_bytes;   /* moved since open */
+    uint64_t compaction_share;  /* of the time that it may take now, in percent: the log engine's */
+    uint64_t commit_latency_ns; /* of small group commits, mean of the last ones; the same */
     uint64_t index_overflow_lines;
     uint64_t snapshots;      /* open now */
     uint64_t unsynced_bytes; /* written, and not known to be durable; the log engine's, as what

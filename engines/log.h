@@ -25,6 +25,7 @@
 //                                 the part of it that reads frames
 //     log_ahead.h, .c             reading files ahead, for that
 //     log_check.h, .c             looking through a directory, and mending it
+//     log_pace.h, .c              how fast compaction goes
 //     log_compact.c, log_drop.c   room: segments emptied, and reused; a vnode dropped
 //
 // A write goes three ways at once: the record is appended to the open frame of the hot head, it is
@@ -61,6 +62,7 @@
 #include "engines/log_format.h"
 #include "engines/log_large.h"
 #include "engines/log_manifest.h"
+#include "engines/log_pace.h"
 
 enum {
     LOG_FRAME_CAPACITY = 2 << 20,     // of a frame's buffer
@@ -119,8 +121,9 @@ struct log_frame {
     struct log_frame_header header;
     uint32_t capacity; // its buffer's, or what the segment has left
     uint32_t written;
-    uint64_t commit; // hot frames: number of the group commit
-    uint32_t waits;  // for files that it names
+    uint64_t commit;   // hot frames: number of the group commit
+    uint32_t waits;    // for files that it names
+    uint64_t began_ns; // when it was submitted
     enum log_frame_state state;
     bool hot;
 };
@@ -360,6 +363,7 @@ struct log_engine {
     uint64_t checkpoint_sequence; // frames after it are replayed
     uint64_t replay_bytes;        // what replay after the last checkpoint costs, in bytes read
     struct log_compaction *compaction;
+    struct log_pace pace; // of compaction
     struct log_copy *copy;
     struct log_larges large;
     struct log_snapshot snapshots[LIMIT_ENGINE_SNAPSHOTS];
@@ -782,3 +786,7 @@ void log_compaction_close(struct log_engine *engine);
 // Moves about `budget` bytes of records, if segments are short. True when there is more to do now.
 bool log_compact(struct log_engine *engine, uint32_t budget);
 bool log_compaction_busy(const struct log_engine *engine);
+
+// Compaction's share of the time, in percent; and whether it rests, to go on by itself.
+uint32_t log_compaction_share(const struct log_engine *engine);
+bool log_compaction_rests(const struct log_engine *engine);

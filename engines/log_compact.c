@@ -9,7 +9,8 @@
 // with u the live part (Rosenblum and Ousterhout, "The design and implementation of a
 // log-structured file system", 1992, section 3.6). How much of a victim may be live follows the
 // room that is left: a quarter while there is some, since what waits gets deader and costs less;
-// from there on the more the shorter room is, up to nearly all. Room is also what was given up and
+// from there on the more the shorter room is, up to nearly all. How fast it is moved follows the
+// latency of frames, unless room is short (log_pace.h). Room is also what was given up and
 // waits for a checkpoint: moving more would not bring it sooner. Segments with nothing but removals
 // are left alone until these may go.
 //
@@ -59,6 +60,7 @@ struct log_compaction {
     uint64_t implied; // its stamp, if it has none of its own
     uint32_t ahead;   // of `hashes`, of the next records
     uint32_t ahead_next;
+    bool rests; // between two slices
     uint64_t hashes[AHEAD];
 };
 
@@ -515,6 +517,23 @@ static void victim_begin(struct log_compaction *task, uint32_t number)
     engine->segments[number].pins++;
 }
 
+// How short room is, for the pace.
+static uint32_t shortness(const struct log_engine *engine)
+{
+    return PACE_SHARE_ONE * (live_percent_max(engine) - LIVE_PERCENT_EASY) /
+           (LIVE_PERCENT_SHORT - LIVE_PERCENT_EASY);
+}
+
+uint32_t log_compaction_share(const struct log_engine *engine)
+{
+    return log_pace_share(&engine->pace, shortness(engine)) * 100 / PACE_SHARE_ONE;
+}
+
+bool log_compaction_rests(const struct log_engine *engine)
+{
+    return engine->failed == 0 && engine->compaction->rests;
+}
+
 bool log_compact(struct log_engine *engine, uint32_t budget)
 {
     struct log_compaction *const task = engine->compaction;
@@ -523,6 +542,12 @@ bool log_compact(struct log_engine *engine, uint32_t budget)
 
     if (engine->failed != 0) {
         return false;
+    }
+    task->rests = task->step == FRAME &&
+                  log_pace_rests(&engine->pace, engine->options.io->now_ns) &&
+                  live_percent_max(engine) != LIVE_PERCENT_SHORT;
+    if (task->rests) {
+        return false; // the next turn goes on, or the owner's clock (step_later)
     }
     if (task->step == IDLE) {
         uint32_t number = 0;
@@ -538,5 +563,9 @@ bool log_compact(struct log_engine *engine, uint32_t budget)
         }
         seen += move_some(task, budget - seen, &stuck) + 1;
     }
-    return task->step == FRAME && !stuck;
+    if (seen != 0) {
+        log_pace_spend(&engine->pace, seen, shortness(engine), engine->options.io->now_ns);
+    }
+    task->rests = task->step == FRAME && log_pace_rests(&engine->pace, engine->options.io->now_ns);
+    return task->step == FRAME && !stuck && !task->rests;
 }

@@ -315,7 +315,9 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .replay_ns = engine->replay_ns,
         .open_ns = engine->open_ns,
         .disk_short = engine->space_short ? 1 : 0,
-        .step_later = log_segments_trim_later(engine) ? 1 : 0,
+        .step_later = log_segments_trim_later(engine) || log_compaction_rests(engine) ? 1 : 0,
+        .compaction_share = log_compaction_share(engine),
+        .commit_latency_ns = engine->pace.latency_ns,
         .write_ended = engine->failed != 0 ? 1 : 0,
         .unsynced_bytes = (engine->hot.open != NULL ? engine->hot.open->header.bytes : 0) +
                           engine->frames_closed_bytes +

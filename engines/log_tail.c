@@ -263,6 +263,7 @@ static void frame_write(struct log_engine *engine, struct log_frame *frame)
                          !planted(PLANTED_EARLY_ACKNOWLEDGE);
 
     frame->state = LOG_FRAME_WRITING;
+    frame->began_ns = io_clock_ns(engine->options.io);
     io_write(engine->options.io, &frame->op, segment->fd, frame->bytes + frame->written,
              span - frame->written, (uint64_t)frame->header.offset + frame->written,
              durable ? IO_WRITE_DURABLE : 0);
@@ -420,6 +421,10 @@ static void frame_done(struct io_op *op, int32_t result)
     // A short write goes on from a border that O_DIRECT allows.
     frame->written = (frame->written + (uint32_t)result) & ~(uint32_t)(LOG_BLOCK_BYTES - 1);
     frame->state = frame->written >= span ? LOG_FRAME_WRITTEN : LOG_FRAME_CLOSED;
+    if (frame->state == LOG_FRAME_WRITTEN && frame->hot && writes_durably(engine) &&
+        engine->options.io->now_ns > frame->began_ns) {
+        log_pace_note(&engine->pace, span, engine->options.io->now_ns - frame->began_ns);
+    }
     frames_advance(engine);
     log_submit(engine);
 }
