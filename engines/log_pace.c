@@ -8,11 +8,12 @@ enum {
     REST_NS_MAX = 20 * 1000 * 1000,
 };
 
-void log_pace_note(struct log_pace *pace, uint32_t bytes, uint64_t took_ns)
+void log_pace_note(struct log_pace *pace, uint32_t bytes, uint64_t took_ns, uint64_t now_ns)
 {
     if (bytes > PACE_FRAME_BYTES_MAX || took_ns == 0) {
         return;
     }
+    pace->heard_ns = now_ns;
     if (pace->floor_ns == 0) {
         pace->floor_ns = pace->latency_ns = took_ns;
         return;

@@ -423,7 +423,8 @@ static void frame_done(struct io_op *op, int32_t result)
     frame->state = frame->written >= span ? LOG_FRAME_WRITTEN : LOG_FRAME_CLOSED;
     if (frame->state == LOG_FRAME_WRITTEN && frame->hot && writes_durably(engine) &&
         engine->options.io->now_ns > frame->began_ns) {
-        log_pace_note(&engine->pace, span, engine->options.io->now_ns - frame->began_ns);
+        log_pace_note(&engine->pace, span, engine->options.io->now_ns - frame->began_ns,
+                      engine->options.io->now_ns);
     }
     frames_advance(engine);
     log_submit(engine);

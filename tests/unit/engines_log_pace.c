@@ -8,7 +8,7 @@ enum { FRAME_BYTES = 8 << 10, SLICE_BYTES = 64 << 10, US = 1000 };
 static void note(struct log_pace *pace, uint32_t times, uint64_t took_us)
 {
     for (uint32_t i = 0; i < times; i++) {
-        log_pace_note(pace, FRAME_BYTES, took_us * US);
+        log_pace_note(pace, FRAME_BYTES, took_us * US, 0);
     }
 }
 
@@ -20,6 +20,7 @@ static uint64_t speed(struct log_pace *pace, uint32_t shortness)
 
     pace->rest_until_ns = 0;
     for (uint64_t now_ns = 0; now_ns < end_ns; now_ns += 10 * US) {
+        pace->heard_ns = now_ns; // writers are there
         if (!log_pace_rests(pace, now_ns)) {
             now_ns += SLICE_BYTES / 1024 * PACE_NS_PER_KIB;
             bytes += SLICE_BYTES;
@@ -102,6 +103,20 @@ Test(engines_log_pace, large_frames_say_nothing)
     struct log_pace pace = {0};
 
     note(&pace, 100, 100);
-    log_pace_note(&pace, PACE_FRAME_BYTES_MAX + 1, 100 * 1000 * US);
+    log_pace_note(&pace, PACE_FRAME_BYTES_MAX + 1, 100 * 1000 * US, 0);
     cr_expect_eq(log_pace_share(&pace, 0), PACE_SHARE_ONE);
+}
+
+Test(engines_log_pace, it_does_not_rest_where_nobody_writes)
+{
+    struct log_pace pace = {0};
+
+    note(&pace, 10, 100);
+    note(&pace, 100, 10000);
+    log_pace_note(&pace, FRAME_BYTES, 10000 * US, 5000);
+    log_pace_spend(&pace, 1 << 20, 0, 5000);
+    cr_expect(log_pace_rests(&pace, 5000 + US));
+    pace.rest_until_ns = UINT64_MAX;
+    cr_expect(log_pace_rests(&pace, 5000 + PACE_HEARD_NS - 1));
+    cr_expect_not(log_pace_rests(&pace, 5000 + PACE_HEARD_NS));
 }
