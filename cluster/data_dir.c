@@ -499,21 +499,33 @@ static int data_dir_lock(struct io *io, const char *directory, int *ret_lock, ch
     return 0;
 }
 
-static bool is_generation(void *context, const char *name)
+struct generations {
+    struct io *io;
+    const char *directory;
+    bool found; // one that holds anything
+};
+
+static bool generation_found(void *context, const char *name)
 {
-    bool *found = context;
-    *found = strncmp(name, GENERATION_HEAD, sizeof GENERATION_HEAD - 1) == 0;
-    return !*found;
+    struct generations *generations = context;
+    char path[DATA_DIR_PATH_BYTES];
+    bool any = false;
+    if (strncmp(name, GENERATION_HEAD, sizeof GENERATION_HEAD - 1) == 0) {
+        generation_path(path, generations->directory, number_in(name, GENERATION_HEAD));
+        generations->found = io_list(generations->io, path, has_names, &any) < 0 || any;
+    }
+    return !generations->found;
 }
 
-// Who lives here from now on. Generations without CURRENT are somebody's data.
+// Who lives here from now on. A generation without CURRENT is somebody's data; an empty one is what
+// a first start has left that came no further.
 static int data_dir_begin(struct io *io, const char *directory,
                           const struct data_identity *identity, char *ret_error)
 {
     char path[DATA_DIR_PATH_BYTES];
-    bool found = false;
-    int error = io_list(io, directory, is_generation, &found);
-    if (error == 0 && found) {
+    struct generations generations = {.io = io, .directory = directory};
+    int error = io_list(io, directory, generation_found, &generations);
+    if (error == 0 && generations.found) {
         (void)snprintf(ret_error, DATA_DIR_ERROR_BYTES,
                        "%.200s holds data and no file CURRENT that says whose it is: restore that "
                        "file, or give the node an empty directory",

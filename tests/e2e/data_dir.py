@@ -303,6 +303,17 @@ def newer_format():
             expect_true("damaged" not in node.log(), node.log()[-2000:])
 
 
+def first_start_cut_short():
+    """A kill may leave a generation without CURRENT, as long as nothing is in it."""
+    with Place() as place:
+        data = pathlib.Path(place.data)
+        (data / "generation-1").mkdir(parents=True)
+        (data / "CURRENT.new").touch()
+        place.write()
+        (data / "CURRENT").rename(data / "elsewhere")
+        place.refused(place.data, "holds data and no file CURRENT")
+
+
 CASES = [
     ("a second node", second_node),
     ("a second node of another user", second_node_of_another_user),
@@ -313,6 +324,7 @@ CASES = [
     ("a file in its place", a_file),
     ("a symbolic link in its place", a_symlink),
     ("files of a newer version", newer_format),
+    ("a first start that was cut short", first_start_cut_short),
 ]
 
 if __name__ == "__main__":
