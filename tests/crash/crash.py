@@ -310,7 +310,8 @@ class Run:
                     self.kill_at_start()
                 self.one()
             except Wrong as problem:
-                print(f"FAIL after {self.kills} kills: {problem}\nits log:\n{self.last_log[-2000:]}")
+                print(f"FAIL after {self.kills} kills: {problem}\nits log:")
+                print(self.last_log[-2000:])
                 print(f"data: {self.data}; again: --seed {self.options.seed}")
                 return 1
             if self.kills >= said + 25:
