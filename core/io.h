@@ -19,7 +19,8 @@
 // Streams deliver many events from one start: accepted descriptors, received bytes. Received bytes
 // come in leased buffers of the core: the receiver holds a reference while it looks at the bytes
 // and gives it back with io_buffer_release(). When all buffers are leased the backend stops
-// receiving and goes on by itself when some come back: leases must be short, or copied out.
+// receiving and goes on by itself when some come back: leases must be short, or copied out. Until
+// then a stream is not told of its end either.
 #pragma once
 
 #include <netinet/in.h>
@@ -229,7 +230,7 @@ static inline int io_listen(struct io *io, const struct io_address *address, uns
     return io->vtable->listen(io, address, flags, ret_fd);
 }
 
-// getsockname(2), or getpeername(2) with `peer`. 0 or -errno.
+// getsockname(2), or getpeername(2) with `peer`. 0 or -errno: -ENOTCONN of a peer that is gone.
 static inline int io_socket_name(struct io *io, int fd, bool peer, struct io_address *ret_address)
 {
     return io->vtable->socket_name(io, fd, peer, ret_address);
@@ -284,7 +285,8 @@ static inline int io_connect(struct io *io, struct io_op *op, const struct io_ad
     return io->vtable->connect(io, op, address, ret_fd);
 }
 
-// shutdown(2) both ways: streams and sends in flight on fd complete soon. Immediate.
+// shutdown(2) both ways: streams and sends in flight on fd complete soon, but for a stream that
+// waits for a buffer. Immediate.
 static inline void io_shutdown(struct io *io, int fd)
 {
     io->vtable->shutdown(io, fd);

@@ -6,10 +6,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -38,6 +42,21 @@ static struct io *open_core(struct io_driver *driver)
     return io;
 }
 
+// What a seed's world is like.
+static struct sim_profile profile_of(uint64_t seed)
+{
+    struct sim_profile profile = sim_profile_default();
+
+    profile.socket_bytes_min = 16 * 1024; // some cases send that much before anybody reads
+    if (seed % 2 == 0) {
+        profile.cut_per_mille = 800;
+        profile.socket_bytes_max = 20 * 1024;
+        profile.buffer_ns_max = 2 * 1000 * 1000;
+        profile.wake_ns_max = 200 * 1000;
+    }
+    return profile;
+}
+
 struct io_driver *io_driver_open(enum io_driver_kind kind, uint64_t seed,
                                  const struct io_uring_options *options)
 {
@@ -48,7 +67,9 @@ struct io_driver *io_driver_open(enum io_driver_kind kind, uint64_t seed,
     driver->seed = seed;
     driver->options = *options;
     if (kind == IO_DRIVER_SIM) {
-        driver->world = sim_world_open(seed, NULL);
+        const struct sim_profile profile = profile_of(seed);
+
+        driver->world = sim_world_open(seed, &profile);
         driver->node = sim_node_add(driver->world, node_ip);
         memcpy(driver->directory, "", 1);
     } else {
@@ -83,6 +104,7 @@ void io_driver_close(struct io_driver *driver)
     if (driver->kind == IO_DRIVER_SIM) {
         sim_world_close(driver->world);
     } else {
+        CHECK(!driver->mounted || umount(driver->directory) == 0);
         remove_tree(driver->directory);
     }
     free(driver);
@@ -110,6 +132,61 @@ void io_driver_limit(struct io_driver *driver, int more)
         limit.rlim_cur = (rlim_t)(next + more);
     }
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+// A mount namespace of our own, as root or as who is root in a user namespace of their own. Nothing
+// of it is seen outside, and it is gone with the process.
+static bool unshare_mounts(void)
+{
+    return (unshare(CLONE_NEWNS) == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) &&
+           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+bool io_driver_disk_max(struct io_driver *driver, uint64_t bytes)
+{
+    char options[32];
+
+    if (driver->kind == IO_DRIVER_SIM) {
+        sim_world_profile(driver->world)->disk_bytes_max = bytes;
+        return true;
+    }
+    snprintf(options, sizeof options, "size=%llu", (unsigned long long)bytes);
+    driver->mounted =
+        unshare_mounts() && mount("tmpfs", driver->directory, "tmpfs", 0, options) == 0;
+    return driver->mounted;
+}
+
+static int read_error(void *context, const struct sim_node *node, const char *what)
+{
+    (void)context;
+    (void)node;
+    return strcmp(what, "read") == 0 ? -EIO : 0;
+}
+
+static int write_error(void *context, const struct sim_node *node, const char *what)
+{
+    (void)context;
+    (void)node;
+    return strcmp(what, "write") == 0 ? -EFBIG : 0;
+}
+
+const char *io_driver_broken_file(struct io_driver *driver, enum io_driver_broken what)
+{
+    const bool reads = what == IO_DRIVER_READS_FAIL;
+
+    if (driver->kind == IO_DRIVER_URING) {
+        if (reads) {
+            return "/proc/self/mem"; // nothing is mapped at the address 0: proc_pid_mem(5)
+        }
+        snprintf(driver->broken, sizeof driver->broken, "%s/broken", driver->directory);
+        close(open(driver->broken, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+        CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+        CHECK(setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, 0}) == 0);
+        return driver->broken;
+    }
+    sim_node_put_file(driver->node, "/broken", (const uint8_t *)"x", 1);
+    sim_world_profile(driver->world)->hooks.disk_error = reads ? read_error : write_error;
+    return "/broken";
 }
 
 // Peers -----------------------------------------------------------------------------------------

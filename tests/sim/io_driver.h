@@ -8,7 +8,9 @@
 
 #include "core/io.h"
 
-enum { IO_DRIVER_SEEDS = 25 }; // that each case is run with over the simulated world
+// That each case is run with over the simulated world. Every other one makes it a harsh world:
+// nearly all is cut, sockets hold little, and receive buffers come back late.
+enum { IO_DRIVER_SEEDS = 30 };
 
 enum io_driver_kind { IO_DRIVER_URING, IO_DRIVER_SIM };
 
@@ -21,7 +23,9 @@ struct io_driver {
     struct io_uring_options options;
     struct io *io;       // core 0, the caller's thread's
     char directory[64];  // for files; without a slash at its end
+    char broken[80];     // a path in it
     uint64_t limit_left; // to be restored: RLIMIT_NOFILE
+    bool mounted;        // the directory is a file system of its own
     struct sim_world *world;
     struct sim_node *node;
 };
@@ -32,6 +36,15 @@ void io_driver_close(struct io_driver *driver);
 
 // From now on no more than `more` descriptors can be opened; -1: as many as before.
 void io_driver_limit(struct io_driver *driver, int more);
+
+// From now on, before anything was made in the directory, its file system has no more than `bytes`.
+// False: the system does not let us (mounting one takes a user namespace, or root).
+bool io_driver_disk_max(struct io_driver *driver, uint64_t bytes);
+
+// A file that is there and can be opened, but from now on reads of it fail with -EIO, or writes
+// with -EFBIG. All writes do, and over the simulated world all reads.
+enum io_driver_broken { IO_DRIVER_READS_FAIL, IO_DRIVER_WRITES_FAIL };
+const char *io_driver_broken_file(struct io_driver *driver, enum io_driver_broken what);
 
 // Connections from outside. Nothing here blocks.
 struct io_peer;

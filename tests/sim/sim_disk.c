@@ -48,7 +48,7 @@ static void page_take(struct sim_inode *inode, struct sim_page *page)
     if (!page->taken) {
         page->taken = true;
         inode->pages_taken++;
-        inode->disk->pages_taken++;
+        inode->disk->pages_taken += inode->gone ? 0 : 1;
     }
 }
 
@@ -57,7 +57,7 @@ static void page_release(struct sim_inode *inode, struct sim_page *page)
     if (page->taken) {
         page->taken = false;
         inode->pages_taken--;
-        inode->disk->pages_taken--;
+        inode->disk->pages_taken -= inode->gone ? 0 : 1;
     }
 }
 
@@ -193,6 +193,24 @@ uint64_t sim_inode_missing(const struct sim_inode *inode, uint64_t offset, uint6
     return missing;
 }
 
+uint64_t sim_inode_fitting(const struct sim_inode *inode, uint64_t offset, uint64_t size,
+                           uint64_t free_bytes)
+{
+    uint64_t at = offset;
+
+    while (at < offset + size) {
+        const uint64_t next = (at / SIM_PAGE_BYTES + 1) * SIM_PAGE_BYTES;
+        const uint64_t missing = sim_inode_missing(inode, at, 1);
+
+        if (missing > free_bytes) {
+            return at - offset;
+        }
+        free_bytes -= missing;
+        at = next;
+    }
+    return size;
+}
+
 void sim_inode_stat(const struct sim_inode *inode, struct io_stat *ret_stat)
 {
     *ret_stat = (struct io_stat){
@@ -222,6 +240,31 @@ void sim_inode_unlock(struct sim_inode *inode, const void *owner)
     if (inode->lock_owner == owner) {
         inode->lock_owner = NULL;
     }
+}
+
+void sim_inode_settle(struct sim_inode *inode)
+{
+    const bool gone = inode->links == 0 && inode->opens == 0;
+
+    if (gone && !inode->gone) {
+        inode->disk->pages_taken -= inode->pages_taken;
+    } else if (!gone && inode->gone) {
+        inode->disk->pages_taken += inode->pages_taken;
+    }
+    inode->gone = gone;
+}
+
+void sim_inode_opened(struct sim_inode *inode)
+{
+    inode->opens++;
+    sim_inode_settle(inode);
+}
+
+void sim_inode_closed(struct sim_inode *inode)
+{
+    CHECK(inode->opens > 0);
+    inode->opens--;
+    sim_inode_settle(inode);
 }
 
 uint64_t sim_disk_used(const struct sim_disk *disk)

@@ -41,7 +41,9 @@ void sim_disk_close(struct sim_disk *disk);
 // No file is open any more. Keeps what is durable and some of what is not.
 void sim_disk_crash(struct sim_disk *disk, struct sim_loss loss, struct random *random);
 
-uint64_t sim_disk_used(const struct sim_disk *disk); // bytes
+// Bytes. A file that has no name and is not open any more takes none, though a power loss may bring
+// it back: a journal that is short of room makes what is removed durable.
+uint64_t sim_disk_used(const struct sim_disk *disk);
 
 // Names. 0 or the -errno of the system call. An inode lives while a name or an open file refers to
 // it; find and create give a reference that sim_inode_put() takes back.
@@ -57,6 +59,8 @@ int sim_disk_list(struct sim_disk *disk, const char *path, io_list_fn *each, voi
 void sim_inode_put(struct sim_inode *inode);
 
 // Files.
+void sim_inode_opened(struct sim_inode *inode);
+void sim_inode_closed(struct sim_inode *inode);
 enum sim_inode_kind sim_inode_kind(const struct sim_inode *inode);
 void sim_inode_stat(const struct sim_inode *inode, struct io_stat *ret_stat);
 uint32_t sim_inode_read(const struct sim_inode *inode, uint8_t *bytes, uint32_t size,
@@ -67,8 +71,11 @@ void sim_inode_truncate(struct sim_inode *inode, uint64_t size);
 // Takes space for the range, which reads as zeros, and grows the file to its end.
 void sim_inode_allocate(struct sim_inode *inode, uint64_t offset, uint64_t size);
 
-// How much a write would take from the disk's free space.
+// How much a write would take from the disk's free space; and how much of it fits into `free_bytes`
+// of that.
 uint64_t sim_inode_missing(const struct sim_inode *inode, uint64_t offset, uint64_t size);
+uint64_t sim_inode_fitting(const struct sim_inode *inode, uint64_t offset, uint64_t size,
+                           uint64_t free_bytes);
 
 // An exclusive lock: false if someone else has it. `owner` is any pointer.
 bool sim_inode_lock(struct sim_inode *inode, const void *owner);

@@ -23,6 +23,8 @@ struct sim_inode {
     enum sim_inode_kind kind;
     uint32_t references; // names, durable names, records of names, open files, snapshots
     uint32_t links;
+    uint32_t opens; // descriptors
+    bool gone;      // neither: its space is not counted
     uint64_t size_bytes;
     uint64_t durable_size_bytes;
     uint64_t durable_size_order; // of the snapshot that it is from
@@ -55,13 +57,15 @@ struct sim_record {
 
 struct sim_disk {
     struct sim_inode *root;
-    uint64_t pages_taken;
+    uint64_t pages_taken;       // by files that are not gone
     struct sim_record *records; // not durable, in order
     struct sim_record **records_end;
     uint64_t record_last;
     uint64_t crashes;
 };
 
+// After a change of its links or opens.
+void sim_inode_settle(struct sim_inode *inode);
 void sim_inode_free_pages(struct sim_inode *inode);
 void sim_inode_crash(struct sim_inode *inode, struct sim_loss loss, struct random *random);
 uint64_t sim_names_last(const struct sim_disk *disk);

@@ -211,7 +211,9 @@ int sim_socket_name(struct io *io, int fd, bool peer, struct io_address *ret_add
     if (descriptor->kind != SIM_SOCKET) {
         return -ENOTSOCK;
     }
-    if (peer && !descriptor->u.socket->connected) {
+    // After a reset TCP has forgotten the peer.
+    if (peer && (!descriptor->u.socket->connected ||
+                 (descriptor->u.socket->reset && !is_unix(&descriptor->u.socket->local)))) {
         return -ENOTCONN;
     }
     *ret_address = peer ? descriptor->u.socket->remote : descriptor->u.socket->local;

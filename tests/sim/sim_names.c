@@ -295,6 +295,7 @@ int sim_disk_unlink(struct sim_disk *disk, const char *path, bool directory)
         return -ENOTEMPTY;
     }
     inode->links--;
+    sim_inode_settle(inode);
     record_add(record_new(disk), parent, text, NULL);
     return 0;
 }
@@ -357,6 +358,7 @@ int sim_disk_rename(struct sim_disk *disk, const char *from, const char *to)
     }
     if (over != NULL) {
         over->links--;
+        sim_inode_settle(over);
     }
     struct sim_record *const record = record_new(disk);
 
@@ -441,6 +443,8 @@ static void directory_crash(struct sim_inode *directory, struct sim_loss loss,
         }
         inode->crashed = inode->disk->crashes;
         inode->links = 1;
+        inode->opens = 0;
+        sim_inode_settle(inode);
         if (inode->kind == SIM_INODE_DIRECTORY) {
             directory_crash(inode, loss, random);
         } else {

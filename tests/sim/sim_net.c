@@ -4,7 +4,8 @@
 //     SYN -> listener's queue, SYN_OK back | REFUSED back
 //     DATA, END: numbered; one that arrives early waits for those before it
 //     TAKEN: the receiver consumed bytes, the sender has room again
-//     RESET: numbered where a live end gives up, at once where a segment meets nobody
+//     RESET: where a live end gives up: behind what it has sent, or overtaking that, which is lost
+//         then; at once where a segment meets nobody
 //
 // A lost segment is sent again; one that never gets through ends its connection with -ETIMEDOUT.
 #include "tests/sim/sim_internal.h"
@@ -18,6 +19,8 @@ enum {
     SEND_NS = 1000,
     BACKLOG = 1024,
     LOCAL_DIVISOR = 10, // inside a node segments are that much faster
+    OVERTAKES_PER_MILLE = 500,
+    TOLD_FIRST_PER_MILLE = 500, // of a reset: a send that waits, before its stream
 };
 
 enum segment_kind { SYN, SYN_OK, REFUSED, DATA, END, TAKEN, RESET };
@@ -158,11 +161,20 @@ static struct sim_segment *segment_new(struct sim_socket *from, enum segment_kin
     return segment;
 }
 
+// Whether a reset comes before what was sent ahead of it. Linux throws away what it has not sent
+// yet, and sends nothing again that got lost; a unix socket has put all of it into the peer's
+// hands.
+static bool reset_overtakes(const struct sim_socket *from)
+{
+    return from->peer->connected && from->local.u.any.sa_family != AF_UNIX &&
+           sim_chance(from->pair->world, OVERTAKES_PER_MILLE);
+}
+
 static void segment_send(struct sim_socket *from, enum segment_kind kind, uint64_t at_ns)
 {
     struct sim_segment *const segment = segment_new(from, kind, 0);
 
-    if (kind == SYN_OK || kind == END || kind == RESET) {
+    if (kind == SYN_OK || kind == END || (kind == RESET && !reset_overtakes(from))) {
         segment->number = ++from->numbered;
     }
     segment_schedule(segment, at_ns);
@@ -334,7 +346,12 @@ static void socket_reset(struct sim_socket *socket, int error)
     socket->reset = true;
     socket->error = error;
     if (socket->send_waiting != NULL) {
-        send_go_on(socket->send_waiting); // fails with the error
+        // One is told why, the other that it is over.
+        const bool first = sim_chance(socket->pair->world, TOLD_FIRST_PER_MILLE);
+
+        socket->error = first ? error : 0;
+        send_go_on(socket->send_waiting);
+        socket->error = first ? 0 : error;
     }
     socket_notify(socket);
 }

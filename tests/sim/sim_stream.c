@@ -360,17 +360,18 @@ static void recv_deliver(struct sim_stream *stream)
     struct io_stream *const user = stream->stream;
     struct sim_socket *const socket = stream->socket;
 
-    if (socket->received_bytes == 0) {
-        if (sim_socket_readable(socket)) {
-            const int error = socket->error;
-
-            socket->error = 0; // told once
-            stream_end(stream, error);
-        }
+    if (!sim_socket_readable(socket)) {
         return;
     }
-    if (core->buffers_free_count == 0) {
+    if (core->buffers_free_count == 0) { // for an end too, as on Linux
         waiting_push(stream);
+        return;
+    }
+    if (socket->received_bytes == 0) {
+        const int error = socket->error;
+
+        socket->error = 0; // told once
+        stream_end(stream, error);
         return;
     }
     uint32_t size = core->buffer_bytes;

@@ -1,88 +1,6 @@
 // Conformance of both backends of core/io.h: files and names.
 #include "tests/unit/io_conformance.h"
-
-enum { PATH_BYTES = 128 };
-
-// A path in the driver's directory. Several are needed at once.
-struct path {
-    char text[PATH_BYTES];
-};
-
-static struct path path_of(const struct io_driver *driver, const char *name)
-{
-    struct path path;
-
-    snprintf(path.text, sizeof path.text, "%s/%s", driver->directory, name);
-    return path;
-}
-
-static int32_t open_name(struct io_driver *driver, const char *name, unsigned flags)
-{
-    const struct path path = path_of(driver, name);
-
-    return RESULT_OF(io_open(driver->io, THE_OP, path.text, flags));
-}
-
-static int create(struct io_driver *driver, const char *name)
-{
-    const int fd = open_name(driver, name, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_EXCLUSIVE);
-
-    EXPECT(fd >= 0);
-    return fd;
-}
-
-static void write_all(struct io_driver *driver, int fd, const uint8_t *bytes, uint32_t size,
-                      uint64_t offset, unsigned flags)
-{
-    while (size > 0) {
-        const int32_t written =
-            RESULT_OF(io_write(driver->io, THE_OP, fd, bytes, size, offset, flags));
-
-        EXPECT(written > 0 && (uint32_t)written <= size);
-        bytes += written;
-        size -= (uint32_t)written;
-        offset += (uint32_t)written;
-    }
-}
-
-// Reads until the size is full or the file ends. Returns how much.
-static uint32_t read_all(struct io_driver *driver, int fd, uint8_t *bytes, uint32_t size,
-                         uint64_t offset)
-{
-    uint32_t done = 0;
-
-    while (done < size) {
-        const int32_t got =
-            RESULT_OF(io_read(driver->io, THE_OP, fd, bytes + done, size - done, offset + done));
-
-        EXPECT(got >= 0);
-        if (got == 0) {
-            break;
-        }
-        done += (uint32_t)got;
-    }
-    return done;
-}
-
-static struct io_stat stat_name(struct io_driver *driver, const char *name)
-{
-    const struct path path = path_of(driver, name);
-    struct io_stat status;
-
-    memset(&status, 0xff, sizeof status);
-    EXPECT(io_stat(driver->io, path.text, &status) == 0);
-    return status;
-}
-
-static bool exists(struct io_driver *driver, const char *name)
-{
-    const struct path path = path_of(driver, name);
-    struct io_stat status;
-    const int result = io_stat(driver->io, path.text, &status);
-
-    EXPECT(result == 0 || result == -ENOENT);
-    return result == 0;
-}
+#include "tests/unit/io_conformance_files.h"
 
 CASE(core_io_files, opening_follows_its_flags)
 {
@@ -207,36 +125,6 @@ CASE(core_io_files, direct_access_wants_alignment)
     EXPECT(read_all(driver, plain, bytes, 100, 1) == 100 && pattern_holds(bytes, 100, 1));
     close_fd(driver, plain);
     free(bytes);
-}
-
-static int32_t rename_names(struct io_driver *driver, const char *from, const char *to)
-{
-    const struct path from_path = path_of(driver, from);
-    const struct path to_path = path_of(driver, to);
-
-    return RESULT_OF(io_rename(driver->io, THE_OP, from_path.text, to_path.text));
-}
-
-static int32_t link_names(struct io_driver *driver, const char *from, const char *to)
-{
-    const struct path from_path = path_of(driver, from);
-    const struct path to_path = path_of(driver, to);
-
-    return RESULT_OF(io_link(driver->io, THE_OP, from_path.text, to_path.text));
-}
-
-static int32_t unlink_name(struct io_driver *driver, const char *name, bool directory)
-{
-    const struct path path = path_of(driver, name);
-
-    return RESULT_OF(io_unlink(driver->io, THE_OP, path.text, directory));
-}
-
-static int32_t mkdir_name(struct io_driver *driver, const char *name)
-{
-    const struct path path = path_of(driver, name);
-
-    return RESULT_OF(io_mkdir(driver->io, THE_OP, path.text));
 }
 
 CASE(core_io_files, renaming_moves_and_replaces)
