@@ -248,9 +248,10 @@ struct engine_stats {
 /* A copy of all that an engine has in files, as it is at one moment (log_copy.h). In three steps,
  * each begun when the one before it has ended: */
 enum engine_copy_step {
-    ENGINE_COPY_PREPARE, /* makes the directory, and all ready so that the cut is short */
-    ENGINE_COPY_CUT,     /* the moment: at once. -EAGAIN: not now, prepare anew */
-    ENGINE_COPY_WRITE,   /* what belongs to the copy is linked; durable when this has ended well */
+    ENGINE_COPY_PREPARE, /* makes the directory, and what a start on the copy begins with */
+    ENGINE_COPY_CUT,     /* the moment: at once */
+    ENGINE_COPY_WRITE,   /* what belongs to the copy is linked, or copied; durable when this has
+                            ended well. -EAGAIN: what was prepared is outdated, prepare anew */
     ENGINE_COPY_END,     /* after that, and wherever a step has failed: it is the caller's again */
 };
 
@@ -262,7 +263,7 @@ struct engine_copy {
     uint64_t leap;                          /* any number, another one for each copy */
     /* set by the engine */
     int error; /* of the step that has ended: 0 or -errno. What was made until then is left there */
-    uint64_t files; /* linked */
+    uint64_t files; /* linked, or copied */
     uint64_t bytes; /* of segments */
 };
 

@@ -15,6 +15,7 @@
 //     log_scan.c                  scans and samples
 //     log_snapshot.c              frozen views
 //     log_copy.h, .c              a copy of the directory, made of links
+//     log_copy_head.h, .c         and of what heads had filled
 //     log_large.h, .c             values with files of their own
 //     log_large_stage.c           put together, and told, over several turns
 //     log_large_look.c            whose such files are, after a start

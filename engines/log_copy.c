@@ -3,6 +3,7 @@
 #include "core/memory.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
+#include "engines/log_copy_head.h"
 #include "engines/log_manifest.h"
 
 #include <errno.h>
@@ -24,7 +25,6 @@ enum step {
     IDLE,
     MAKE_DIRECTORY,
     WAIT_CHECKPOINT,
-    WAIT_READY,
     PREPARED, // the caller's turn
     CUT,      // likewise
     WAIT_DURABLE,
@@ -32,6 +32,7 @@ enum step {
     LINK_SEGMENT,
     GATHER,
     LINK_LARGE,
+    COPY_HEADS,
     RENDER,
     OPEN,
     WRITE,
@@ -54,9 +55,12 @@ struct log_copy {
     bool checkpoint_asked;
     uint64_t checkpoint_wanted;
     uint64_t checkpoint_failures;
-    uint64_t sequence;            // of the last frame
-    struct log_manifest manifest; // of the cut
-    uint32_t segment;             // the next
+    uint64_t sequence;                        // of the last frame
+    struct log_manifest manifest;             // of the cut
+    struct log_manifest_segment heads[HEADS]; // at the cut
+    uint32_t head_count;
+    uint32_t head;    // the next
+    uint32_t segment; // the next
     uint32_t bucket;
     uint64_t *large; // numbers
     uint64_t large_count;
@@ -67,6 +71,7 @@ struct log_copy {
     uint32_t rendered;
     size_t size;
     size_t written;
+    struct log_copy_head head_task;
     char from[LOG_PATH_BYTES];
     char to[LOG_PATH_BYTES];
 };
@@ -88,9 +93,16 @@ void log_copy_close(struct log_engine *engine)
     memory_free(engine->copy);
 }
 
+void log_copy_give_up(struct log_engine *engine)
+{
+    if (engine->copy != NULL) {
+        log_copy_head_give_up(&engine->copy->head_task);
+    }
+}
+
 bool log_copy_busy(const struct log_engine *engine)
 {
-    return engine->copy->op.pending;
+    return engine->copy->op.pending || engine->copy->head_task.op.pending;
 }
 
 bool log_copy_prepares(const struct log_engine *engine)
@@ -100,7 +112,7 @@ bool log_copy_prepares(const struct log_engine *engine)
 
 bool log_copy_keeps_large(const struct log_engine *engine)
 {
-    return engine->copy->cut;
+    return engine->copy->cut && engine->copy->step <= LINK_LARGE;
 }
 
 static void path_to(struct log_copy *task, const char *name)
@@ -167,24 +179,44 @@ static void copy_failed(struct log_copy *task, int error)
 
 // Steps -------------------------------------------------------------------------------------------
 
+// What was a head at the cut, as it was then; NULL: it was none.
+static const struct log_manifest_segment *head_at_cut(const struct log_copy *task, uint32_t number)
+{
+    for (uint32_t i = 0; i < task->head_count; i++) {
+        if (task->heads[i].number == number) {
+            return &task->heads[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_linked(const struct log_copy *task, uint32_t number)
+{
+    const struct log_segment *const segment = &task->engine->segments[number];
+
+    return segment->copied && segment->fd >= 0 && head_at_cut(task, number) == NULL;
+}
+
 static bool next_segment(struct log_copy *task)
 {
-    const struct log_engine *const engine = task->engine;
-
-    while (task->segment < engine->segment_top &&
-           (!engine->segments[task->segment].copied || engine->segments[task->segment].fd < 0)) {
+    while (task->segment < task->engine->segment_top && !is_linked(task, task->segment)) {
         task->segment++;
     }
-    return task->segment < engine->segment_top;
+    return task->segment < task->engine->segment_top;
+}
+
+static void segment_paths(struct log_copy *task, uint32_t number)
+{
+    char name[32];
+
+    (void)snprintf(name, sizeof name, "segment-%05u", number);
+    log_segment_path(task->engine, task->from, number);
+    path_to(task, name);
 }
 
 static void link_segment(struct log_copy *task)
 {
-    char name[32];
-
-    (void)snprintf(name, sizeof name, "segment-%05u", task->segment);
-    log_segment_path(task->engine, task->from, task->segment);
-    path_to(task, name);
+    segment_paths(task, task->segment);
     io_link(task->engine->options.io, &task->op, task->from, task->to);
 }
 
@@ -195,6 +227,18 @@ static void link_large(struct log_copy *task)
     (void)snprintf(name, sizeof name, "large-%016" PRIx64, task->large[task->large_at]);
     paths_of(task, name);
     io_link(task->engine->options.io, &task->op, task->from, task->to);
+}
+
+static void copy_heads(struct log_copy *task)
+{
+    const struct log_manifest_segment *const head = &task->heads[task->head];
+
+    if (task->head == task->head_count) {
+        task->step = RENDER;
+        return;
+    }
+    segment_paths(task, head->number);
+    log_copy_head_begin(&task->head_task, task->engine, head->number, (uint32_t)head->used);
 }
 
 static void link_checkpoint(struct log_copy *task)
@@ -223,6 +267,9 @@ static void copy_go(struct log_copy *task)
         return;
     case LINK_LARGE:
         link_large(task);
+        return;
+    case COPY_HEADS:
+        copy_heads(task);
         return;
     case OPEN:
         path_to(task, "MANIFEST");
@@ -255,6 +302,19 @@ static void linked(struct log_copy *task, uint64_t bytes)
     task->copy->bytes += bytes;
 }
 
+static void head_copied(void *context, int error)
+{
+    struct log_copy *const task = context;
+
+    if (error < 0) {
+        copy_failed(task, error);
+        return;
+    }
+    linked(task, task->heads[task->head].used);
+    task->head++;
+    copy_heads(task);
+}
+
 // The step after one whose operation has ended well. True: copy_go() begins it.
 static bool copy_advance(struct log_copy *task, int32_t result)
 {
@@ -270,8 +330,8 @@ static bool copy_advance(struct log_copy *task, int32_t result)
         return task->step == LINK_SEGMENT;
     case LINK_LARGE:
         linked(task, 0);
-        task->step = ++task->large_at < task->large_count ? LINK_LARGE : RENDER;
-        return task->step == LINK_LARGE;
+        task->step = ++task->large_at < task->large_count ? LINK_LARGE : COPY_HEADS;
+        return true;
     case OPEN:
     case OPEN_DIRECTORY:
         task->fd = result;
@@ -327,34 +387,7 @@ static void wait_checkpoint(struct log_copy *task)
         copy_failed(task, -ENOSPC);
     } else if (task->checkpoint_asked && engine->checkpoint_number >= task->checkpoint_wanted &&
                !log_checkpoint_busy(engine)) {
-        task->step = WAIT_READY;
-    }
-}
-
-// Whether writers can go on where both heads have left their segments.
-static bool has_segments(const struct log_engine *engine)
-{
-    return engine->segments_ready > LOG_SEGMENTS_RESERVED &&
-           (engine->segments_ready > LOG_SEGMENTS_RESERVED + LOG_SEGMENTS_SPARED ||
-            engine->segments_spare != 0 || log_segments_preparing(engine) ||
-            log_segments_to_come(engine) != 0);
-}
-
-// Writers go on in other segments right after the cut. With one for each head, and what is reserved
-// for compaction, they need not wait for those that are made next: while more are being made ready
-// that is waited for, and so who takes snapshots waits and not who reads or writes.
-static void wait_ready(struct log_copy *task)
-{
-    struct log_engine *const engine = task->engine;
-
-    log_segments_step(engine);
-    if (engine->segments_ready < LOG_SEGMENTS_RESERVED + HEADS && log_segments_preparing(engine)) {
-        return;
-    }
-    if (has_segments(engine)) {
         tell(task, PREPARED, 0);
-    } else if (!log_segments_preparing(engine)) {
-        copy_failed(task, -ENOSPC);
     }
 }
 
@@ -374,6 +407,7 @@ static int copy_prepare(struct log_engine *engine, struct engine_copy *copy)
         .copy = copy,
         .step = MAKE_DIRECTORY,
         .fd = -1,
+        .head_task = {.done = head_copied, .context = task, .path = task->to},
     };
     copy->error = 0;
     copy->files = copy->bytes = 0;
@@ -383,10 +417,29 @@ static int copy_prepare(struct log_engine *engine, struct engine_copy *copy)
 
 // The cut -----------------------------------------------------------------------------------------
 
-static bool belongs(const struct log_segment *segment)
+// Its frames so far are the copy's, and what it is filled with later is not. Both close what they
+// fill: so the frames up to the last one closed are all that is there.
+static void cut_head(struct log_copy *task, struct log_head *head)
 {
-    return segment->state == LOG_SEGMENT_SEALED || segment->state == LOG_SEGMENT_EMPTIED ||
-           segment->state == LOG_SEGMENT_BAD;
+    struct log_engine *const engine = task->engine;
+
+    log_close_frame(engine, head);
+    if (head->segment == LOG_SEGMENTS_MAX || engine->segments[head->segment].sequence_last == 0) {
+        return;
+    }
+    const struct log_segment *const segment = &engine->segments[head->segment];
+    struct log_manifest_segment *const entry = &task->heads[task->head_count++];
+
+    *entry = log_manifest_entry(head->segment, segment);
+    entry->sequence_last = segment->sequence_last;
+}
+
+static bool belongs(const struct log_copy *task, uint32_t number)
+{
+    const struct log_segment *const segment = &task->engine->segments[number];
+
+    return head_at_cut(task, number) != NULL || segment->state == LOG_SEGMENT_SEALED ||
+           segment->state == LOG_SEGMENT_EMPTIED || segment->state == LOG_SEGMENT_BAD;
 }
 
 static int copy_cut(struct log_copy *task)
@@ -397,10 +450,8 @@ static int copy_cut(struct log_copy *task)
     if (engine->failed != 0) {
         return engine->failed;
     }
-    if (!has_segments(engine)) {
-        return -EAGAIN;
-    }
-    log_heads_leave(engine);
+    cut_head(task, &engine->hot);
+    cut_head(task, &engine->cold);
     task->sequence = engine->sequence;
     task->large_bound = engine->epoch << 32 | (engine->large.count + 1);
     task->manifest = log_manifest_of(engine);
@@ -411,7 +462,7 @@ static int copy_cut(struct log_copy *task)
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         struct log_segment *const segment = &engine->segments[i];
 
-        if (belongs(segment)) {
+        if (belongs(task, i)) {
             segment->copied = true;
             segment->pins++;
             task->manifest.segments++;
@@ -502,7 +553,7 @@ static bool gather(struct log_copy *task)
         return true;
     }
     task->segment = 0;
-    task->step = task->large_count != 0 ? LINK_LARGE : RENDER;
+    task->step = task->large_count != 0 ? LINK_LARGE : COPY_HEADS;
     copy_go(task);
     return task->step == RENDER;
 }
@@ -523,8 +574,10 @@ static bool render(struct log_copy *task)
     }
     for (; task->segment < end && task->segment < engine->segment_top; task->segment++) {
         if (engine->segments[task->segment].copied) {
+            const struct log_manifest_segment *const head = head_at_cut(task, task->segment);
             const struct log_manifest_segment entry =
-                log_manifest_entry(task->segment, &engine->segments[task->segment]);
+                head != NULL ? *head
+                             : log_manifest_entry(task->segment, &engine->segments[task->segment]);
 
             log_manifest_write_segment(task->bytes, task->rendered++, &entry);
         }
@@ -558,6 +611,10 @@ bool log_copy_step(struct log_engine *engine)
         task->step == CUT) {
         return false;
     }
+    if (task->step == COPY_HEADS) {
+        log_copy_head_step(&task->head_task);
+        return task->step == RENDER;
+    }
     if (engine->failed != 0) {
         copy_failed(task, engine->failed);
         return false;
@@ -565,9 +622,6 @@ bool log_copy_step(struct log_engine *engine)
     switch (task->step) {
     case WAIT_CHECKPOINT:
         wait_checkpoint(task);
-        return task->step == WAIT_READY;
-    case WAIT_READY:
-        wait_ready(task);
         return false;
     case WAIT_DURABLE:
         wait_durable(task);

@@ -1,18 +1,22 @@
-// A copy of a log's directory as it was at one moment, made of hard links while writers go on. For
-// the log engine's own files.
+// A copy of a log's directory as it was at one moment, made while writers go on: of hard links, and
+// of what the heads had filled. For the log engine's own files.
 //
 // The copy is what a crash at that moment would have left, with every frame up to it durable and
 // none after it. So it needs no format of its own, and a start on it is a recovery like any other:
 //
-//     prepare   a checkpoint, so that a start on the copy replays little, and segments ready
-//     cut       one moment. Open frames are closed, and both heads leave their segments: what comes
-//               later lies in other files
+//     prepare   a checkpoint, so that a start on the copy replays little
+//     cut       one moment: open frames are closed, and where both heads are then is noted
 //     write     those frames are durable -> links: the checkpoint, segments, files of large
-//               values -> MANIFEST, of the moment of the cut -> fsync of it and of the directory
+//               values -> the heads' parts of their segments, in files of the copy's own
+//               (log_copy_head.h) -> MANIFEST, of the moment of the cut -> fsync of it and of the
+//               directory
 //
 //     live       segment-00003 (sealed)   segment-00007 (sealed)   segment-00001 (head)  MANIFEST
-//                     |                        |
-//     copy       segment-00003            segment-00007                                  MANIFEST'
+//                     |                        |                        : copied
+//     copy       segment-00003            segment-00007            segment-00001         MANIFEST'
+//
+// Heads stay where they are: were they sealed instead, each copy would have new segments zeroed for
+// them, and what was sealed could not be recycled.
 //
 // From the cut until they are linked segments are pinned, and no file of a large value is removed.
 // From then on the link itself keeps them: a segment whose file has another name is never used anew
@@ -46,4 +50,8 @@ bool log_copy_prepares(const struct log_engine *engine);
 bool log_copy_keeps_large(const struct log_engine *engine);
 
 int log_copy_open(struct log_engine *engine);
+
+// The engine closes: a file that is open is closed, and waited for. No operation is under way.
+void log_copy_give_up(struct log_engine *engine);
+
 void log_copy_close(struct log_engine *engine);

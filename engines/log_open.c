@@ -358,6 +358,7 @@ static void release(struct log_engine *engine)
 static void close_files(struct log_engine *engine)
 {
     log_checkpoint_give_up(engine);
+    log_copy_give_up(engine);
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         if (engine->segments[i].state != LOG_SEGMENT_ABSENT && engine->segments[i].fd >= 0) {
             (void)wait_close(engine->options.io, engine->segments[i].fd);

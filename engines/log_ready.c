@@ -10,7 +10,6 @@
 
 #include "core/memory.h"
 #include "engines/log_checkpoint.h"
-#include "engines/log_copy.h"
 #include "engines/log_manifest.h"
 
 #include <errno.h>
@@ -357,7 +356,7 @@ static void preparation_begin(struct log_engine *engine)
 
 static uint32_t ready_wanted(const struct log_engine *engine)
 {
-    if (engine->small && log_hot_left(engine) >= LOG_STALL_BYTES && !log_copy_prepares(engine)) {
+    if (engine->small && log_hot_left(engine) >= LOG_STALL_BYTES) {
         return LOG_SEGMENTS_RESERVED;
     }
     return engine->sequence == 0 || engine->small ? SEGMENTS_READY_FIRST : SEGMENTS_READY_WANTED;
