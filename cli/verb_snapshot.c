@@ -95,8 +95,9 @@ const struct verb verb_snapshot = {
     .arguments = "ORDER [NAME]",
     .summary = "copy the data directory as it is at one moment",
     .details = "Orders: create NAME makes snapshots/NAME in the server's data directory while it "
-               "serves, of hard links, so it takes room only as the data changes; list tells their "
-               "names; delete NAME removes one. To restore one, start rldbd with node.data_dir set "
+               "serves, nearly all of hard links: it takes up to two segments a core, and more as "
+               "the data changes; list tells their names; delete NAME removes one. To restore one, "
+               "start rldbd with node.data_dir set "
                "to it, or to a copy of it. A large one may take longer than --timeout waits.",
     .subwords = "create delete list",
     .words_min = 1,

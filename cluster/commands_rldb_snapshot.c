@@ -34,7 +34,7 @@ static void snapshot_ended(struct snapshot *snapshot)
 static void snapshot_run(struct exec *x, enum snapshot_order order)
 {
     struct snapshot *snapshot = x->part->data;
-    char text[256];
+    char text[384];
     if (snapshot != NULL && snapshot->error != 0) {
         snapshot_explain(snapshot, text, sizeof text);
         exec_error(x, text);

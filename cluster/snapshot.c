@@ -191,49 +191,9 @@ void snapshot_part_return(struct shard *shard, struct snapshot_part *part)
 
 // Removing ------------------------------------------------------------------------------------
 
-static bool first_name(void *context, const char *name)
+static void snapshot_removed(struct removal *removal, int error)
 {
-    struct snapshot *snapshot = context;
-    size_t size = strlen(snapshot->at);
-    if (size + 1 + strlen(name) < sizeof snapshot->at) {
-        (void)snprintf(snapshot->at + size, sizeof snapshot->at - size, "/%s", name);
-    }
-    return false;
-}
-
-// Goes down to a file, or to a directory that is empty, and removes that.
-static void remove_next(struct snapshot *snapshot)
-{
-    struct io *io = snapshot->shard->io;
-    struct io_stat stat = {.directory = true};
-    size_t size = 0;
-    int error = 0;
-    while (error == 0 && stat.directory && size != strlen(snapshot->at)) {
-        size = strlen(snapshot->at);
-        error = io_list(io, snapshot->at, first_name, snapshot);
-        error = error < 0 ? error : io_stat(io, snapshot->at, &stat);
-    }
-    if (error < 0) {
-        step_over(snapshot, error == -ENOENT ? 0 : error);
-        return;
-    }
-    snapshot->root = strcmp(snapshot->at, snapshot->unfinished) == 0;
-    io_unlink(io, &snapshot->op, snapshot->at, stat.directory);
-}
-
-static void removed(struct snapshot *snapshot, int32_t result)
-{
-    if (result < 0 || snapshot->root) {
-        step_over(snapshot, result < 0 ? result : 0);
-        return;
-    }
-    *strrchr(snapshot->at, '/') = '\0';
-    remove_next(snapshot);
-}
-
-static bool removes(const struct snapshot *snapshot)
-{
-    return snapshot->step == CLEAR || snapshot->step == REMOVE || snapshot->step == REMOVE_AWAY;
+    step_over((struct snapshot *)((uint8_t *)removal - offsetof(struct snapshot, removal)), error);
 }
 
 // Making directories durable ---------------------------------------------------------------------
@@ -356,8 +316,7 @@ static void snapshot_go(struct snapshot *snapshot)
     case CLEAR:
     case REMOVE:
     case REMOVE_AWAY:
-        (void)snprintf(snapshot->at, sizeof snapshot->at, "%s", snapshot->unfinished);
-        remove_next(snapshot);
+        removal_begin(&snapshot->removal, snapshot->shard, snapshot->unfinished, snapshot_removed);
         return;
     case PREPARE:
         parts_send(snapshot, SNAPSHOT_PREPARE);
@@ -444,7 +403,7 @@ static void step_failed(struct snapshot *snapshot, int error)
     }
 }
 
-// A core had no segment ready at the cut, or its checkpoint had gone: it is begun anew.
+// A core's checkpoint had gone before it was linked: it is begun anew.
 static bool tries_again(struct snapshot *snapshot)
 {
     if (snapshot->error != -EAGAIN || ++snapshot->tries == TRIES_MAX) {
@@ -522,9 +481,7 @@ static void snapshot_file_done(struct snapshot *snapshot, int32_t result)
 static void snapshot_done(struct io_op *op, int32_t result)
 {
     struct snapshot *snapshot = (struct snapshot *)(void *)op;
-    if (removes(snapshot)) {
-        removed(snapshot, result);
-    } else if (synced(snapshot) != NULL) {
+    if (synced(snapshot) != NULL) {
         sync_done(snapshot, result);
     } else {
         snapshot_file_done(snapshot, result);
@@ -583,6 +540,32 @@ bool snapshot_begin(struct snapshot *snapshot, struct shard *shard, enum snapsho
     return true;
 }
 
+static void explain_links(const struct snapshot *snapshot, char *ret_text, size_t size)
+{
+    const char *name = snapshot->name;
+    switch (-snapshot->error) {
+    case EXDEV:
+        (void)snprintf(ret_text, size,
+                       "IOERR snapshot '%s' cannot be made of hard links, since snapshots in "
+                       "node.data_dir is on another filesystem: unmount what is there, and copy "
+                       "snapshots away when they are made",
+                       name);
+        return;
+    case EMLINK:
+        (void)snprintf(ret_text, size,
+                       "IOERR a file that snapshot '%s' needs has as many names as the filesystem "
+                       "allows: delete other snapshots",
+                       name);
+        return;
+    default:
+        (void)snprintf(ret_text, size,
+                       "IOERR the filesystem of node.data_dir refuses the hard links that snapshot "
+                       "'%s' is made of (%s): move node.data_dir to one that has them, or copy it "
+                       "while the node is stopped",
+                       name, strerror(-snapshot->error));
+    }
+}
+
 void snapshot_explain(const struct snapshot *snapshot, char *ret_text, size_t size)
 {
     const char *name = snapshot->name;
@@ -605,20 +588,40 @@ void snapshot_explain(const struct snapshot *snapshot, char *ret_text, size_t si
     case ENOSPC:
     case EDQUOT:
         (void)snprintf(ret_text, size,
-                       "NOSPACE the disk has no room for snapshot '%s', which needs a checkpoint "
-                       "and a segment for each core: free some",
+                       create ? "NOSPACE the disk has no room for snapshot '%s', which needs a "
+                                "checkpoint and up to two segments for each core: free some, or "
+                                "delete other snapshots"
+                              : "NOSPACE the disk has no room to note that snapshot '%s' goes: "
+                                "free some",
                        name);
         return;
     case EXDEV:
     case EPERM:
     case EMLINK:
     case EOPNOTSUPP:
+        explain_links(snapshot, ret_text, size);
+        return;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
         (void)snprintf(ret_text, size,
-                       "IOERR the filesystem of node.data_dir cannot make the hard links that "
-                       "snapshot '%s' consists of: %s",
+                       "OVERLOADED snapshot '%s' found no %s: retry, and raise the limit of the "
+                       "process (%s) where that does not help",
+                       name, snapshot->error == -ENOMEM ? "memory" : "descriptor",
+                       snapshot->error == -ENOMEM ? "memory" : "open files");
+        return;
+    case EACCES:
+    case EROFS:
+    case ENOTDIR:
+        (void)snprintf(ret_text, size,
+                       "IOERR snapshot '%s': %s: snapshots in node.data_dir has to be a directory "
+                       "that rldbd can write to",
                        name, strerror(-snapshot->error));
         return;
     default:
-        (void)snprintf(ret_text, size, "IOERR snapshot '%s': %s", name, strerror(-snapshot->error));
+        (void)snprintf(ret_text, size,
+                       "IOERR snapshot '%s': %s: look at the log and the disk, then retry; after "
+                       "a failed write of the node's own start it anew",
+                       name, strerror(-snapshot->error));
     }
 }

@@ -1,8 +1,9 @@
 // Snapshots: copies of the data directory as it is at one moment, taken while the node serves.
 //
 // A snapshot is a directory of the same kind as node.data_dir, below it in snapshots/NAME, made of
-// hard links (engines/log_copy.h): it takes no room but for what the node lets go of later. To
-// restore one, start rldbd on it, or on a copy of it, with any number of shards.
+// hard links but for what each core was filling (engines/log_copy.h): beside that it takes no room
+// but for what the node lets go of later. To restore one, start rldbd on it, or on a copy of it,
+// with any number of shards.
 //
 //     core 0    makes .unfinished-NAME/, tells all cores -----------------> CURRENT, rename
 //     cores     PREPARE   | ENTER, one after another | CUT    | WRITE       | END
@@ -27,6 +28,7 @@
 #include "cluster/data_dir.h"
 #include "cluster/gate.h"
 #include "cluster/message.h"
+#include "cluster/removal.h"
 #include "cluster/work.h"
 #include "core/io.h"
 #include "engines/engine.h"
@@ -69,7 +71,6 @@ struct snapshot {
     uint8_t order;  // enum snapshot_order
     uint8_t step;   // of snapshot.c
     uint8_t sync;   // of a directory: opened, synced, closed
-    bool root;      // the last of what is removed
     int error;      // 0 or -errno, when it is done
     int step_error; // of the parts of a step
     int fd;         // open; or -1
@@ -83,6 +84,7 @@ struct snapshot {
     char path[DATA_DIR_PATH_BYTES];       // of the snapshot
     char unfinished[DATA_DIR_PATH_BYTES]; // as long as it is none, or goes
     char at[DATA_DIR_PATH_BYTES];         // what the present operation is about
+    struct removal removal;
     uint32_t part_count;
     struct snapshot_part parts[];
 };
