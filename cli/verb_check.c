@@ -80,6 +80,8 @@ static const char *why(int error)
         return "its MANIFEST is damaged; give the node's data directory, which knows what it said";
     case -EPROTONOSUPPORT:
         return "a newer version of rldb wrote it";
+    case -EINVAL:
+        return "it is of another shard, or not of this node: put back what was here";
     default:
         return strerror(-error);
     }

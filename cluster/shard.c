@@ -653,8 +653,9 @@ static void shard_explain(const struct shard *shard, uint32_t index, int error, 
                                       "again"
         : error == -EIO             ? "the disk fails (Input/output error): start again, and where "
                                       "that fails too see rldb check, and rldb repair"
-        : error == -EINVAL          ? "its data is of another shard, or not of this node"
-                                    : strerror(-error);
+        : error == -EINVAL
+            ? "its data is of another shard, or not of this node: put back what was here"
+            : strerror(-error);
     (void)snprintf(ret_error, NODE_ERROR_BYTES, "shard %u cannot start%s%.300s: %s", index,
                    shard != NULL && shard->durable ? " on " : "",
                    shard != NULL ? shard->directory : "", why);

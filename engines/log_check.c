@@ -15,6 +15,7 @@
 enum {
     WINDOW_BYTES = 4 << 20, // read at once; the largest record and more
     CHUNK_BYTES = 1 << 20,  // of a large value
+    LARGE_HEADER_MAX = 68 << 10,
     MANIFEST_BYTES_MAX = 2 << 20,
     CACHE_BYTES = 1 << 20,
     NAME_BYTES = 64,
@@ -181,6 +182,19 @@ static uint64_t large_bytes(struct slice name)
     return bytes;
 }
 
+static void set_large_aside(struct checking *checking, const char *name)
+{
+    struct log_check *const check = checking->check;
+    char path[LOG_PATH_BYTES];
+    char aside[LOG_PATH_BYTES];
+    char to[NAME_BYTES];
+
+    (void)snprintf(to, sizeof to, "aside-%.40s", name);
+    log_path(checking->engine, path, name);
+    log_path(checking->engine, aside, to);
+    check->aside += wait_rename(check->io, path, aside) == 0 ? 1 : 0;
+}
+
 // Where mending, a file that is not whole gets another name: nothing would keep it else.
 static bool check_large(struct checking *checking, struct slice object)
 {
@@ -188,7 +202,6 @@ static bool check_large(struct checking *checking, struct slice object)
     const uint64_t number = log_large_number(object);
     char name[NAME_BYTES];
     char path[LOG_PATH_BYTES];
-    char aside[LOG_PATH_BYTES];
 
     if (number == 0) {
         return false;
@@ -204,11 +217,85 @@ static bool check_large(struct checking *checking, struct slice object)
 
     (void)wait_close(check->io, fd);
     if (!whole && check->mend) {
-        (void)snprintf(name, sizeof name, "aside-large-%016" PRIx64, number);
-        log_path(checking->engine, aside, name);
-        check->aside += wait_rename(check->io, path, aside) == 0 ? 1 : 0;
+        set_large_aside(checking, name);
     }
     return whole;
+}
+
+// Whether a file says of itself whose it is, or has no header yet: one that never was whole.
+static bool header_is_whole(struct checking *checking, const char *name, uint64_t number)
+{
+    struct io *const io = checking->check->io;
+    struct log_large_header header;
+    char path[LOG_PATH_BYTES];
+    uint32_t got = 0;
+
+    log_path(checking->engine, path, name);
+    const int fd = wait_open(io, path, IO_OPEN_READ);
+    const int error =
+        fd < 0 ? fd : wait_read_some(io, fd, checking->chunk, LARGE_HEADER_MAX, 0, &got);
+
+    if (fd >= 0) {
+        (void)wait_close(io, fd);
+    }
+    if (error != 0 || got < LOG_BLOCK_BYTES || checking->chunk[0] == 0) {
+        return true;
+    }
+    return log_large_header_read(slice_of(checking->chunk, got), checking->engine->log_id,
+                                 &header) &&
+           header.number == number;
+}
+
+struct larges {
+    char (*names)[NAME_BYTES];
+    uint32_t count;
+    uint32_t capacity;
+    int error;
+};
+
+static bool list_large(void *context, const char *name)
+{
+    struct larges *const larges = context;
+
+    if (strncmp(name, "large-", sizeof "large-" - 1) != 0 || strlen(name) >= NAME_BYTES) {
+        return true;
+    }
+    if (larges->count == larges->capacity) {
+        const uint32_t capacity = larges->capacity * 2 + 64;
+        char(*const names)[NAME_BYTES] =
+            memory_resize(larges->names, capacity * sizeof larges->names[0]);
+
+        if (names == NULL) {
+            larges->error = -ENOMEM;
+            return false;
+        }
+        larges->names = names;
+        larges->capacity = capacity;
+    }
+    (void)snprintf(larges->names[larges->count++], NAME_BYTES, "%s", name);
+    return true;
+}
+
+// Files of large values that do not say what they are, which no record may name. As a start does
+// (log_large_look.c).
+static int check_headers(struct checking *checking)
+{
+    struct log_check *const check = checking->check;
+    struct larges larges = {0};
+    const int error = io_list(check->io, check->directory, list_large, &larges);
+
+    for (uint32_t i = 0; i < larges.count; i++) {
+        const char *const name = larges.names[i];
+
+        if (!header_is_whole(checking, name, strtoull(name + sizeof "large-" - 1, NULL, 16))) {
+            log_report(checking->engine, true, "%s: its header is damaged", name);
+            if (check->mend) {
+                set_large_aside(checking, name);
+            }
+        }
+    }
+    memory_free(larges.names);
+    return error != 0 ? error : larges.error;
 }
 
 // Room for the whole of a large value, where somebody wants it.
@@ -292,7 +379,7 @@ static int check_records(struct checking *checking)
     for (uint64_t i = 0; i < checking->count && error == 0; i++) {
         error = check_record(checking, checking->payloads[i]);
     }
-    return error;
+    return error != 0 ? error : check_headers(checking);
 }
 
 struct weighing {
@@ -448,11 +535,16 @@ static int mend(struct checking *checking)
 // has to be there then, or mending would begin a new log.
 static int find_manifest(struct log_check *check, struct log_manifest *ret_manifest)
 {
-    const int error = read_manifest(check, ret_manifest);
+    int error = read_manifest(check, ret_manifest);
     char path[LOG_PATH_BYTES];
     struct io_stat stat;
 
-    if ((error != -ENOENT && error != -EBADMSG) || check->vnodes == 0) {
+    if (error == 0 && check->vnodes != 0 &&
+        (ret_manifest->vnodes != check->vnodes || ret_manifest->shard != check->shard ||
+         ret_manifest->shards != check->shards)) {
+        error = -EINVAL; // it may have been put there from another directory
+    }
+    if ((error != -ENOENT && error != -EBADMSG && error != -EINVAL) || check->vnodes == 0) {
         return error;
     }
     *ret_manifest = (struct log_manifest){

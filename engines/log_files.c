@@ -330,6 +330,71 @@ static void note_room(struct files *files)
     }
 }
 
+// Of which log the files are
+// ------------------------------------------------------------------------
+
+struct belonging {
+    struct log_engine *engine;
+    uint64_t log_id;
+    uint8_t *block;
+    uint32_t *numbers;
+    uint32_t count;
+};
+
+static bool list_number(void *context, const char *name)
+{
+    struct belonging *const belonging = context;
+    uint64_t number;
+
+    if (number_of(name, "segment-", 5, &number) && number < LOG_SEGMENTS_MAX) {
+        belonging->numbers[belonging->count++] = (uint32_t)number;
+    }
+    return belonging->count < LOG_SEGMENTS_MAX;
+}
+
+// The id in its first frame, 0 where it begins with none. What cannot be read says nothing.
+static uint64_t id_in(struct belonging *belonging, uint32_t number)
+{
+    struct io *const io = belonging->engine->options.io;
+    char path[LOG_PATH_BYTES];
+    uint32_t got = 0;
+
+    log_segment_path(belonging->engine, path, number);
+    const int fd = wait_open(io, path, IO_OPEN_READ | IO_OPEN_DIRECT);
+
+    if (fd < 0) {
+        return 0;
+    }
+    const int error = wait_read_some(io, fd, belonging->block, LOG_BLOCK_BYTES, 0, &got);
+
+    (void)wait_close(io, fd);
+    return error == 0 && log_frame_is_any(slice_of(belonging->block, got))
+               ? log_frame_id(belonging->block)
+               : 0;
+}
+
+bool log_files_are_foreign(struct log_engine *engine, unsigned long long log_id)
+{
+    struct belonging belonging = {.engine = engine, .log_id = log_id};
+    bool others = false;
+    bool ours = false;
+
+    belonging.numbers = memory_allocate(LOG_SEGMENTS_MAX * sizeof belonging.numbers[0]);
+    belonging.block = memory_allocate_aligned(LOG_BLOCK_BYTES, LOG_BLOCK_BYTES);
+    if (belonging.numbers != NULL && belonging.block != NULL) {
+        (void)io_list(engine->options.io, engine->options.directory, list_number, &belonging);
+    }
+    for (uint32_t i = 0; i < belonging.count && !ours; i++) {
+        const uint64_t found = id_in(&belonging, belonging.numbers[i]);
+
+        ours = found == log_id;
+        others = others || (found != 0 && !ours);
+    }
+    memory_free(belonging.numbers);
+    memory_free(belonging.block);
+    return others && !ours;
+}
+
 // Opening what a manifest has named ---------------------------------------------------------------
 
 // A segment without a file is damage: what was in it is gone, and all else is served.

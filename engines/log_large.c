@@ -459,8 +459,11 @@ void log_large_read(struct log_engine *engine, struct engine_op *op, uint64_t nu
 {
     struct log_large *const large = log_large_find(engine, number);
 
-    // One that has just failed is not tried again in this turn.
-    int error = large == NULL ? -ENOENT : large->settling ? large->error : 0;
+    // One that has just failed is not tried again in this turn. Of one that a record names and that
+    // was not there when the engine opened nobody will ever have the value.
+    int error = large == NULL ? -EBADMSG : large->settling ? large->error : 0;
+
+    engine->corrupt_records += large == NULL ? 1 : 0;
 
     if (error == 0 && large->step == REST && !work_begin(large)) {
         error = -ENOMEM;
@@ -664,7 +667,8 @@ static bool step_over(struct log_large *large, uint32_t result)
         large->at += whole;
         return large->at == large->object_from;
     case READ:
-        large->error = whole == 0 ? -EIO : read_more(large, whole);
+        // O_DIRECT brings whole blocks, but where the file ends: that was cut.
+        large->error = whole == 0 ? -EBADMSG : read_more(large, whole);
         return large->error != 0 || large->at == large->size;
     default:
         return true;

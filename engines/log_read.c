@@ -338,11 +338,24 @@ static void read_failed(struct log_engine *engine, struct log_read *read, int er
     read_give(engine, read);
 }
 
+// A failure of the disk may pass. That the segment's file is missing, which was told when the
+// engine opened, does not: what was in it is damaged.
+static int read_error(const struct log_read *read, int32_t result)
+{
+    struct log_engine *const engine = read->engine;
+
+    if (engine->segments[log_location_segment(read->location)].fd >= 0) {
+        return result;
+    }
+    engine->corrupt_records++;
+    return -EBADMSG;
+}
+
 static void read_done(struct io_op *op, int32_t result)
 {
     struct log_read *const read = (struct log_read *)(void *)op;
     struct log_engine *const engine = read->engine;
-    int error = result < 0 ? result : 0;
+    int error = result < 0 ? read_error(read, result) : 0;
 
     if (error == 0) {
         read->got += (uint32_t)result;

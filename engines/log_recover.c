@@ -402,10 +402,24 @@ static int recover_without(struct log_engine *engine, int why, struct log_recove
     return error == 0 && empty ? begin_anew(engine, report) : error;
 }
 
+// Whether a manifest that is whole was put here from another directory: its log's segments are not
+// here, and another's are.
+static bool is_foreign(struct log_engine *engine, struct slice bytes, struct log_recovery *report)
+{
+    struct log_manifest manifest;
+    const bool foreign =
+        log_manifest_read(bytes, &manifest) == 0 && log_files_are_foreign(engine, manifest.log_id);
+
+    if (foreign) {
+        log_complain(report, "MANIFEST is of another log than the segments");
+    }
+    return foreign;
+}
+
 static int recover_with(struct log_engine *engine, struct slice bytes, struct log_recovery *report)
 {
     bool stale = false;
-    int error = adopt(engine, bytes);
+    int error = is_foreign(engine, bytes, report) ? -EBADMSG : adopt(engine, bytes);
 
     if (error == 0) {
         error = log_newer_look(engine, report);
