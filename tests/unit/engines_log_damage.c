@@ -733,3 +733,39 @@ Test(engines_log_damage, is_looked_through_without_a_manifest)
     bench_done(bench);
     free(bench);
 }
+
+// A manifest that was put here from another directory says nothing of these segments: they say all
+// themselves, to a start, and to who looks and mends.
+Test(engines_log_damage, manifest_of_another_log)
+{
+    for (uint32_t mend = 0; mend < 2; mend++) {
+        struct bench *const bench = malloc(sizeof *bench);
+        struct looked looked;
+        struct image image;
+
+        image_simple(mend == 0, &image);
+        struct file *const file = image_find(&image, "MANIFEST");
+
+        file->bytes[16] ^= 1; // the log's id
+        file->bytes[40] = 7;  // the shard
+        const uint64_t checksum = hash_checksum(file->bytes + 16, file->size - 16);
+
+        memcpy(file->bytes + 8, &checksum, sizeof checksum);
+        bench_empty(bench, 9, &image);
+        cr_assert_eq(look(bench, false, &looked), 0);
+        cr_assert_gt(looked.check.damages, 0);
+        cr_assert_eq(looked.check.records, 50);
+        if (mend != 0) {
+            cr_assert_eq(look(bench, true, &looked), 0);
+            cr_assert_eq(look(bench, false, &looked), 0);
+            cr_assert_eq(looked.check.damages, 0);
+        }
+        bench_open_engine(bench);
+        cr_assert_eq(bench->error, 0, "%s", bench->text);
+        cr_assert_eq(bench->damages != 0, mend == 0);
+        bench_assert_there(bench, 0, 50);
+        bench_done(bench);
+        image_free(&image);
+        free(bench);
+    }
+}
