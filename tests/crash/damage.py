@@ -25,7 +25,9 @@ import base64
 import collections
 import hashlib
 import json
+import os
 import pathlib
+import pickle
 import random
 import shutil
 import subprocess
@@ -101,7 +103,7 @@ class Base:
             self.durable[shard] = found.durable
             self.used.update(found.used)
             self.places.update((name, place) for name, place in found.keys.items())
-        self.bytes = {path: path.read_bytes() for path in files_of(self.data)}
+        self.file_count = len(files_of(self.data))
 
     def start(self, data, ready=True):
         segment = "16MiB" if self.large_directory else "2MiB"
@@ -310,12 +312,16 @@ class Trial:
     def __init__(self, base, rng, tally):
         self.base, self.random, self.tally = base, rng, tally
         self.data = base.folder / "damaged"
+        shutil.rmtree(self.data, ignore_errors=True)
         shutil.copytree(base.data, self.data)
         self.damage = Damage(base, rng, self.data)
-        self.changed = {}  # by path in the base: its bytes now, None where it is gone
+        self.changed = {}  # by path in the base: its bytes before, and now, None where it is gone
         for name in self.damage.touched:
             now = self.data / name
-            self.changed[base.data / name] = now.read_bytes() if now.exists() else None
+            self.changed[base.data / name] = (
+                (base.data / name).read_bytes(),
+                now.read_bytes() if now.exists() else None,
+            )
         self.said = ""
 
     def run(self):
@@ -387,8 +393,8 @@ class Trial:
     def is_there(self, path, begin, end):
         if path not in self.changed:
             return True
-        now = self.changed[path]
-        return now is not None and self.base.bytes[path][begin:end] == now[begin:end]
+        before, now = self.changed[path]
+        return now is not None and before[begin:end] == now[begin:end]
 
     def is_whole(self, place):
         return self.is_there(place.path, place.offset, place.end) and (
@@ -461,13 +467,25 @@ def bytes_of(key):
 # Runs ---------------------------------------------------------------------------------------------
 
 
-def one_base(options, seed, tally, only=None):
+def base_of(options, seed):
+    """A new directory; or, with --keep, the one that a run has left there."""
+    kept = pathlib.Path(options.keep or os.devnull) / "base"
+    if options.keep and kept.exists():
+        return pickle.loads(kept.read_bytes())
     base = Base(random.Random(seed), options.keys)
+    if options.keep:
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(pickle.dumps(base))
+    return base
+
+
+def one_base(options, seed, tally, only=None):
+    base = base_of(options, seed)
     removed = sum(place.kind == REMOVAL for place in base.places.values())
     ended = "kill -9" if base.killed else "SIGTERM"
     print(f"directory of seed {seed}: {len(base.names)} keys, {removed} removed, "
-          f"{len(base.bytes)} files, ended by {ended}", flush=True)
-    numbers = range(options.each) if only is None else [only]
+          f"{base.file_count} files, ended by {ended}", flush=True)
+    numbers = range(options.first, options.first + options.each) if only is None else [only]
     for number in numbers:
         if tally["passed"] + tally["failed"] >= options.damages:
             break
@@ -482,10 +500,10 @@ def one_base(options, seed, tally, only=None):
                 print(f"rldb check: {trial.check_text[:2000]}\nlog:\n{trial.said[-3000:]}")
             print(f"again: --seed {seed} --keys {options.keys} --one {number}", flush=True)
             tally["failed"] += 1
-            shutil.rmtree(base.folder / "damaged", ignore_errors=True)
         if options.verbose and trial:
             print(f"  {number} {trial.damage.text} ({time.monotonic() - began:.1f} s)", flush=True)
-    base.remove()
+    if not options.keep:
+        base.remove()
 
 
 def main():
@@ -495,6 +513,8 @@ def main():
     parser.add_argument("--keys", type=int, default=3000)
     parser.add_argument("--each", type=int, default=8, help="damages of one directory")
     parser.add_argument("--one", type=int, help="this damage of the first directory alone")
+    parser.add_argument("--keep", help="a folder that keeps the first directory for further runs")
+    parser.add_argument("--first", type=int, default=0, help="number of a directory's first damage")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     tally = collections.Counter()
