@@ -209,6 +209,7 @@ struct load {
     struct load_object objects[LOAD_OBJECTS_MAX];
     uint32_t object_count;
     char stable[LOAD_STABLE_KEYS][LOAD_NAME_BYTES];
+    bool stable_stored[LOAD_STABLE_KEYS]; // acknowledged: a small disk may have had no room
     uint32_t stable_core[LOAD_STABLE_KEYS];
     uint8_t slot_core[SLOT_COUNT];
     struct load_op *ops;

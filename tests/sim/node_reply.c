@@ -2,6 +2,7 @@
 #include "tests/sim/node_load.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void reply_wrong(struct session *session, const struct request *request,
@@ -171,8 +172,9 @@ static bool stable_note(struct session *session, const struct sim_reply *key, bo
 static bool stable_all(const struct session *session, const bool *seen)
 {
     for (uint32_t i = 0; i < LOAD_STABLE_KEYS; i++) {
-        if (!seen[i] && stable_visible(session, i) && !session->load->features.flush &&
-            !session->load->features.evicts && !load_loses(session->load)) {
+        if (!seen[i] && session->load->stable_stored[i] && stable_visible(session, i) &&
+            !session->load->features.flush && !session->load->features.evicts &&
+            !load_loses(session->load)) {
             return false;
         }
     }
@@ -240,9 +242,19 @@ static void reply_note_marks(struct session *session, const struct request *requ
                   reply->integer == 0);
 }
 
+static void note_stored(struct load *load, const char *name, bool stored)
+{
+    load->fillers_stored += stored && name[0] == 'f' && !load->features.flush;
+    for (uint32_t i = 0; i < LOAD_STABLE_KEYS && name[0] == 's'; i++) {
+        load->stable_stored[i] =
+            strcmp(name, load->stable[i]) == 0 ? stored : load->stable_stored[i];
+    }
+}
+
 void request_answered(struct session *session, struct request *request,
                       const struct sim_reply *reply)
 {
+    struct load *const load = session->load;
     bool right = false;
 
     reply_note_marks(session, request, reply);
@@ -255,8 +267,11 @@ void request_answered(struct session *session, struct request *request,
                 strcmp(reply->text, request->text) == 0;
         break;
     case EXPECT_STABLE:
-        right = reply->type == SIM_STRING ? strcmp(reply->text, request->text) == 0
-                                          : reply->type == SIM_NULL && load_loses(session->load);
+        right =
+            reply->type == SIM_STRING
+                ? strcmp(reply->text, request->text) == 0
+                : reply->type == SIM_NULL &&
+                      (load_loses(load) || !load->stable_stored[strtoul(request->text, NULL, 10)]);
         break;
     case EXPECT_ERROR:
         right = reply->type == SIM_ERROR;
@@ -276,8 +291,7 @@ void request_answered(struct session *session, struct request *request,
         break;
     case EXPECT_FILLER:
         right = reply->type == SIM_STATUS && strcmp(reply->text, "OK") == 0;
-        session->load->fillers_stored +=
-            right && request->text[0] == 'f' && !session->load->features.flush;
+        note_stored(load, request->text, right);
         break;
     case EXPECT_FILLERS:
         right = reply_take_fillers(session, reply);
@@ -285,8 +299,8 @@ void request_answered(struct session *session, struct request *request,
     case EXPECT_NOTHING:
         break;
     }
-    if (!right && !(reply->type == SIM_ERROR && (reply_is_refusal(session->load, reply) ||
-                                                 reply_is_open(session->load, reply)))) {
+    if (!right && !(reply->type == SIM_ERROR &&
+                    (reply_is_refusal(load, reply) || reply_is_open(load, reply)))) {
         reply_wrong(session, request, reply);
     }
 }

@@ -432,10 +432,11 @@ void request_read_all(struct session *session)
 
 void request_stable(struct session *session, uint32_t index)
 {
+    const char *const name = session->load->stable[index];
     char text[2 * LOAD_NAME_BYTES];
 
-    (void)snprintf(text, sizeof text, "SET %s %u", session->load->stable[index], index);
-    request_plain(session, text, EXPECT_TEXT, "OK");
+    (void)snprintf(text, sizeof text, "SET %s %u", name, index);
+    request_plain(session, text, EXPECT_FILLER, name);
 }
 
 // Two tokens, which RENAMENX moves about and nothing makes or takes.

@@ -31,6 +31,9 @@ enum {
 // calloc() that cannot fail: the simulator's own memory is not under test.
 void *sim_allocate(size_t size);
 
+// malloc(), for what is written at once.
+void *sim_allocate_plain(size_t size);
+
 static inline bool sim_is_zeros(const uint8_t *bytes, size_t size)
 {
     return size != 0 && bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
@@ -312,12 +315,14 @@ struct sim_socket {
     uint64_t received_bytes;
     struct sim_segment *early; // arrived before others that were sent before them
     uint64_t outstanding;      // sent from here, not consumed there
+    uint64_t untold_bytes;     // consumed here, and the peer has not been told
     uint32_t numbered;         // segments sent from here that have a place in the order
     uint32_t numbered_seen;    // and those of the peer's that have been taken here
     uint32_t capacity;         // bound of `outstanding`
     int error;                 // of a connect or a reset, to be told once; negative
     bool is_open;              // a descriptor or client has it
     bool sending;              // a send has not been delivered
+    bool telling;              // the peer is being told what was consumed
     bool connected;
     bool write_shut; // no more from here
     bool read_shut;  // no more wanted here

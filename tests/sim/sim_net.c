@@ -3,7 +3,8 @@
 //
 //     SYN -> listener's queue, SYN_OK back | REFUSED back
 //     DATA, END: numbered; one that arrives early waits for those before it
-//     TAKEN: the receiver consumed bytes, the sender has room again
+//     TAKEN: the receiver consumed bytes, the sender has room again; one at a time, as updates of a
+//         window are: what is consumed while one is on its way is told by the next
 //     RESET: where a live end gives up: behind what it has sent, or overtaking that, which is lost
 //         then; at once where a segment meets nobody
 //
@@ -36,7 +37,7 @@ struct sim_segment {
     uint32_t size;
     bool missed; // this time it is lost
     int error;
-    uint8_t bytes[];
+    struct sim_chunk *chunk; // of DATA
 };
 
 static void segment_arrive(void *owner);
@@ -83,6 +84,7 @@ static void segment_free(struct sim_segment *segment)
 {
     struct sim_pair *const pair = segment->to->pair;
 
+    free(segment->chunk);
     free(segment);
     pair_release(pair);
 }
@@ -149,7 +151,7 @@ static void segment_miss(struct sim_segment *segment)
 static struct sim_segment *segment_new(struct sim_socket *from, enum segment_kind kind,
                                        uint32_t size)
 {
-    struct sim_segment *const segment = sim_allocate(sizeof *segment + size);
+    struct sim_segment *const segment = sim_allocate(sizeof *segment);
 
     segment->event.run = segment_arrive;
     segment->event.owner = segment;
@@ -187,6 +189,16 @@ static void segment_answer(struct sim_socket *from, enum segment_kind kind, int 
 
     segment->error = error;
     segment_schedule(segment, from->pair->world->now_ns);
+}
+
+// Tells the peer what was consumed of what it sent.
+static void socket_tell_room(struct sim_socket *socket)
+{
+    struct sim_segment *const segment = segment_new(socket, TAKEN, (uint32_t)socket->untold_bytes);
+
+    socket->telling = true;
+    socket->untold_bytes = 0;
+    segment_schedule(segment, socket->pair->world->now_ns);
 }
 
 static uint64_t parts_size(const struct iovec *parts, unsigned count)
@@ -238,10 +250,13 @@ long sim_socket_send(struct sim_socket *socket, const struct iovec *parts, unsig
     for (uint32_t sent = 0; sent < taken;) {
         const uint32_t part = sim_cut(world, taken - sent);
         struct sim_segment *const segment = segment_new(socket, DATA, part);
+        struct sim_chunk *const chunk = sim_allocate_plain(sizeof *chunk + part);
 
+        *chunk = (struct sim_chunk){.size = part};
+        parts_copy(parts, sent, chunk->bytes, part);
+        segment->chunk = chunk;
         segment->number = ++socket->numbered;
-        parts_copy(parts, sent, segment->bytes, part);
-        sim_trace_bytes(world, segment->bytes, part);
+        sim_trace_bytes(world, chunk->bytes, part);
         segment_schedule(segment, at_ns);
         sent += part;
     }
@@ -305,11 +320,9 @@ long sim_socket_take(struct sim_socket *socket, uint8_t *bytes, uint32_t size)
         }
     }
     socket->received_bytes -= taken;
-    if (taken != 0) {
-        struct sim_segment *const segment = segment_new(socket, TAKEN, 0);
-
-        segment->size = taken;
-        segment_schedule(segment, socket->pair->world->now_ns);
+    socket->untold_bytes += taken;
+    if (taken != 0 && !socket->telling) {
+        socket_tell_room(socket);
     }
     return (long)taken;
 }
@@ -390,7 +403,7 @@ static void syn_arrive(struct sim_segment *segment)
     segment_free(segment);
 }
 
-static void data_arrive(struct sim_socket *to, const struct sim_segment *segment)
+static void data_arrive(struct sim_socket *to, struct sim_segment *segment)
 {
     if (to->reset) {
         return;
@@ -399,12 +412,9 @@ static void data_arrive(struct sim_socket *to, const struct sim_segment *segment
         segment_answer(to, RESET, -ECONNRESET);
         return;
     }
-    struct sim_chunk *const chunk = sim_allocate(sizeof *chunk + segment->size);
-
-    chunk->size = segment->size;
-    memcpy(chunk->bytes, segment->bytes, segment->size);
-    *to->received_end = chunk;
-    to->received_end = &chunk->next;
+    *to->received_end = segment->chunk;
+    to->received_end = &segment->chunk->next;
+    segment->chunk = NULL;
     to->received_bytes += segment->size;
     socket_notify(to);
 }
@@ -429,6 +439,10 @@ static void segment_process(struct sim_socket *to, struct sim_segment *segment)
     case TAKEN:
         CHECK(to->outstanding >= segment->size);
         to->outstanding -= segment->size;
+        to->peer->telling = false;
+        if (to->peer->untold_bytes != 0 && to->peer->is_open) {
+            socket_tell_room(to->peer);
+        }
         if (to->send_waiting != NULL) {
             send_go_on(to->send_waiting);
         }

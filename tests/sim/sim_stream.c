@@ -57,7 +57,7 @@ static struct io_buffer *buffer_lease(struct sim_core *core, uint32_t size)
         &core->buffers[core->buffers_free[--core->buffers_free_count]];
 
     CHECK(buffer->bytes == NULL && buffer->buffer.references == 0);
-    buffer->bytes = sim_allocate(size);
+    buffer->bytes = sim_allocate_plain(size);
     buffer->buffer.bytes = buffer->bytes;
     buffer->buffer.size = size;
     buffer->buffer.references = 1;

@@ -22,6 +22,14 @@ void *sim_allocate(size_t size)
     return memory;
 }
 
+void *sim_allocate_plain(size_t size)
+{
+    void *const memory = malloc(size != 0 ? size : 1);
+
+    CHECK(memory != NULL);
+    return memory;
+}
+
 // Events --------------------------------------------------------------------------------------
 
 static bool entry_before(const struct sim_entry *a, const struct sim_entry *b)
