@@ -19,7 +19,9 @@
 
 enum {
     BEFORE_MAX = MODEL_KEYS + 1,
-    STEPS_MAX = 4 * 1000 * 1000,
+    // Past them it is left undecided, as one operation in ten thousand is, which would take most of
+    // the time.
+    STEPS_MAX = 300 * 1000,
 };
 
 static const uint32_t NONE = UINT32_MAX;

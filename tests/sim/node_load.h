@@ -20,6 +20,7 @@
 #include "tests/sim/node_model.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_faults.h"
+#include "tests/sim/sim_internal.h"
 #include "tests/sim/sim_oracle.h"
 #include "tests/sim/sim_reply.h"
 #include "tests/sim/sim_rldb.h"
@@ -117,6 +118,7 @@ struct session {
     struct load *load;
     uint32_t index;
     struct random random;
+    struct sim_event event; // its next turn
     uint32_t connections_left;
     bool done;
     // the connection
@@ -127,9 +129,9 @@ struct session {
     uint32_t core;       // on a shard port its core, else UINT32_MAX
     uint64_t client_id;  // as CLIENT ID said; 0: unknown
     uint32_t sequence;
-    uint32_t quota; // requests still to be made
-    uint32_t depth; // requests that may be unanswered
-    uint64_t pace_ns;
+    uint32_t quota;           // requests still to be made
+    uint32_t depth;           // requests that may be unanswered
+    uint64_t pace_ns;         // between two turns: up to this
     uint64_t began_ns;        // the connection
     uint64_t frozen_until_ns; // reads nothing before
     uint32_t waits;           // turns in a row that brought nothing
@@ -242,6 +244,14 @@ static inline bool load_chance(struct random *random, uint32_t per_mille)
     return load_draw(random, 1000) < per_mille;
 }
 
+// A number of at most so many bits less one: each count of them is as likely.
+static inline uint64_t load_draw_bits(struct random *random, uint32_t least, uint32_t most)
+{
+    const uint32_t bits = least + load_draw(random, most - least);
+
+    return (UINT64_C(1) << bits) + random_below(random, UINT64_C(1) << bits);
+}
+
 // Notes the first violation; the run ends then.
 void load_fail(struct load *load, enum sim_oracle oracle, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -253,6 +263,7 @@ struct run {
     uint64_t faults_end_ns;
     uint64_t began_ns;
     uint64_t until_ns;         // rounds begin until then
+    uint64_t round_until_ns;   // sessions of this one go on until then, in a long run
     uint64_t patient_until_ns; // nobody is slow on purpose after that
     uint32_t kinds;            // of faults that may be in it
     struct load *loads;
@@ -304,7 +315,7 @@ struct load_result {
     uint64_t operations;
     uint64_t undecided;
     uint64_t virtual_ns;
-    uint64_t loaded_ns;   // of those, under load
+    uint64_t loaded_ns;   // of those, under load: in rounds
     uint32_t fault_kinds; // bits of those that were in it
     uint32_t engine;      // what was drawn, or given
     uint32_t profile;

@@ -240,6 +240,15 @@ static struct model_op *load_add_op(struct session *session, uint32_t object)
     return &op->op;
 }
 
+// In a burst large values are large, in a long run most of them are not very large.
+static uint32_t size_draw(struct session *session, uint32_t most)
+{
+    const uint32_t bound =
+        session->load->run->is_long ? (uint32_t)load_draw_bits(&session->random, 0, 18) : most;
+
+    return load_draw(&session->random, bound < most ? bound : most);
+}
+
 static uint32_t value_draw(struct session *session, const struct load_object *object, bool small)
 {
     static char bytes[VALUE_BYTES_MAX];
@@ -252,7 +261,7 @@ static uint32_t value_draw(struct session *session, const struct load_object *ob
         return model_value(load->values, slice_of(bytes, size));
     }
     if (load->features.large && load_chance(&session->random, 40)) {
-        whole += load_draw(&session->random, VALUE_BYTES_MAX / 2);
+        whole += size_draw(session, VALUE_BYTES_MAX / 2);
     } else if (load_chance(&session->random, 100)) {
         whole += load_draw(&session->random, 3000);
     }
@@ -720,7 +729,7 @@ static void request_filler(struct session *session)
     (void)snprintf(name, sizeof name, "%c:%u", expires ? 'x' : 'f', load->filler_next++);
     word_text(&words, "SET");
     word_text(&words, name);
-    const uint32_t size = 1 + load_draw(random, large ? sizeof bytes : FILLER_BYTES_MAX);
+    const uint32_t size = 1 + size_draw(session, large ? sizeof bytes : FILLER_BYTES_MAX);
 
     memset(bytes, 'f', size);
     word(&words, slice_of(bytes, size));

@@ -15,7 +15,9 @@ enum {
     DEAD_S = 3,             // after which a client gives up who may wait for nobody
     SUPERVISED_MS = 20,     // how often somebody looks whether a node still writes
     SUPERVISED_S = 2,       // for so long after the faults
-    RESTS = 11,             // between rounds: up to 2^0 to 2^10 times as long as the last one
+    ROUND_MS_LOG_MIN = 6,   // in a long run: from 64 ms
+    ROUND_MS_LOG_MAX = 14,  // to 16 s, each power of two as likely
+    RESTS_PER_MILLE = 200,  // of rounds there, after which the node rests for up to as long
 };
 
 static const uint64_t ms = 1000 * 1000;
@@ -320,18 +322,30 @@ static void load_begin_round(struct load *load)
     }
 }
 
+static uint64_t run_draw_round_ns(struct run *run)
+{
+    return load_draw_bits(&run->loads[0].random, ROUND_MS_LOG_MIN, ROUND_MS_LOG_MAX) * ms;
+}
+
 // The liveness phase is its end: when the faults are over, all that was asked is answered in time.
 static void run_round(struct run *run)
 {
     uint64_t time_s = RUN_S_MAX;
 
+    run->round_until_ns = 0;
+    if (run->is_long) {
+        run->round_until_ns = sim_world_now_ns(run->world) + run_draw_round_ns(run);
+        run->round_until_ns =
+            run->round_until_ns < run->until_ns ? run->round_until_ns : run->until_ns;
+    }
     for (uint32_t i = 0; i < run->count; i++) {
         load_begin_round(&run->loads[i]);
         time_s = run->loads[i].features.frozen ? FROZEN_RUN_S_MAX : time_s;
     }
     const uint64_t now_ns = sim_world_now_ns(run->world);
-    const uint64_t from_ns = now_ns > run->faults_end_ns ? now_ns : run->faults_end_ns;
+    uint64_t from_ns = now_ns > run->faults_end_ns ? now_ns : run->faults_end_ns;
 
+    from_ns = from_ns > run->round_until_ns ? from_ns : run->round_until_ns;
     run->patient_until_ns = from_ns + PATIENT_S * second_ns;
     if (sim_world_run(run->world, from_ns + time_s * second_ns, run_done, run)) {
         return;
@@ -366,27 +380,29 @@ static bool run_failed(void *context)
     return run->failed;
 }
 
-// Between two rounds nobody asks for anything, for a while that is anything from nothing to many
-// times what the round took: timers, expiry, checkpoints and compaction have their time, and faults
-// meet a node at rest.
-static void run_rest(struct run *run, uint64_t round_ns)
+// Between some rounds nobody asks for anything: timers, expiry, checkpoints and compaction have
+// their time, and faults meet a node at rest.
+static void run_rest(struct run *run)
 {
     struct random *const random = &run->loads[0].random;
-    const uint64_t longest_ns = (round_ns + 1) << random_below(random, RESTS);
-    const uint64_t until_ns = sim_world_now_ns(run->world) + random_below(random, longest_ns);
+
+    if (!load_chance(random, RESTS_PER_MILLE)) {
+        return;
+    }
+    const uint64_t until_ns =
+        sim_world_now_ns(run->world) + random_below(random, run_draw_round_ns(run));
 
     (void)sim_world_run(run->world, until_ns < run->until_ns ? until_ns : run->until_ns, run_failed,
                         run);
 }
 
-static void run_rounds(struct run *run)
+static void run_rounds(struct run *run, uint64_t *ret_loaded_ns)
 {
     for (;;) {
         const uint64_t began_ns = sim_world_now_ns(run->world);
 
         run_round(run);
-        const uint64_t round_ns = sim_world_now_ns(run->world) - began_ns;
-
+        *ret_loaded_ns += sim_world_now_ns(run->world) - began_ns;
         if (run->failed || sim_world_now_ns(run->world) >= run->until_ns) {
             return;
         }
@@ -397,7 +413,7 @@ static void run_rounds(struct run *run)
             load_check_histories(&run->loads[i]);
         }
         if (!run->failed) {
-            run_rest(run, round_ns);
+            run_rest(run);
         }
         for (uint32_t i = 0; i < run->count && !run->failed; i++) {
             load_await_start(&run->loads[i]);
@@ -410,10 +426,7 @@ static void run_rounds(struct run *run)
 
 static void run_live(struct run *run, struct load_result *ret_result)
 {
-    const uint64_t began_ns = sim_world_now_ns(run->world);
-
-    run_rounds(run);
-    ret_result->loaded_ns = sim_world_now_ns(run->world) - began_ns;
+    run_rounds(run, &ret_result->loaded_ns);
     if (!run->failed && sim_world_now_ns(run->world) < run->faults_end_ns) {
         sim_world_run_until(run->world, run->faults_end_ns);
     }

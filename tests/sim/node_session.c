@@ -5,7 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RECEIVE_BYTES = 16384 };
+enum {
+    RECEIVE_BYTES = 16384,
+    PACE_US_MAX = 1000,    // in the bursts of a short run
+    THINK_US_LOG_MIN = 10, // in a long run, where clients think as people's programs do: from 64 us
+    THINK_US_LOG_MAX = 20, // to half a second, each power of two as likely
+    QUOTA_LOG_MAX = 11,    // as likely, of the requests of a connection there
+    WAIT_MS_MAX = 50,      // between two looks of who waits for an answer
+    WAITS_LOG_MAX = 16,    // turns in vain in a row: each looks up to twice as late as the last
+    SLOW_TURNS = 10,       // for which a slow reader does not read
+    FREEZES_PER_MILLE = 100,
+};
 
 static const uint64_t us = 1000;
 static const uint64_t second_ns = UINT64_C(1000000000);
@@ -215,13 +225,31 @@ static bool session_is_frozen(const struct session *session)
     return sim_world_now_ns(session->load->world) < session->frozen_until_ns;
 }
 
+// Who has waited for an answer goes on soon after it.
+static void session_hasten(struct session *session)
+{
+    struct sim_world *const world = session->load->world;
+    const uint64_t at_ns =
+        sim_world_now_ns(world) + random_below(&session->random, session->pace_ns);
+
+    if (session->event.place != 0 && session->event.at_ns > at_ns) {
+        sim_schedule(world, &session->event, at_ns);
+    }
+}
+
 static void session_ready(struct sim_client *client, void *context)
 {
     struct session *const session = context;
+    const uint32_t answered = session->request_answered;
 
     CHECK(session->client == client);
-    if (!session->reads_slowly && !session_is_frozen(session)) {
-        session_receive(session, SIZE_MAX);
+    if (session->reads_slowly || session_is_frozen(session)) {
+        return;
+    }
+    session_receive(session, SIZE_MAX);
+    if (session->waits != 0 && (session->client == NULL || session->request_answered != answered)) {
+        session->waits = 0;
+        session_hasten(session);
     }
 }
 
@@ -282,6 +310,15 @@ static enum session_end session_draw_end(struct session *session)
     }
 }
 
+// Once: at the end, or where it may take a while, at the beginning.
+static bool session_may_freeze(struct session *session)
+{
+    if (!session->load->run->is_long) {
+        return session->connections_left == 0;
+    }
+    return session->connections_left != 0 && load_chance(&session->random, FREEZES_PER_MILLE);
+}
+
 // Asks for much, and reads nothing of it for more than the minute after which the node ends that.
 static void session_freeze(struct session *session)
 {
@@ -295,6 +332,10 @@ static void session_freeze(struct session *session)
     session->cuts = false;
     session->end = END_CLEAN;
     session->may_end = true;
+    if (session->load->run->is_long) { // there is load meanwhile
+        session->pace_ns = PACE_US_MAX * us;
+        session->load->run->round_until_ns = session->frozen_until_ns;
+    }
 }
 
 // More than a connection may leave waiting, behind a pause that it asked for itself.
@@ -307,6 +348,20 @@ static void session_push(struct session *session)
     request_plain(session, "CLIENT PAUSE 150", EXPECT_TEXT, "OK");
 }
 
+// How much it asks for, and how quickly.
+static void session_draw_pace(struct session *session)
+{
+    struct random *const random = &session->random;
+
+    if (session->load->run->is_long) {
+        session->quota = (uint32_t)load_draw_bits(random, 0, QUOTA_LOG_MAX);
+        session->pace_ns = load_draw_bits(random, THINK_US_LOG_MIN, THINK_US_LOG_MAX) * us;
+    } else {
+        session->quota = 1 + load_draw(random, 40);
+        session->pace_ns = (1 + load_draw(random, PACE_US_MAX)) * us;
+    }
+}
+
 static void session_connect(struct session *session)
 {
     static const uint32_t depths[] = {1, 1, 2, 4, 8, 16, 32, 100};
@@ -314,21 +369,20 @@ static void session_connect(struct session *session)
     const struct load_features *const features = &session->load->features;
 
     session_reset_state(session);
-    session->quota = 1 + load_draw(random, 40);
+    session_draw_pace(session);
     session->depth = depths[load_draw(random, sizeof depths / sizeof *depths)];
-    session->pace_ns = (1 + load_draw(random, 1000)) * us;
     session->end = session_draw_end(session);
     session->cuts = load_chance(random, 300);
     session->inlines = load_chance(random, 200);
     session->reads_slowly = features->slow_readers && load_chance(random, 400);
-    session->burst = features->burst && load_chance(random, 300);
+    session->burst = features->burst && load_chance(random, session->load->run->is_long ? 3 : 300);
     if (session->burst) {
         session->quota = session->depth = 1000 + load_draw(random, 3000);
         session->cuts = false;
     }
     session->may_end = features->idle_timeout || features->output_max || features->kill ||
                        features->max_clients || load_breaks(session->load);
-    if (features->frozen && session->index < 2 && session->connections_left == 0) {
+    if (features->frozen && session->index < 2 && session_may_freeze(session)) {
         session_freeze(session);
     } else if (features->large && features->pause && load_chance(random, 100)) {
         session_push(session);
@@ -382,9 +436,20 @@ static void session_say_farewell(struct session *session)
     }
 }
 
+// Whether a long run's round goes on.
+static bool session_stays(const struct session *session)
+{
+    const struct run *const run = session->load->run;
+
+    return run->is_long && sim_world_now_ns(run->world) < run->round_until_ns;
+}
+
 static void session_fill(struct session *session)
 {
     (void)session_next_reply(session); // passes over what is not answered
+    if (session->load->run->is_long && !session_stays(session)) {
+        session->quota = 0;
+    }
     while (session->quota != 0 && session->out_size - session->out_at < 64 * 1024 &&
            session->request_count - session->request_answered < session->depth) {
         session->quota--;
@@ -422,31 +487,46 @@ static void session_finish(struct session *session)
     }
 }
 
-static void session_act(void *context);
-
 // When the faults have been over for a while nobody takes his time any more: who sends hundreds of
 // KB in pieces of 64 bytes, or reads them so, would not be through before the run has to be.
 static bool session_hurries(const struct session *session)
 {
-    return sim_world_now_ns(session->load->world) >= session->load->run->patient_until_ns;
+    return !session_stays(session) &&
+           sim_world_now_ns(session->load->world) >= session->load->run->patient_until_ns;
+}
+
+// Until its next turn. Who has nothing to do but to wait looks less and less often: the answer
+// hastens it (session_ready()).
+static uint64_t session_delay_ns(struct session *session)
+{
+    const uint64_t wait_ns = WAIT_MS_MAX * 1000 * us;
+    const bool waits = session->out_size == 0 && !session->reads_slowly &&
+                       session->request_answered == session->answered_before &&
+                       session->client != NULL;
+    uint64_t most_ns = session->pace_ns;
+
+    if (session_hurries(session)) {
+        most_ns = most_ns < PACE_US_MAX * us ? most_ns : PACE_US_MAX * us;
+    } else if (session->load->features.idle_timeout && load_chance(&session->random, 10)) {
+        most_ns = 3 * second_ns;
+    }
+    session->answered_before = session->request_answered;
+    session->waits = waits ? session->waits + 1 : 0;
+    if (session_is_frozen(session)) {
+        most_ns = most_ns > wait_ns ? most_ns : wait_ns;
+    } else if (waits && most_ns < wait_ns) {
+        most_ns <<= session->waits < WAITS_LOG_MAX ? session->waits : WAITS_LOG_MAX;
+        most_ns = most_ns < wait_ns ? most_ns : wait_ns;
+    } else if (session->reads_slowly && session->out_size == 0) {
+        most_ns *= SLOW_TURNS;
+    }
+    return random_below(&session->random, most_ns);
 }
 
 static void session_act_later(struct session *session)
 {
-    const bool idles = session->load->features.idle_timeout && load_chance(&session->random, 10) &&
-                       !session_hurries(session);
-    const bool waits = session->out_size == 0 && !session->reads_slowly &&
-                       session->request_answered == session->answered_before;
-
-    // Who waits for long looks less often.
-    session->waits = waits && session->client != NULL ? session->waits + 1 : 0;
-    session->answered_before = session->request_answered;
-    const uint64_t pace_ns =
-        session_is_frozen(session) || session->waits > 1000 ? 50 * 1000 * us : session->pace_ns;
-    const uint64_t delay_ns = random_below(&session->random, idles ? 3 * second_ns : pace_ns);
-
-    sim_world_at(session->load->world, sim_world_now_ns(session->load->world) + delay_ns,
-                 session_act, session);
+    sim_schedule(session->load->world, &session->event,
+                 sim_world_now_ns(session->load->world) + session_delay_ns(session));
 }
 
 static void session_turn(struct session *session)
@@ -485,12 +565,12 @@ static void session_turn(struct session *session)
     }
     if (!session->reads_slowly) {
         session_receive(session, SIZE_MAX);
-    } else if (load_chance(&session->random, 100)) {
+    } else {
         session_receive(session, 1 + load_draw(&session->random, 4000));
     }
     if (session->client != NULL && session->ended) {
         session_finish(session);
-        session->reads_slowly = session->reads_slowly && load_chance(&session->random, 950);
+        session->reads_slowly = session->reads_slowly && load_chance(&session->random, 600);
     }
 }
 
@@ -504,11 +584,11 @@ static void session_act(void *context)
     }
     if (session->client != NULL) {
         session_turn(session);
-    } else if (session->connections_left == 0 || load->stopping) {
+    } else if ((session->connections_left == 0 && !session_stays(session)) || load->stopping) {
         session->done = true;
         return;
     } else {
-        session->connections_left--;
+        session->connections_left -= session->connections_left != 0;
         session_connect(session);
     }
     session_act_later(session);
@@ -518,7 +598,10 @@ static void session_act(void *context)
 
 void session_open(struct load *load, struct session *session, uint32_t index)
 {
-    *session = (struct session){.load = load, .index = index, .pace_ns = 1000 * us};
+    *session = (struct session){.load = load,
+                                .index = index,
+                                .pace_ns = PACE_US_MAX * us,
+                                .event = {.run = session_act, .owner = session}};
     random_seed(&session->random,
                 (load->seed + load->round * UINT64_C(0x10000000)) * LOAD_SESSIONS_MAX * 2 + index);
 }
@@ -531,6 +614,7 @@ void session_start(struct session *session)
 
 void session_close(struct session *session)
 {
+    sim_unschedule(session->load->world, &session->event);
     if (session->client != NULL) {
         session_disconnect(session, true);
     }
