@@ -91,7 +91,7 @@ class Base:
         self.names += [b"large:%d" % number for number in range(LARGE_KEYS)]
         self.version = 0
         self.sent = {}  # the newest version that was sent of each key
-        self.expired = set()
+        self.expired = set()  # since they were set last: a DEL finds nothing then
         self.killed = rng.random() < 0.5
         self._fill()
         self._find_truth()
@@ -114,8 +114,8 @@ class Base:
     def _request(self, name):
         kind = self.random.random()
         self.version += 1
-        self.expired.discard(name)
         if kind < 0.8:
+            self.expired.discard(name)
             self.sent[name] = self.version
             return (b"SET", name, value_of(name, self.version))
         if kind < 0.92:
