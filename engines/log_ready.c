@@ -24,6 +24,7 @@ enum {
 
 enum preparation_step {
     PREPARATION_IDLE,
+    PREPARATION_CLEAR,  // the manifest is told that the frames in it are nobody's: zeros follow
     PREPARATION_FORGET, // the manifest is told that the file is nothing of ours
     PREPARATION_CLOSE,
     PREPARATION_UNLINK,
@@ -85,6 +86,7 @@ static void preparation_go(struct log_preparation *task)
     const uint32_t left = task->limit - task->zeroed;
 
     switch (task->step) {
+    case PREPARATION_CLEAR:
     case PREPARATION_FORGET:
     case PREPARATION_GIVE:
         task->version = log_manifest_changed(engine);
@@ -309,7 +311,9 @@ static bool preparation_reuses(struct log_preparation *task)
             return false;
         }
         task->zeroed = segment->patchy ? 0 : segment->limit;
-        task->step = task->zeroed < task->limit ? PREPARATION_ALLOCATE : PREPARATION_MANIFEST;
+        task->step = segment->patchy              ? PREPARATION_CLEAR
+                     : task->zeroed < task->limit ? PREPARATION_ALLOCATE
+                                                  : PREPARATION_MANIFEST;
     }
     engine->segments_spare--;
     preparation_go(task);
@@ -383,6 +387,11 @@ void log_segments_step(struct log_engine *engine)
 {
     struct log_preparation *const task = engine->preparation;
 
+    if (task->step == PREPARATION_CLEAR && engine->failed == 0 &&
+        engine->manifest_durable >= task->version) {
+        task->step = PREPARATION_ALLOCATE;
+        preparation_go(task);
+    }
     if (task->step == PREPARATION_FORGET && engine->failed == 0 &&
         engine->manifest_durable >= task->version && !log_tail_syncs(engine)) {
         task->step =
@@ -415,8 +424,8 @@ bool log_segments_preparing(const struct log_engine *engine)
 
 static bool waits_for_manifest(enum preparation_step step)
 {
-    return step == PREPARATION_MANIFEST || step == PREPARATION_FORGET || step == PREPARATION_GIVE ||
-           step == PREPARATION_GIVEN;
+    return step == PREPARATION_MANIFEST || step == PREPARATION_CLEAR ||
+           step == PREPARATION_FORGET || step == PREPARATION_GIVE || step == PREPARATION_GIVEN;
 }
 
 bool log_segments_busy(const struct log_engine *engine)
