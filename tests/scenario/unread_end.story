@@ -18,7 +18,7 @@ put apple=blue
   frame 2 is durable
   apple is acknowledged
 kill
-disk fails read EIO after 8
+disk fails read EIO after 9
 start
   segment-00002: read fails: Input/output error
   segment-00003: read fails: Input/output error
