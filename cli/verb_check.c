@@ -3,9 +3,9 @@
 #include "cli/render.h"
 #include "cli/verb.h"
 #include "cluster/data_dir.h"
+#include "cluster/identity.h"
 #include "core/wait.h"
 #include "engines/log_check.h"
-#include "ring/placement.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -123,24 +123,6 @@ static void show_shard(struct checking *checking, const char *path, const struct
     cli_print_text(checking->cli, &line);
 }
 
-// How many vnodes a shard of a single node has: its data's and the node's own (cluster/identity.h).
-static uint32_t vnodes_of(const struct data_identity *identity, uint32_t shard)
-{
-    const struct ring_member self = {
-        .id = identity->id, .name = "self", .weight = 1, .cores = identity->shards};
-    struct placement *placement = NULL;
-    struct ring *ring = NULL;
-    uint32_t vnodes = 0;
-
-    if (ring_single(&self, identity->partitions, &ring) == 0 &&
-        placement_create(ring, 0, identity->shards, &placement) == 0) {
-        vnodes = placement_vnodes(placement, shard) + 1;
-    }
-    placement_destroy(placement);
-    ring_destroy(ring);
-    return vnodes;
-}
-
 // `identity` is that of the node, NULL where it is not known.
 static void check_shard(struct checking *checking, struct io *io, const char *path,
                         const struct data_identity *identity, uint32_t shard)
@@ -152,7 +134,7 @@ static void check_shard(struct checking *checking, struct io *io, const char *pa
         .mend = checking->mend,
         .shard = shard,
         .shards = known ? identity->shards : 0,
-        .vnodes = known ? vnodes_of(identity, shard) : 0,
+        .vnodes = known ? identity_vnodes(identity, shard) : 0,
         .hash_seed = known ? identity->hash_seed : 0,
         .context = checking,
         .say = say,
@@ -331,8 +313,9 @@ const struct verb verb_repair = {
     .details =
         "Finds what can be found, as rldbd does when it starts. Then copies each segment with "
         "records that cannot be read to a file aside-* beside it, and lets the keys of these "
-        "records lead nowhere: what reads as an error before is not found after. Deletes "
-        "nothing, and makes a lost MANIFEST anew. Run check first, and repair only what no other "
+        "records lead nowhere: what reads as an error before is not found after. Blocks that the "
+        "disk fails to read are written over with zeros. Deletes no file, and makes a MANIFEST "
+        "anew that is lost or cannot be read. Run check first, and repair only what no other "
         "replica can give back.",
     .words_min = 1,
     .words_max = 1,

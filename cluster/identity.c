@@ -15,6 +15,22 @@ enum {
     LEASE_SPARE_MS = 1000,      // whose stamps are there for when the wall clock is past it
 };
 
+uint32_t identity_vnodes(const struct data_identity *identity, uint32_t shard)
+{
+    const struct ring_member self = {
+        .id = identity->id, .name = "self", .weight = 1, .cores = identity->shards};
+    struct placement *placement = NULL;
+    struct ring *ring = NULL;
+    uint32_t vnodes = 0;
+    if (ring_single(&self, identity->partitions, &ring) == 0 &&
+        placement_create(ring, 0, identity->shards, &placement) == 0) {
+        vnodes = placement_vnodes(placement, shard) + 1;
+    }
+    placement_destroy(placement);
+    ring_destroy(ring);
+    return vnodes;
+}
+
 // Records of the engine ------------------------------------------------------------------------
 
 struct identity_wait {
@@ -228,6 +244,13 @@ static int identity_write_life(struct shard *shard)
 
 // Opening and closing -----------------------------------------------------------------------------
 
+static bool identity_lacks_records(const struct shard *shard)
+{
+    struct engine_stats stats;
+    engine_stats(shard->engine, &stats);
+    return stats.damages != 0;
+}
+
 static int identity_open_kept(struct shard *shard)
 {
     struct identity *identity = &shard->identity;
@@ -243,12 +266,16 @@ static int identity_open_kept(struct shard *shard)
     if (error < 0) {
         return error;
     }
+    // Where records were lost, one may be the lease that covers stamps which are there, and one the
+    // last table of actors.
+    const bool lacks = identity_lacks_records(shard);
     if (snapshot != 0 && life != snapshot) {
         error = identity_lives_apart(shard);
         error = error < 0 ? error : identity_write_actors(shard);
         error = error < 0 ? error : identity_write_life(shard);
-    } else if (!known || !proven) {
-        error = identity_new_lives(shard, known || empty ? 0 : IDENTITY_LIVES_SKIPPED);
+    } else if (!known || !proven || lacks) {
+        const bool certain = known || empty;
+        error = identity_new_lives(shard, certain && !lacks ? 0 : IDENTITY_LIVES_SKIPPED);
         error = error < 0 ? error : identity_write_actors(shard);
     }
     if (error < 0) {

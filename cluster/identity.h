@@ -7,9 +7,10 @@
 //
 // A lease is written ahead of the stamps that it covers, to the same log: whatever write is found
 // after a crash, the lease that covers it is found too. So nobody waits for it. At start the clock
-// begins at the lease; without one that can be read, each vnode takes a new incarnation. On a
-// snapshot (snapshot.h) each takes a new id, once: the node that it was made of goes on with its
-// own, and may give out next what would be given out here.
+// begins at the lease; without one that can be read, or where the data is damaged and a later one
+// may be lost, each vnode takes a new incarnation. On a snapshot (snapshot.h) each takes a new id,
+// once: the node that it was made of goes on with its own, and may give out next what would be
+// given out here.
 #pragma once
 
 #include "cluster/identity_record.h"
@@ -19,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct data_identity;
 struct shard;
 
 // Embedded in the shard, which writes none of it.
@@ -32,6 +34,9 @@ struct identity {
     struct engine_op op; // of the lease
     uint8_t bytes[IDENTITY_LEASE_BYTES];
 };
+
+// How many vnodes a shard of a single node has: its data's and one of the node's own. 0: no memory.
+uint32_t identity_vnodes(const struct data_identity *identity, uint32_t shard);
 
 // Fills the shard's actors, its clock and `identity`. Waits in io_turn(). 0, -EPROTONOSUPPORT where
 // a later version of rldb has written the records, which is told, or -errno.

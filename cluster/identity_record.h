@@ -24,7 +24,7 @@ enum {
     IDENTITY_VERSION = 1,
     IDENTITY_LEASE_BYTES = 16,
     IDENTITY_LIFE_BYTES = 16,
-    IDENTITY_LIVES_SKIPPED = 16, // incarnations that are left out when the actors' record is lost
+    IDENTITY_LIVES_SKIPPED = 16, // incarnations left out when the last record of actors may be lost
 };
 
 // The version that a record names, where that is later than this program's; else 0.

@@ -40,7 +40,9 @@
     X(HANG_UP_HALF, "hang-up-half", "who says that it sends no more is not answered")              \
     X(LEAK_SOCKET, "leak-socket", "the descriptor of a unix socket stays open")                    \
     X(DRAW_ADDRESS, "draw-address", "an address in memory decides what happens")                   \
-    X(LATE_LEASE, "late-lease", "the lease of a clock says what was used, and not what may be")
+    X(LATE_LEASE, "late-lease", "the lease of a clock says what was used, and not what may be")    \
+    X(TRUST_PLACE, "trust-place", "a record is believed wherever it lies")                         \
+    X(HUSH_DAMAGE, "hush-damage", "nobody is told that frames are missing")
 
 // And those of the log engine, found by tests/sim/sim_log.c
 #define PLANTED_LOG_BUGS(X)                                                                        \

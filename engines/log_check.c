@@ -463,6 +463,26 @@ static int copy_aside(struct checking *checking, uint32_t number)
     return error;
 }
 
+// What cannot be read of a segment would end every start that has to read it. So it is written over
+// with zeros, which is damage like any other, now that the rest is copied: blocks that fail again.
+static int renew(struct checking *checking, uint32_t number)
+{
+    const struct log_segment *const segment = &checking->engine->segments[number];
+    struct io *const io = checking->check->io;
+    int error = 0;
+
+    checking->segment = LOG_SEGMENTS_MAX;
+    for (uint32_t at = 0; at < segment->limit && error == 0; at += LOG_BLOCK_BYTES) {
+        uint32_t got = 0;
+
+        if (wait_read_some(io, segment->fd, checking->window, LOG_BLOCK_BYTES, at, &got) == -EIO) {
+            memset(checking->window, 0, LOG_BLOCK_BYTES);
+            error = wait_write(io, segment->fd, checking->window, LOG_BLOCK_BYTES, at);
+        }
+    }
+    return error != 0 ? error : wait_sync(io, segment->fd);
+}
+
 static void find_bad(void *context, uint64_t entry)
 {
     struct checking *const checking = context;
@@ -495,8 +515,12 @@ static int mend(struct checking *checking)
     uint32_t copied = LOG_SEGMENTS_MAX;
 
     for (uint32_t i = 0; i < checking->engine->segment_top; i++) {
-        const int error = checking->engine->segments[i].unread ? copy_aside(checking, i) : 0;
+        const struct log_segment *const segment = &checking->engine->segments[i];
+        int error = segment->unread ? copy_aside(checking, i) : 0;
 
+        if (error == 0 && segment->unread) {
+            error = renew(checking, i);
+        }
         if (error != 0) {
             return error;
         }
@@ -544,7 +568,10 @@ static int find_manifest(struct log_check *check, struct log_manifest *ret_manif
          ret_manifest->shards != check->shards)) {
         error = -EINVAL; // it may have been put there from another directory
     }
-    if ((error != -ENOENT && error != -EBADMSG && error != -EINVAL) || check->vnodes == 0) {
+    // What the disk fails to read is as good as damaged, to who looks at a disk that is not
+    // trusted.
+    if ((error != -ENOENT && error != -EBADMSG && error != -EINVAL && error != -EIO) ||
+        check->vnodes == 0) {
         return error;
     }
     *ret_manifest = (struct log_manifest){

@@ -44,7 +44,8 @@ struct log_check {
 
 // Reads the whole of a directory. Mending: the engine recovers there as it does at a start;
 // segments with records that cannot be read are copied to files aside-*; the keys of those records
-// lead nowhere then, and a checkpoint says so. Nothing is deleted.
+// lead nowhere then, and a checkpoint says so. Blocks that the disk fails to read, in the copying
+// and once more, are written over with zeros. No file is deleted.
 //
 // A manifest that is lost or damaged is damage like any other, where the caller knows what it would
 // say: the segments tell the rest, and mending makes it anew.

@@ -466,8 +466,8 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
     if (error == 0) {
         error = recover_with(engine, bytes, report);
         memory_free((void *)(uintptr_t)bytes.bytes);
-    } else if (error == -ENOENT) {
-        error = recover_without(engine, error, report);
+    } else if (error == -ENOENT || (error == -EIO && report->past_unread)) {
+        error = recover_without(engine, error == -EIO ? -EBADMSG : error, report);
     }
     if (error != 0) {
         return error;

@@ -11,11 +11,6 @@
 // Histories of lives
 // -------------------------------------------------------------------------------
 
-struct history {
-    struct model_op *ops;
-    uint32_t count;
-};
-
 static void history_add(struct history *history, const struct model_op *op)
 {
     history->ops[history->count++] = *op;
@@ -71,8 +66,9 @@ static void history_of_life(const struct load *load, uint32_t object, uint32_t l
     const uint64_t from_ns = life == load->life_first ? 0 : load->lives[life - 1]->ended_ns + 1;
     const bool last = life == load->lost_count;
     const uint64_t to_ns = last ? MODEL_NEVER - 1 : load->lives[life]->ended_ns;
-    const bool parts = load->durable && ((!last && !load->lives[life]->clean) ||
-                                         load_disk_fails(load) || load->features.limited);
+    const bool parts =
+        load->durable && ((!last && !load->lives[life]->clean) || load_disk_fails(load) ||
+                          load_is_damaged(load) || load->features.limited);
 
     history->count = 0;
     for (uint32_t i = 0; i < load->op_count; i++) {
@@ -107,29 +103,38 @@ static uint64_t life_window_ns(const struct load *load, uint32_t life)
 // What the disk held after the life is what somebody would have read at its end, or in the time
 // before that in which what was written may be lost: of each key for itself, since cores lose each
 // what is theirs.
-static void history_add_look(const struct load *load, uint32_t object, uint32_t life,
-                             uint64_t window_ns, struct history *history)
+static void history_add_found(const struct load *load, uint32_t key, uint32_t life,
+                              uint64_t window_ns, const struct load_found *found,
+                              struct history *history)
 {
     const struct load_life *const over = load->lives[life];
     const uint64_t began_ns = life == load->life_first ? 0 : load->lives[life - 1]->looked_ns;
+    const uint64_t from_ns =
+        over->ended_ns - began_ns > window_ns ? over->ended_ns - window_ns : began_ns;
+    const struct model_op look = {
+        .kind = MODEL_GET,
+        .flags = MODEL_LOOK,
+        .connection = UINT32_MAX - key,
+        .key_count = 1,
+        .keys = {(uint8_t)key},
+        .number = (int64_t)found->expire_ms,
+        .invoked_ns = from_ns,
+        .answered_ns = over->looked_ns,
+        .reply = {.kind = MODEL_VALUE, .values = {found->value}},
+    };
 
+    history_add(history, &look);
+}
+
+static void history_add_look(const struct load *load, uint32_t object, uint32_t life,
+                             uint64_t window_ns, struct history *history)
+{
     for (uint32_t key = 0; key < load->objects[object].key_count; key++) {
-        const struct load_found *const found = &over->found[object][key];
-        const uint64_t from_ns =
-            over->ended_ns - began_ns > window_ns ? over->ended_ns - window_ns : began_ns;
-        const struct model_op look = {
-            .kind = MODEL_GET,
-            .flags = MODEL_LOOK,
-            .connection = UINT32_MAX - key,
-            .key_count = 1,
-            .keys = {(uint8_t)key},
-            .number = (int64_t)found->expire_ms,
-            .invoked_ns = from_ns,
-            .answered_ns = over->looked_ns,
-            .reply = {.kind = MODEL_VALUE, .values = {found->value}},
-        };
+        const struct load_found *const found = &load->lives[life]->found[object][key];
 
-        history_add(history, &look);
+        if (!found->bad) {
+            history_add_found(load, key, life, window_ns, found, history);
+        }
     }
 }
 
@@ -149,25 +154,37 @@ static void load_print_history(const struct load *load, struct model_op *ops, ui
     }
 }
 
-static enum model_verdict load_try(const struct load *load, uint32_t object, uint32_t life,
-                                   bool look, uint64_t window_ns, struct history *history)
+static enum model_verdict load_verdict(const struct load *load, uint32_t object, uint32_t life,
+                                       struct history *history)
 {
     const struct model_rules rules = {.in_order = load->cores == 1,
                                       .evicts = load->features.evicts,
                                       .refuses = load->features.scarce || load->features.limited ||
                                                  load->durable};
-    struct model_state start;
+    struct model_state start = {0};
 
-    if (life == load->life_first) {
-        start = (struct model_state){0};
-    } else {
+    if (life != load->life_first) {
         load_state_after(load, life - 1, object, &start);
     }
+    return model_check(load->values, &start, history->ops, history->count, &rules);
+}
+
+static enum model_verdict load_try(const struct load *load, uint32_t object, uint32_t life,
+                                   bool look, uint64_t window_ns, struct history *history)
+{
     history_of_life(load, object, life, history);
     if (look) {
         history_add_look(load, object, life, window_ns, history);
     }
-    return model_check(load->values, &start, history->ops, history->count, &rules);
+    return load_verdict(load, object, life, history);
+}
+
+bool load_key_was(const struct load *load, uint32_t object, uint32_t key, uint32_t life,
+                  const struct load_found *found, struct history *history)
+{
+    history_of_life(load, object, life, history);
+    history_add_found(load, key, life, MODEL_NEVER, found, history);
+    return load_verdict(load, object, life, history) != MODEL_WRONG;
 }
 
 static void load_check_history(struct load *load, uint32_t object, uint32_t life,
@@ -182,6 +199,11 @@ static void load_check_history(struct load *load, uint32_t object, uint32_t life
         load_mark(load, MARK_UNSYNCED_LOST, verdict == MODEL_FINE);
     }
     load->operations += history->count;
+    if (verdict == MODEL_WRONG && over && load->lives[life]->damaged &&
+        load_try(load, object, life, false, 0, history) != MODEL_WRONG) {
+        load_check_damaged(load, object, life, history);
+        return;
+    }
     switch (verdict) {
     case MODEL_FINE:
         break;

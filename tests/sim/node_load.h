@@ -4,6 +4,7 @@
 //     node_run.c       a run: its nodes, rounds of sessions, faults
 //     node_load.c      a node: what happens in it at all, its beginning and end
 //     node_lives.c     its lives: how each ended, and what the next one found on its disk
+//     node_damage.c    what it may show on a damaged disk, and what it must say
 //     node_judge.c     what its histories tell at the end
 //     node_session.c   a session: one connection after another, how they send, read and end
 //     node_request.c   requests drawn at random
@@ -170,6 +171,7 @@ struct load_found {
     uint32_t value;     // 0: it was not there
     uint32_t names;     // of it that were there
     bool torn;          // and not all of them with one value
+    bool bad;           // it cannot be read
     uint64_t expire_ms; // virtual; 0: never
 };
 
@@ -179,7 +181,17 @@ struct load_life {
     bool clean;      // by SIGTERM
     uint32_t looked; // bits of cores that were looked at after it
     uint64_t looked_ns;
+    uint32_t damages; // of the disk, by its end
+    bool damaged;     // it was, when it was looked at
+    bool shows;       // and nobody could miss that
+    bool told;        // somebody was told, in this life or the start after it
     struct load_found found[LOAD_OBJECTS_MAX][MODEL_KEYS];
+};
+
+// A history that is being put together.
+struct history {
+    struct model_op *ops;
+    uint32_t count;
 };
 
 struct run;
@@ -203,6 +215,10 @@ struct load {
     uint32_t lost_count;                     // of them
     uint32_t life_first;                     // of this round
     bool start_fails;                        // the last one, at first
+    uint64_t disk_fails_until_ns;            // for that
+    uint64_t told_ns;                        // when the node last said that its data is damaged
+    uint32_t starts_failed;                  // in a row, on a damaged disk
+    uint64_t disk_bytes;                     // of its disk; 0: no bound of its own
     bool wide;                               // keys of the model may have several names
     uint32_t fillers_stored;                 // acknowledged
     uint32_t filler_next;
@@ -276,6 +292,7 @@ struct run {
 
 // Whether reads and writes of the node's disk may fail in this run.
 bool load_disk_fails(const struct load *load);
+bool load_reads_fail(const struct load *load);
 bool load_lacks_descriptors(const struct load *load);
 bool load_disk_fills(const struct load *load); // and it may have no room
 
@@ -350,7 +367,18 @@ void load_state_after(const struct load *load, uint32_t life, uint32_t object,
 // Whether what was acknowledged may be gone.
 bool load_loses(const struct load *load);
 
+// node_damage.c
+bool load_is_damaged(const struct load *load);                 // its disk, so far
+void load_told(struct load *load);                             // that its data is damaged
+bool load_damaged_start(struct load *load, const char *error); // false: there is no damage
+// In a start: looks for each key of the model whether it can be read. False: try another time.
+bool load_look_unreadable(struct load *load, struct shard *shard, struct load_life *life);
+void load_check_damaged(struct load *load, uint32_t object, uint32_t life, struct history *history);
+
 // node_judge.c
+// Whether a key of an object had that at some moment of a life.
+bool load_key_was(const struct load *load, uint32_t object, uint32_t key, uint32_t life,
+                  const struct load_found *found, struct history *history);
 void load_check_histories(struct load *load);
 void load_mark_all(struct load *load);
 

@@ -52,6 +52,10 @@
     X(NO_SPACE, "a write was refused for want of room on the disk")                                \
     X(IO_ERROR, "a request was answered that the disk failed")                                     \
     X(WRITING_ENDED, "a failed write ended all writing, and the node was started anew")            \
+    X(DAMAGE_TOLD, "a node said that its data is damaged")                                         \
+    X(CORRUPT, "a request for a damaged record was answered with that")                            \
+    X(LOST_TOLD, "after damage what was acknowledged was gone, and that was told")                 \
+    X(REPAIRED, "a damaged node that did not start was repaired, and started")                     \
     X(CLEAN, "after SIGTERM a node came back with its data")
 
 #define LOAD_MARK_ENUM(name, text) MARK_##name,

@@ -429,6 +429,35 @@ static bool reply_equal(const struct model_reply *a, const struct model_reply *b
            memcmp(a->values, b->values, sizeof a->values) == 0;
 }
 
+static bool touches_bad(const struct model_state *state, const struct model_op *op)
+{
+    for (uint32_t i = 0; i < op->key_count; i++) {
+        if (state->values[op->keys[i]] == MODEL_BAD) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether the operation needs nothing of what the keys hold that nobody can read.
+static bool is_blind(const struct model_state *state, const struct model_op *op)
+{
+    switch ((enum model_kind)op->kind) {
+    case MODEL_SET:
+        return (op->flags & (MODEL_NX | MODEL_XX | MODEL_RETURN | MODEL_KEEPTTL)) == 0;
+    case MODEL_MSET:
+    case MODEL_DEL:
+    case MODEL_CLEAR:
+        return true;
+    case MODEL_COPY:
+        return (op->flags & MODEL_REPLACE) != 0 && state->values[op->keys[0]] != MODEL_BAD;
+    case MODEL_RENAME:
+        return state->values[op->keys[0]] != MODEL_BAD;
+    default:
+        return false;
+    }
+}
+
 bool model_apply(struct model_values *values, struct model_state *state, const struct model_op *op,
                  unsigned alive)
 {
@@ -436,6 +465,9 @@ bool model_apply(struct model_values *values, struct model_state *state, const s
 
     if (op->reply.kind == MODEL_REFUSED) {
         return true;
+    }
+    if (touches_bad(state, op) && !is_blind(state, op)) {
+        return op->reply.kind == MODEL_NO_REPLY;
     }
     state_settle(state, op, alive);
     switch ((enum model_kind)op->kind) {

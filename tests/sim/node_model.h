@@ -76,6 +76,10 @@ enum model_reply_kind {
     MODEL_ARRAY,   // values[], one a key
 };
 
+// A value that is there and that nobody can read: whoever asks for it gets an error, until
+// something takes its place.
+static const uint32_t MODEL_BAD = UINT32_MAX;
+
 struct model_reply {
     uint8_t kind; // enum model_reply_kind
     int64_t number;

@@ -79,10 +79,11 @@ static bool reply_is_refusal(struct load *load, const struct sim_reply *reply)
 static bool reply_is_open(struct load *load, const struct sim_reply *reply)
 {
     const bool failed =
-        load->durable && load_disk_fails(load) &&
+        load->durable && (load_disk_fails(load) || load_is_damaged(load)) &&
         (text_begins(reply->text, "IOERR ") || text_begins(reply->text, "CORRUPT "));
 
     load_mark(load, MARK_IO_ERROR, failed);
+    load_mark(load, MARK_CORRUPT, failed && load_is_damaged(load));
     return failed;
 }
 
@@ -196,7 +197,9 @@ static bool reply_take_scan(struct session *session, const struct sim_reply *rep
         }
     }
     (void)snprintf(session->cursor, sizeof session->cursor, "%s", reply->elements[0].text);
-    return strcmp(session->cursor, "0") != 0 || stable_all(session, session->scanned);
+    // SCAN leaves out what the disk fails to read; KEYS says so instead.
+    return strcmp(session->cursor, "0") != 0 || load_reads_fail(session->load) ||
+           stable_all(session, session->scanned);
 }
 
 static bool reply_take_keys(struct session *session, const struct sim_reply *reply)

@@ -790,4 +790,5 @@ void request_burst(struct session *session)
     (void)snprintf(text, sizeof text, "GET %s", load->stable[index]);
     (void)snprintf(reply, sizeof reply, "%u", index);
     request_plain(session, text, EXPECT_STABLE, reply);
+    session->requests[session->request_count - 1].op = index;
 }

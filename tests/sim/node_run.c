@@ -60,6 +60,11 @@ bool load_disk_fails(const struct load *load)
     return load->durable && run_has(load->run, BIT(DISK_ERROR) | BIT(DISK_FULL) | BIT(DESCRIPTORS));
 }
 
+bool load_reads_fail(const struct load *load)
+{
+    return load->durable && run_has(load->run, BIT(DISK_ERROR));
+}
+
 bool load_lacks_descriptors(const struct load *load)
 {
     return run_has(load->run, BIT(DESCRIPTORS));

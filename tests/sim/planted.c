@@ -29,7 +29,8 @@ void planted_print(const struct planted_row *rows, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         (void)printf("%s\t%u\t", names[rows[i].bug].name, rows[i].seeds);
         print_oracles(rows[i].oracles);
-        (void)printf("\t%s\t%s\n", rows[i].durable ? "log" : "memory", names[rows[i].bug].what);
+        (void)printf("\t%s\t%s\t%s\n", rows[i].durable ? "log" : "memory",
+                     rows[i].profile != NULL ? rows[i].profile : "calm", names[rows[i].bug].what);
     }
 }
 

@@ -30,23 +30,23 @@ def run(program, *arguments):
     return done.stderr, done.returncode == 0
 
 
-def calm(program, engine):
-    """Bugs of a node need no faults, and most no disk. Those of the log engine need both."""
-    return [] if program.endswith("sim_log") else ["--profile", "calm", "--engine", engine]
+def shape(program, engine, profile):
+    """Most bugs of a node need no faults, and no disk. Those of the log engine need both."""
+    return [] if program.endswith("sim_log") else ["--profile", profile, "--engine", engine]
 
 
 def bugs_of(program):
     listed = subprocess.run([program, "--planted"], capture_output=True, text=True, check=True)
     for line in listed.stdout.splitlines():
-        name, seeds, oracles, engine, what = line.split("\t")
-        yield name, int(seeds), oracles.split("|"), engine, what
+        name, seeds, oracles, engine, profile, what = line.split("\t")
+        yield name, int(seeds), oracles.split("|"), engine, profile, what
 
 
-def find(program, name, seeds, oracles, engine):
+def find(program, name, seeds, oracles, engine, profile):
     """None when the bug was found as it should be, else why not; and what to say."""
     try:
         chosen = ["--planted", name, "--seeds", f"1..{seeds}"]
-        text, held = run(program, *calm(program, engine), *chosen)
+        text, held = run(program, *shape(program, engine, profile), *chosen)
     except subprocess.TimeoutExpired:
         return f"not done after {LIMIT_S} s", ""
     if held:
@@ -63,7 +63,7 @@ def find(program, name, seeds, oracles, engine):
 def undocumented(bugs):
     """Rows that README.md lacks, or has otherwise."""
     text = README.read_text(encoding="utf-8")
-    for name, seeds, oracles, _, what in bugs:
+    for name, seeds, oracles, _, _, what in bugs:
         row = f"| {name} | {what} | {' or '.join(oracles)} | {seeds} |"
         if row not in text:
             yield row
@@ -73,12 +73,12 @@ def main():
     program, *chosen = sys.argv[1:]
     bugs = [bug for bug in bugs_of(program) if not chosen or bug[0] in chosen]
     failures = []
-    for engine in sorted({bug[3] for bug in bugs}):
-        text, held = run(program, *calm(program, engine), "--seeds", f"1..{CLEAN_SEEDS}")
+    for engine, profile in sorted({bug[3:5] for bug in bugs}):
+        text, held = run(program, *shape(program, engine, profile), "--seeds", f"1..{CLEAN_SEEDS}")
         if not held:
             failures.append(f"without a bug: {text[-500:]}")
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        found = pool.map(lambda bug: find(program, *bug[:4]), bugs)
+        found = pool.map(lambda bug: find(program, *bug[:5]), bugs)
         for (name, *_), (wrong, said) in zip(bugs, found):
             print(f"{'passed' if wrong is None else 'FAILED'}: {name}: {wrong or said}", flush=True)
             if wrong is not None:

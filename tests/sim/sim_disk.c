@@ -4,6 +4,7 @@
 #include "tests/sim/sim_disk_internal.h"
 #include "tests/sim/sim_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct snapshot_page {
@@ -54,6 +55,7 @@ static void page_take(struct sim_inode *inode, struct sim_page *page)
 
 static void page_release(struct sim_inode *inode, struct sim_page *page)
 {
+    page->spoiled = false;
     if (page->taken) {
         page->taken = false;
         inode->pages_taken--;
@@ -139,6 +141,7 @@ void sim_inode_write(struct sim_inode *inode, const uint8_t *bytes, uint32_t siz
         const uint32_t rest = SIM_PAGE_BYTES - at;
         const uint32_t part = rest < size - done ? rest : size - done;
 
+        page->spoiled = page->spoiled && part < SIM_PAGE_BYTES;
         if (is_zeros_on_zeros(page, bytes + done, part)) {
             page_take(inode, page);
         } else {
@@ -209,6 +212,107 @@ uint64_t sim_inode_fitting(const struct sim_inode *inode, uint64_t offset, uint6
         at = next;
     }
     return size;
+}
+
+// A medium that fails --------------------------------------------------------------------------
+
+bool sim_inode_rot(struct sim_inode *inode, uint64_t bit)
+{
+    const uint64_t at = bit / 8;
+    struct sim_page *const page = page_at(inode, at / SIM_PAGE_BYTES);
+    const uint8_t turned = (uint8_t)(1U << bit % 8);
+
+    if (page == NULL || page->bytes == NULL || at >= inode->size_bytes) {
+        return false;
+    }
+    page->bytes[at % SIM_PAGE_BYTES] ^= turned;
+    if (page->dirty) {
+        page->durable[at % SIM_PAGE_BYTES] ^= turned;
+    }
+    return true;
+}
+
+void sim_inode_spoil(struct sim_inode *inode, uint64_t offset)
+{
+    struct sim_page *const page = page_at(inode, offset / SIM_PAGE_BYTES);
+
+    if (page != NULL) {
+        page->spoiled = true;
+    }
+}
+
+bool sim_inode_is_spoiled(const struct sim_inode *inode, uint64_t offset, uint64_t size)
+{
+    for (uint64_t at = offset / SIM_PAGE_BYTES; at * SIM_PAGE_BYTES < offset + size; at++) {
+        const struct sim_page *const page = page_at(inode, at);
+
+        if (page == NULL) {
+            return false;
+        }
+        if (page->spoiled) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t pages_held(const struct sim_inode *inode)
+{
+    uint64_t held = 0;
+
+    for (uint64_t i = 0; i < inode->page_count; i++) {
+        held += inode->pages[i].bytes != NULL && i * SIM_PAGE_BYTES < inode->size_bytes;
+    }
+    return held;
+}
+
+struct pick {
+    uint64_t skip; // files that hold something, before it is the one
+    uint64_t files;
+    struct sim_inode *found;
+    char *path;
+    size_t size;
+};
+
+static void pick_in(struct pick *pick, const struct sim_inode *directory, const char *path)
+{
+    for (const struct sim_name *at = directory->names; at != NULL && !pick->found; at = at->next) {
+        char inner[SIM_PATH_BYTES_MAX];
+
+        (void)snprintf(inner, sizeof inner, "%.700s/%s", path, at->text);
+        if (at->inode->kind == SIM_INODE_DIRECTORY) {
+            pick_in(pick, at->inode, inner);
+        } else if (pages_held(at->inode) != 0 && pick->files++ == pick->skip) {
+            pick->found = at->inode;
+            (void)snprintf(pick->path, pick->size, "%s", inner);
+        }
+    }
+}
+
+struct sim_inode *sim_disk_pick(struct sim_disk *disk, uint64_t number, char *ret_path, size_t size,
+                                uint64_t *ret_offset)
+{
+    struct pick pick = {.skip = UINT64_MAX, .path = ret_path, .size = size};
+
+    pick_in(&pick, disk->root, "");
+    if (pick.files == 0) {
+        return NULL;
+    }
+    pick.skip = number % pick.files;
+    number /= pick.files;
+    pick.files = 0;
+    pick_in(&pick, disk->root, "");
+    uint64_t skip = number % pages_held(pick.found);
+
+    for (uint64_t i = 0; i < pick.found->page_count; i++) {
+        if (pick.found->pages[i].bytes != NULL && i * SIM_PAGE_BYTES < pick.found->size_bytes &&
+            skip-- == 0) {
+            *ret_offset = i * SIM_PAGE_BYTES;
+            return pick.found;
+        }
+    }
+    CHECK(false);
+    return NULL;
 }
 
 void sim_inode_stat(const struct sim_inode *inode, struct io_stat *ret_stat)

@@ -77,6 +77,19 @@ uint64_t sim_inode_missing(const struct sim_inode *inode, uint64_t offset, uint6
 uint64_t sim_inode_fitting(const struct sim_inode *inode, uint64_t offset, uint64_t size,
                            uint64_t free_bytes);
 
+// A bit of the medium turns over, in what is durable too: of the file as it is, and in a page that
+// holds something. False: there is none.
+bool sim_inode_rot(struct sim_inode *inode, uint64_t bit);
+
+// From now on no read of the page at that offset succeeds, until it is written anew or goes.
+void sim_inode_spoil(struct sim_inode *inode, uint64_t offset);
+bool sim_inode_is_spoiled(const struct sim_inode *inode, uint64_t offset, uint64_t size);
+
+// One of the files that hold anything, and in it the offset of a page that does, as the number
+// says; its path in ret_path, of `size` bytes. Not counted as a reference. NULL: no file does.
+struct sim_inode *sim_disk_pick(struct sim_disk *disk, uint64_t number, char *ret_path, size_t size,
+                                uint64_t *ret_offset);
+
 // An exclusive lock: false if someone else has it. `owner` is any pointer.
 bool sim_inode_lock(struct sim_inode *inode, const void *owner);
 void sim_inode_unlock(struct sim_inode *inode, const void *owner);

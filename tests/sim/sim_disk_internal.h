@@ -10,6 +10,7 @@ struct sim_page {
     uint64_t durable_version;
     bool dirty;
     bool taken; // takes space on the disk
+    bool spoiled;
 };
 
 struct sim_name {

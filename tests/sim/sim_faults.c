@@ -84,7 +84,8 @@ uint32_t sim_fault_profile_kinds(enum sim_fault_profile profile)
 {
     static const uint32_t kinds[SIM_FAULT_PROFILE_COUNT] = {
         [SIM_FAULT_PROFILE_CALM] = 0,
-        [SIM_FAULT_PROFILE_DISK] = BIT(SLOW_DISK) | BIT(DISK_ERROR) | BIT(DISK_FULL),
+        [SIM_FAULT_PROFILE_DISK] = BIT(SLOW_DISK) | BIT(DISK_ERROR) | BIT(DISK_FULL) | BIT(ROT) |
+                                   BIT(LOST_WRITE) | BIT(MISDIRECTED),
         [SIM_FAULT_PROFILE_NETWORK] = BIT(CUT) | BIT(CUT_IN) | BIT(CUT_OUT) | BIT(LOSSY) |
                                       BIT(SLOW_NETWORK) | BIT(NARROW) | BIT(RESET),
         [SIM_FAULT_PROFILE_CRASH] =
@@ -140,6 +141,11 @@ static uint64_t draw_amount(struct random *random, enum sim_fault_kind kind)
         return draw_size(random, 2, 200);
     case SIM_FAULT_DISK_ERROR: // per mille; odd: of reads alone
         return draw_size(random, 10, 600);
+    case SIM_FAULT_ROT: // how often, once for all; odd: blocks that cannot be read
+        return draw_size(random, 1, 30);
+    case SIM_FAULT_LOST_WRITE: // per mille
+    case SIM_FAULT_MISDIRECTED:
+        return draw_size(random, 5, 1000);
     case SIM_FAULT_DISK_FULL: // nothing but how long it is
         return random_u64(random);
     case SIM_FAULT_DESCRIPTORS: // that are left
@@ -341,6 +347,40 @@ static int play_disk_error(void *context, const struct sim_node *machine, const 
     return 0;
 }
 
+// Who a node is lies in one small file, and whoever loses that has to restore it from a copy: it is
+// spared. A disk damages what people can do something about.
+static const char spared_file[] = "CURRENT";
+
+static enum sim_fate play_write_fate(void *context, const struct sim_node *machine,
+                                     const char *name, uint64_t *ret_number)
+{
+    struct sim_faults *const faults = context;
+    const uint32_t node = node_of(faults, machine);
+
+    for (uint32_t i = 0; i < faults->count; i++) {
+        const struct sim_fault *const it = &faults->list[i].fault;
+        const bool misdirected = it->kind == SIM_FAULT_MISDIRECTED;
+
+        if (faults->list[i].in_force && it->node == node &&
+            (misdirected || it->kind == SIM_FAULT_LOST_WRITE) &&
+            strncmp(name, spared_file, strlen(spared_file)) != 0 &&
+            random_below(&faults->random, 1000) < it->amount) {
+            *ret_number = random_u64(&faults->random);
+            return misdirected ? SIM_FATE_MISDIRECTED : SIM_FATE_LOST;
+        }
+    }
+    return SIM_FATE_KEPT;
+}
+
+static void play_rot(struct sim_faults *faults, const struct sim_fault *fault,
+                     struct sim_node *machine)
+{
+    for (uint64_t i = 0; i < fault->amount; i++) {
+        (void)sim_node_damage(machine, random_u64(&faults->random), fault->amount % 2 != 0,
+                              spared_file);
+    }
+}
+
 static void profile_change(struct sim_profile *profile, const struct playing *it)
 {
     const struct sim_fault *const fault = &it->fault;
@@ -495,6 +535,8 @@ static void play_begin(void *context)
         }
     } else if (it->fault.kind == SIM_FAULT_DESCRIPTORS) {
         it->level = (uint32_t)sim_node_descriptors(machine) + (uint32_t)it->fault.amount;
+    } else if (it->fault.kind == SIM_FAULT_ROT) {
+        play_rot(faults, &it->fault, machine);
     } else if (it->fault.kind == SIM_FAULT_RESET) {
         sim_node_reset_connections(machine);
     } else if (it->fault.kind == SIM_FAULT_JUMP) {
@@ -511,8 +553,10 @@ void sim_faults_begin(struct sim_faults *faults, struct sim_world *world,
     faults->world = world;
     faults->targets = *targets;
     faults->base = *sim_world_profile(world);
-    faults->base.hooks = (struct sim_hooks){
-        .context = faults, .network_delay = play_delay, .disk_error = play_disk_error};
+    faults->base.hooks = (struct sim_hooks){.context = faults,
+                                            .network_delay = play_delay,
+                                            .disk_error = play_disk_error,
+                                            .write_fate = play_write_fate};
     *sim_world_profile(world) = faults->base;
     for (uint32_t i = 0; i < faults->count; i++) {
         sim_world_at(world, faults->list[i].fault.at_ns, play_begin, &faults->list[i]);

@@ -33,6 +33,9 @@
     X(SLOW_DISK, "slow-disk", "what is asked of disks takes longer")                               \
     X(DISK_ERROR, "disk-error", "some of what is asked of the machine's disk fails with EIO")      \
     X(DISK_FULL, "disk-full", "disks have no room")                                                \
+    X(ROT, "rot", "bits of the machine's files turn over, or blocks cannot be read any more")      \
+    X(LOST_WRITE, "lost-write", "some writes of its disk are not there, which says they are")      \
+    X(MISDIRECTED, "misdirected", "some of its writes lie elsewhere, over something else")         \
     X(DESCRIPTORS, "descriptors", "hardly a descriptor is left")                                   \
     X(LATE_BUFFERS, "late-buffers", "receive buffers are handed back late")                        \
     X(BUSY, "busy", "cores get little time: their steps take long")
@@ -44,7 +47,7 @@ enum sim_fault_kind { SIM_FAULTS(SIM_FAULT_ENUM) SIM_FAULT_KINDS };
 // X(NAME, "name", the kinds of faults in it)
 #define SIM_FAULT_PROFILES(X)                                                                      \
     X(CALM, "calm", "none")                                                                        \
-    X(DISK, "disk", "slow-disk, disk-error, disk-full")                                            \
+    X(DISK, "disk", "slow-disk, disk-error, disk-full, rot, lost-write, misdirected")              \
     X(NETWORK, "network", "cut, cut-in, cut-out, lossy, slow-network, narrow, reset")              \
     X(CRASH, "crash", "kill, power-loss, pause, freeze, jump, drift")                              \
     X(OVERLOAD, "overload", "pause, busy, narrow, descriptors, late-buffers, slow-network")        \

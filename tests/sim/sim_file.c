@@ -131,6 +131,7 @@ static int32_t open_effect(struct sim_op *op)
     sim_inode_opened(inode);
     file->writable = (op->flags & IO_OPEN_WRITE) != 0;
     file->direct = (op->flags & IO_OPEN_DIRECT) != 0;
+    file->place = sim_place_of(op->path, 0, 0);
     (void)snprintf(file->name, sizeof file->name, "%s", name_of(op->path));
     result = open_check(sim_inode_kind(inode), op->flags);
     if (result == 0) {
@@ -179,7 +180,115 @@ static int32_t read_effect(struct sim_op *op, struct sim_file *file)
     if (is_misaligned(op, file)) {
         return -EINVAL;
     }
-    return (int32_t)sim_inode_read(file->inode, op->bytes, size_cut(op, file), op->offset);
+    const uint32_t size = size_cut(op, file);
+
+    return sim_inode_is_spoiled(file->inode, op->offset, size)
+               ? -EIO
+               : (int32_t)sim_inode_read(file->inode, op->bytes, size, op->offset);
+}
+
+// Disks that lose writes, or put them elsewhere --------------------------------------------------
+
+static struct sim_place place_of_op(const struct sim_op *op, const struct sim_file *file)
+{
+    struct sim_place place = file->place;
+
+    place.offset = op->offset;
+    place.size = op->size;
+    return place;
+}
+
+static enum sim_fate hook_fate(const struct sim_op *op, const struct sim_file *file,
+                               uint64_t *ret_number)
+{
+    const struct sim_hooks *const hooks = &op->core->world->profile.hooks;
+
+    return hooks->write_fate == NULL
+               ? SIM_FATE_KEPT
+               : hooks->write_fate(hooks->context, op->core->node, file->name, ret_number);
+}
+
+// One of the files that the node writes to.
+static struct sim_file *any_file(struct sim_node *node, uint64_t *number)
+{
+    uint64_t count = 0;
+    struct sim_file *found = NULL;
+
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        const uint64_t chosen = count == 0 ? 0 : *number % count;
+
+        *number = count == 0 ? *number : *number / count;
+        count = 0;
+        for (uint32_t fd = 0; fd < node->descriptor_count; fd++) {
+            struct sim_file *const file = file_of(node, (int)fd);
+
+            if (file != NULL && file->writable && count++ == chosen) {
+                found = file;
+            }
+        }
+    }
+    return found;
+}
+
+// The bytes lie over some of a file that is there, and are no more than fit.
+static void write_elsewhere(struct sim_op *op, uint32_t size, uint64_t number)
+{
+    struct sim_node *const node = op->core->node;
+    struct sim_file *const file = any_file(node, &number);
+    struct io_stat stat;
+
+    sim_inode_stat(file->inode, &stat);
+    const uint64_t pages = stat.size_bytes / SIM_PAGE_BYTES;
+
+    if (pages == 0) {
+        return;
+    }
+    struct sim_place place = file->place;
+    const uint64_t offset = number % pages * SIM_PAGE_BYTES;
+    const uint64_t room = pages * SIM_PAGE_BYTES - offset;
+
+    place.offset = offset;
+    place.size = size < room ? size : room;
+    sim_inode_write(file->inode, op->bytes, (uint32_t)place.size, offset);
+    sim_snapshot_commit(sim_snapshot_take(file->inode, offset, place.size));
+    sim_damage_hit(&node->damage, &place);
+    sim_trace(op->core->world, "misdirected", node->index, offset, place.size);
+}
+
+// Whether the write is where it should be. A frame is noted, since those that follow tell of it.
+static bool write_takes_place(struct sim_op *op, struct sim_file *file, uint32_t size)
+{
+    uint64_t number = 0;
+    const enum sim_fate fate = hook_fate(op, file, &number);
+    const struct sim_place place = place_of_op(op, file);
+
+    if (strncmp(file->name, "segment-", 8) == 0 && !sim_is_zeros(op->bytes, size)) {
+        op->frame = 1 + sim_damage_wrote(&op->core->node->damage, &place, op->begun_ns);
+    }
+    if (fate == SIM_FATE_MISDIRECTED) {
+        write_elsewhere(op, size, number);
+    }
+    if (fate != SIM_FATE_KEPT) {
+        op->lost = true;
+        sim_inode_allocate(file->inode, op->offset, size);
+        sim_trace(op->core->world, "write lost", op->core->index, op->offset, size);
+    }
+    return fate == SIM_FATE_KEPT;
+}
+
+static void write_is_done(const struct sim_op *op)
+{
+    struct sim_node *const node = op->core->node;
+    const struct sim_file *const file = file_of(node, op->fd);
+
+    if (op->frame != 0 && (op->flags & IO_WRITE_DURABLE) != 0) {
+        sim_damage_durable(&node->damage, op->frame - 1, node->world->now_ns);
+    }
+    if (op->lost && file != NULL) {
+        const struct sim_place place = place_of_op(op, file);
+
+        sim_damage_hit(&node->damage, &place);
+    }
 }
 
 static int32_t write_effect(struct sim_op *op, struct sim_file *file)
@@ -204,7 +313,9 @@ static int32_t write_effect(struct sim_op *op, struct sim_file *file)
             return -ENOSPC;
         }
     }
-    sim_inode_write(file->inode, op->bytes, size, op->offset);
+    if (write_takes_place(op, file, size)) {
+        sim_inode_write(file->inode, op->bytes, size, op->offset);
+    }
     const uint64_t written[] = {op->print, size}; // the bytes, which stay as they were
 
     sim_trace_bytes(op->core->world, written, sizeof written);
@@ -284,6 +395,9 @@ static void file_done(void *owner)
         sim_snapshot_commit(op->snapshot);
         op->snapshot = NULL;
     }
+    if (op->verb == SIM_WRITE && op->result > 0) {
+        write_is_done(op);
+    }
     hook_event(op, SIM_DISK_DONE);
     sim_complete(op, op->result);
 }
@@ -309,6 +423,7 @@ void sim_file_begin(struct sim_op *op)
     if (op->verb == SIM_SYNC && file != NULL) {
         op->snapshot = sim_snapshot_take(file->inode, 0, UINT64_MAX); // what it promises
     }
+    op->begun_ns = world->now_ns;
     // Some are past cancelling at once, as those that a device has.
     op->started = !sim_chance(world, CANCELLED_PER_MILLE);
     hook_event(op, SIM_DISK_BEGUN);

@@ -15,6 +15,7 @@
 #include "core/io.h"
 #include "core/random.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_damage.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_fiber.h"
 #include "tests/sim/sim_world.h"
@@ -125,6 +126,7 @@ struct sim_node {
     uint64_t disk_bytes_max; // where the profile's is larger; 0: none of its own
     struct sim_descriptor *descriptors;
     uint32_t descriptor_count;
+    struct sim_damage damage;
     bool off; // lost power, and no core was opened since
 };
 
@@ -185,6 +187,9 @@ struct sim_op {
     struct sim_socket *socket;     // what it waits for
     struct sim_snapshot *snapshot; // of a durable write or sync: what becomes durable
     uint64_t print;                // of the bytes of a send or write
+    uint64_t begun_ns;             // a write
+    uint64_t frame;                // of a write of one: its number, from 1
+    bool lost;                     // a write is not where it should be
     bool started;                  // its effect cannot be cancelled any more
     bool ready;                    // in the ready list
 };
@@ -383,6 +388,7 @@ struct sim_file {
     struct sim_inode *inode;
     bool writable;
     bool direct;
+    struct sim_place place;
     char name[SIM_NAME_BYTES_MAX + 1]; // for who is told of events
 };
 

@@ -1,11 +1,13 @@
 #include "tests/sim/sim_rldb.h"
 
 #include "cluster/client.h"
+#include "cluster/data_dir.h"
 #include "cluster/multi.h"
 #include "cluster/settings.h"
 #include "core/check.h"
 #include "core/memory.h"
 #include "engines/log.h"
+#include "engines/log_check.h"
 #include "engines/memory.h"
 #include "tests/sim/sim_internal.h"
 
@@ -45,6 +47,8 @@ struct sim_rldb {
     struct sim_fiber *fiber; // that opens the node
     uint32_t opening;        // cores that are not open yet
     bool failed;             // to start
+    bool repairs;            // before the next start
+    bool beyond_repair;
     bool leaked;
     struct sim_rldb_hooks hooks;
     struct sim_node *machine;
@@ -332,6 +336,7 @@ static void boot_failed(void *owner)
         rldb_fail("start", rldb->error);
     }
     sim_trace(rldb->world, "start failed", rldb->machine->index, 0, 0);
+    sim_world_say(rldb->world, "node %u does not start: %s", rldb->machine->index, rldb->error);
     sim_rldb_kill(rldb, SIM_KILL);
     if (rldb->hooks.failed(rldb->hooks.context, rldb->error)) {
         rldb->event.run = boot_again;
@@ -429,6 +434,55 @@ static void boot_cores(void *owner)
     }
 }
 
+static void repair_say(void *context, bool damage, const char *text)
+{
+    boot_hear(context, damage ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, text, strlen(text));
+}
+
+static void repair_lost(void *context, uint32_t vnode, struct slice key)
+{
+    (void)context;
+    (void)vnode;
+    (void)key;
+}
+
+// What `rldb repair` does to a data directory.
+static int boot_repair(struct sim_rldb *rldb)
+{
+    struct data_identity identity;
+    char path[SIM_PATH_BYTES_MAX];
+    size_t size = 0;
+    int error = 0;
+    uint8_t *const bytes = sim_node_file(rldb->machine, "/data/CURRENT", &size);
+
+    if (bytes == NULL) {
+        return 0; // it was wiped meanwhile
+    }
+    if (data_dir_read_current(slice_of(bytes, size), &identity) != 0) {
+        rldb_fail("repair", "CURRENT cannot be read");
+    }
+    free(bytes);
+    for (uint32_t i = 0; i < identity.shards && error == 0; i++) {
+        data_dir_shard_path("/data", &identity, i, path);
+        struct log_check check = {
+            .io = rldb->io,
+            .directory = path,
+            .mend = true,
+            .shard = i,
+            .shards = identity.shards,
+            .vnodes = identity_vnodes(&identity, i),
+            .hash_seed = identity.hash_seed,
+            .context = rldb,
+            .say = repair_say,
+            .lost = repair_lost,
+        };
+
+        error = check.vnodes == 1 ? 0 : log_check_run(&check);
+    }
+    sim_trace(rldb->world, "repaired", rldb->machine->index, (uint64_t)-error, 0);
+    return error;
+}
+
 static void boot_node(void *context)
 {
     static const uint64_t memory_bytes = UINT64_C(1) << 32;
@@ -437,6 +491,12 @@ static void boot_node(void *context)
     struct cpu_facts *const facts = sim_allocate(sizeof *facts);
     struct node *node = NULL;
 
+    if (rldb->repairs) { // where that fails, so does the start, perhaps
+        const int error = boot_repair(rldb);
+
+        rldb->repairs = error != 0;
+        rldb->beyond_repair = error == -EBADMSG;
+    }
     facts->memory_bytes = memory_bytes;
     rldb_configure(rldb->config, config);
     if (node_open(config, facts, rldb->shards, rldb->io, &node, rldb->error) < 0) {
@@ -458,6 +518,7 @@ static void rldb_boot(struct sim_rldb *rldb)
     CHECK(rldb->state == RLDB_DOWN);
     rldb->state = RLDB_STARTING;
     rldb->failed = false;
+    rldb->beyond_repair = false;
     rldb->credits = LIMIT_MESSAGES_OUT;
     rldb->io = sim_core_open(rldb->machine, &main_options);
     rldb->fiber = sim_fiber_start(rldb->world, boot_node, rldb);
@@ -537,6 +598,16 @@ void sim_rldb_restart(struct sim_rldb *rldb)
 {
     sim_unschedule(rldb->world, &rldb->event);
     rldb_boot(rldb);
+}
+
+void sim_rldb_repair(struct sim_rldb *rldb)
+{
+    rldb->repairs = true;
+}
+
+bool sim_rldb_beyond_repair(const struct sim_rldb *rldb)
+{
+    return rldb->beyond_repair;
 }
 
 void sim_rldb_resize(struct sim_rldb *rldb, uint32_t shards)

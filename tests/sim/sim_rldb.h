@@ -71,6 +71,12 @@ struct sim_node *sim_rldb_machine(struct sim_rldb *rldb);
 void sim_rldb_kill(struct sim_rldb *rldb, enum sim_stop how);
 void sim_rldb_restart(struct sim_rldb *rldb);
 
+// Before the next start an operator lets `rldb repair` mend the data directory.
+void sim_rldb_repair(struct sim_rldb *rldb);
+
+// It did, and could make nothing of what is there.
+bool sim_rldb_beyond_repair(const struct sim_rldb *rldb);
+
 // From the next start on it has so many cores. While it is down.
 void sim_rldb_resize(struct sim_rldb *rldb, uint32_t shards);
 

@@ -87,9 +87,11 @@ void sim_tell(const struct sim_world *world, const char *what, uint64_t who, uin
     } else if (strcmp(what, "stop") == 0) {
         (void)fprintf(world->told, "node %" PRIu64 ": %s", who,
                       a == SIM_KILL ? "is killed" : "loses power");
-    } else {
+    } else if (strncmp(what, "fault", 5) == 0) {
         (void)fprintf(world->told, "node %" PRIu64 ": %s %" PRIu64 ": %s", who, what, a,
                       sim_fault_name((enum sim_fault_kind)b));
+    } else {
+        (void)fprintf(world->told, "node %" PRIu64 ": %s, %" PRIu64 " %" PRIu64, who, what, a, b);
     }
     (void)fputc('\n', world->told);
 }

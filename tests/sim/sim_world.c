@@ -487,6 +487,65 @@ void sim_node_rot(struct sim_node *node, const char *path, uint64_t bit)
     sim_inode_put(inode);
 }
 
+void sim_node_spoil(struct sim_node *node, const char *path, uint64_t offset)
+{
+    struct sim_inode *inode = NULL;
+
+    if (sim_disk_find(node->disk, path, &inode) == 0) {
+        sim_inode_spoil(inode, offset);
+        node->damage.spoiled = true;
+        sim_inode_put(inode);
+    }
+}
+
+bool sim_node_damage(struct sim_node *node, uint64_t number, bool spoil, const char *but)
+{
+    enum { BITS = 8, PAGE_BITS = 8 * SIM_PAGE_BYTES };
+    char path[SIM_PATH_BYTES_MAX];
+    uint64_t offset = 0;
+    struct sim_inode *const inode =
+        sim_disk_pick(node->disk, number >> 32, path, sizeof path, &offset);
+
+    if (inode == NULL || strncmp(strrchr(path, '/') + 1, but, strlen(but)) == 0) {
+        return false;
+    }
+    const struct sim_place place = sim_place_of(path, offset, SIM_PAGE_BYTES);
+
+    if (spoil) {
+        sim_node_spoil(node, path, offset);
+    }
+    for (uint32_t i = 0; i < BITS && !spoil; i++) {
+        number = number * 6364136223846793005U + 1442695040888963407U;
+        (void)sim_inode_rot(inode, offset * 8 + (number >> 33) % PAGE_BITS);
+    }
+    sim_damage_hit(&node->damage, &place);
+    sim_trace(node->world, spoil ? "spoiled" : "rotted", node->index, place.file, offset);
+    return true;
+}
+
+void sim_node_wipe(struct sim_node *node)
+{
+    CHECK(node->cores == NULL);
+    sim_trace(node->world, "wiped", node->index, 0, 0);
+    sim_disk_close(node->disk);
+    node->disk = sim_disk_open();
+}
+
+uint32_t sim_node_damages(const struct sim_node *node)
+{
+    return node->damage.hit_count;
+}
+
+bool sim_node_damage_shows(const struct sim_node *node)
+{
+    return sim_damage_shows(&node->damage);
+}
+
+bool sim_node_spoiled(const struct sim_node *node)
+{
+    return node->damage.spoiled;
+}
+
 void sim_world_close(struct sim_world *world)
 {
     sim_clients_close(world);

@@ -53,6 +53,10 @@ struct sim_disk_event {
     enum sim_disk_phase phase;
 };
 
+// What becomes of a write that the disk says is done: it is there; or it is not; or elsewhere, over
+// something else.
+enum sim_fate { SIM_FATE_KEPT, SIM_FATE_LOST, SIM_FATE_MISDIRECTED };
+
 // What a fault profile decides on. Each may be NULL: nothing goes wrong then.
 struct sim_hooks {
     void *context;
@@ -62,6 +66,9 @@ struct sim_hooks {
                               uint64_t delay_ns);
     // 0, or the -errno with which an operation on a file or name of the node fails, without effect.
     int (*disk_error)(void *context, const struct sim_node *node, const char *what);
+    // The fate of a write that did not fail; of one that is misdirected, where: any number.
+    enum sim_fate (*write_fate)(void *context, const struct sim_node *node, const char *name,
+                                uint64_t *ret_number);
     // How long such an operation takes until it has its effect, given what it would take.
     uint64_t (*disk_delay)(void *context, const struct sim_node *node, const char *what,
                            uint64_t delay_ns);
@@ -185,6 +192,26 @@ void sim_node_disk_max(struct sim_node *node, uint64_t bytes);
 // Turns a bit of a file over, now and durably, as bits rot on a medium. Nothing where there is no
 // such file, or it is shorter.
 void sim_node_rot(struct sim_node *node, const char *path, uint64_t bit);
+
+// No read of the block at that offset succeeds any more (EIO), until it is written anew.
+void sim_node_spoil(struct sim_node *node, const char *path, uint64_t offset);
+
+// The same to one of its files that hold anything, wherever the number says, and some bytes of it;
+// with `spoil` what lies there cannot be read any more (EIO) until it is written anew. Not of files
+// whose names are `but` or begin with it. False: nothing was hit.
+bool sim_node_damage(struct sim_node *node, uint64_t number, bool spoil, const char *but);
+
+// All that its disk held is gone. While the node is stopped.
+void sim_node_wipe(struct sim_node *node);
+
+// How often something of its disk was damaged: by these, and by hooks.
+uint32_t sim_node_damages(const struct sim_node *node);
+
+// Whether who reads all of the disk can notice that.
+bool sim_node_damage_shows(const struct sim_node *node);
+
+// Whether blocks of it cannot be read, or could not once.
+bool sim_node_spoiled(const struct sim_node *node);
 
 enum sim_stop {
     SIM_KILL,       // the process ends: its connections are reset, its disk keeps everything
