@@ -352,7 +352,7 @@ static bool list_number(void *context, const char *name)
     return belonging->count < LOG_SEGMENTS_MAX;
 }
 
-// The id in its first frame, 0 where it begins with none. What cannot be read says nothing.
+// The id in its first frame, 0 where it begins with none. What cannot be read may be of this log.
 static uint64_t id_in(struct belonging *belonging, uint32_t number)
 {
     struct io *const io = belonging->engine->options.io;
@@ -363,14 +363,15 @@ static uint64_t id_in(struct belonging *belonging, uint32_t number)
     const int fd = wait_open(io, path, IO_OPEN_READ | IO_OPEN_DIRECT);
 
     if (fd < 0) {
-        return 0;
+        return belonging->log_id;
     }
     const int error = wait_read_some(io, fd, belonging->block, LOG_BLOCK_BYTES, 0, &got);
 
     (void)wait_close(io, fd);
-    return error == 0 && log_frame_is_any(slice_of(belonging->block, got))
-               ? log_frame_id(belonging->block)
-               : 0;
+    if (error != 0) {
+        return belonging->log_id;
+    }
+    return log_frame_is_any(slice_of(belonging->block, got)) ? log_frame_id(belonging->block) : 0;
 }
 
 bool log_files_are_foreign(struct log_engine *engine, unsigned long long log_id)

@@ -17,8 +17,9 @@ struct log_recovery;
 // ret_stale: the manifest is older than the files. 0 or -errno.
 int log_files_open(struct log_engine *engine, struct log_recovery *report, bool *ret_stale);
 
-// Whether segments begin with frames, and none of them with one of this log: then what names the
-// log is not of this directory. Opens as many as it takes to find one; changes nothing.
+// Whether segments begin with frames, and none of them with one of this log, or cannot be read:
+// then what names the log is not of this directory. Opens as many as it takes to find one; changes
+// nothing.
 bool log_files_are_foreign(struct log_engine *engine, unsigned long long log_id);
 
 // What log_files_open() has found is forgotten.

@@ -20,10 +20,6 @@ start
   segment-00002: open fails: Input/output error
   segment-00003: open fails: Input/output error
   segment-00000: open fails: Input/output error
-  segment-00001: open fails: Input/output error
-  segment-00002: open fails: Input/output error
-  segment-00003: open fails: Input/output error
-  segment-00000: open fails: Input/output error
   the log finds damage: segment-00000 is there and cannot be opened (Input/output error): a start without it would lose what it holds; see to that, then start again
   it does not start: Input/output error
 disk works
