@@ -336,7 +336,7 @@ static void note_room(struct files *files)
 struct belonging {
     struct log_engine *engine;
     uint64_t log_id;
-    uint8_t *block;
+    uint8_t *bytes; // LOG_FRAME_CAPACITY
     uint32_t *numbers;
     uint32_t count;
 };
@@ -352,7 +352,8 @@ static bool list_number(void *context, const char *name)
     return belonging->count < LOG_SEGMENTS_MAX;
 }
 
-// The id in its first frame, 0 where it begins with none. What cannot be read may be of this log.
+// The id in its first frame, 0 where it begins with none that is whole. What cannot be read may be
+// of this log.
 static uint64_t id_in(struct belonging *belonging, uint32_t number)
 {
     struct io *const io = belonging->engine->options.io;
@@ -365,13 +366,21 @@ static uint64_t id_in(struct belonging *belonging, uint32_t number)
     if (fd < 0) {
         return belonging->log_id;
     }
-    const int error = wait_read_some(io, fd, belonging->block, LOG_BLOCK_BYTES, 0, &got);
+    struct log_frame_header header;
+    int error = wait_read_some(io, fd, belonging->bytes, LOG_BLOCK_BYTES, 0, &got);
+    uint64_t id = belonging->log_id;
 
-    (void)wait_close(io, fd);
-    if (error != 0) {
-        return belonging->log_id;
+    if (error == 0) {
+        id = log_frame_is_any(slice_of(belonging->bytes, got)) ? log_frame_id(belonging->bytes) : 0;
     }
-    return log_frame_is_any(slice_of(belonging->block, got)) ? log_frame_id(belonging->block) : 0;
+    if (id != 0 && id != belonging->log_id) { // or damaged: its checksum tells
+        error = wait_read_some(io, fd, belonging->bytes, LOG_FRAME_CAPACITY, 0, &got);
+        id = error != 0 ? belonging->log_id
+             : log_frame_open(slice_of(belonging->bytes, got), id, &header) == LOG_FRAME_VALID ? id
+                                                                                               : 0;
+    }
+    (void)wait_close(io, fd);
+    return id;
 }
 
 bool log_files_are_foreign(struct log_engine *engine, unsigned long long log_id)
@@ -381,8 +390,8 @@ bool log_files_are_foreign(struct log_engine *engine, unsigned long long log_id)
     bool ours = false;
 
     belonging.numbers = memory_allocate(LOG_SEGMENTS_MAX * sizeof belonging.numbers[0]);
-    belonging.block = memory_allocate_aligned(LOG_BLOCK_BYTES, LOG_BLOCK_BYTES);
-    if (belonging.numbers != NULL && belonging.block != NULL) {
+    belonging.bytes = memory_allocate_aligned(LOG_FRAME_CAPACITY, LOG_BLOCK_BYTES);
+    if (belonging.numbers != NULL && belonging.bytes != NULL) {
         (void)io_list(engine->options.io, engine->options.directory, list_number, &belonging);
     }
     for (uint32_t i = 0; i < belonging.count && !ours; i++) {
@@ -392,7 +401,7 @@ bool log_files_are_foreign(struct log_engine *engine, unsigned long long log_id)
         others = others || (found != 0 && !ours);
     }
     memory_free(belonging.numbers);
-    memory_free(belonging.block);
+    memory_free(belonging.bytes);
     return others && !ours;
 }
 
