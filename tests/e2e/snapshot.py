@@ -6,11 +6,13 @@ cores, are equal; number n of a row was acknowledged before n + 1 was asked for;
 large values are set in one order. So a copy in which one core is ahead of another shows it.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import random
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -19,7 +21,7 @@ sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
 
 # pylint: disable=wrong-import-position
 from harness.cases import main
-from harness.report import expect, expect_true
+from harness.report import Skip, expect, expect_true
 from harness.resp import Error
 from harness.rldb import DONE, FAILED, on, run, told
 from harness.servers import Rldbd, scratch
@@ -31,6 +33,9 @@ WRITERS = 3
 LARGE_BYTES = 1500000
 LARGE_EVERY = 50
 ENOUGH_S = 20
+KEYS = int(os.environ.get("RLDB_TEST_KEYS", "50000"))
+SLICE = 1000
+EXPIRES_S = 4102444800  # in 2100
 DEADLINE_S = 240
 
 
@@ -287,6 +292,129 @@ def names_and_errors():
     shutil.rmtree(folder)
 
 
+@contextlib.contextmanager
+def mounted(path, size="64m"):
+    """Another filesystem there, in memory."""
+    os.makedirs(path, exist_ok=True)
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", path]
+    done = os.geteuid() == 0 and subprocess.run(words, stderr=subprocess.DEVNULL, check=False)
+    if not done or done.returncode != 0:
+        raise Skip("another filesystem: that wants root and mount")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)
+
+
+def fill(client):
+    """So that what each core is filling has something in it."""
+    words = [("SET", f"key:{number}", b"%d:" % number + b"v" * 2000) for number in range(400)]
+    expect(set(client.pipeline(words)), {"OK"})
+
+
+def expect_filled(client):
+    for number in range(400):
+        expect(client.cmd("GET", f"key:{number}"), b"%d:" % number + b"v" * 2000)
+
+
+def refused(client, folder, name, *words, data="/data"):
+    """What is in the way is told, with what to do, nothing is left, and the node goes on."""
+    reply = client.cmd("RLDB.SNAPSHOT", "CREATE", name)
+    for word in words:
+        expect_true(isinstance(reply, Error) and word in str(reply), reply)
+    expect(snapshots(folder, data), [])
+    expect(client.cmd("RLDB.SNAPSHOT", "LIST"), [])
+    expect_filled(client)
+
+
+def another_filesystem():
+    folder = scratch()
+    with start(folder) as node, node.connect(timeout=DEADLINE_S) as client:
+        fill(client)
+        with mounted(folder + "/data/snapshots"):
+            refused(client, folder, "s", "IOERR", "'s'", "another filesystem", "unmount")
+        expect(client.cmd("SET", "key:0", b"0:" + b"v" * 2000), "OK")
+        expect(client.cmd("RLDB.SNAPSHOT", "CREATE", "s"), "OK")
+    expect_sound(folder + "/data/snapshots/s")
+    with start(folder, 1, "/data/snapshots/s") as node, node.connect() as client:
+        expect_filled(client)
+    shutil.rmtree(folder)
+
+
+def full_disk():
+    folder = scratch()
+    with mounted(folder + "/disk"):
+        filler = folder + "/disk/filler"
+        data = "/disk/data"
+        with start(folder, 2, data) as node, node.connect(timeout=DEADLINE_S) as client:
+            fill(client)
+            # No room for a checkpoint; room for that, and not beside the reserve for the rest.
+            for left in (0, 2 << 20):
+                room = os.statvfs(folder + "/disk")
+                with open(filler, "wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, room.f_bavail * room.f_bsize - left)
+                refused(client, folder, "s", "NOSPACE", "'s'", "free some", data=data)
+                os.unlink(filler)
+            deadline = time.monotonic() + DEADLINE_S
+            while (reply := client.cmd("RLDB.SNAPSHOT", "CREATE", "s")) != "OK":
+                expect_true(time.monotonic() < deadline, reply)
+                time.sleep(0.05)
+        expect_sound(folder + data + "/snapshots/s")
+        with start(folder, 1, data + "/snapshots/s") as node, node.connect() as client:
+            expect_filled(client)
+    shutil.rmtree(folder)
+
+
+def standing_words(number):
+    """What is asked for a key that nobody changes later."""
+    value = b"%d:" % number + b"s" * (number % 90)
+    words = [("SET", f"stands:{number}", value)]
+    if number % 20000 == 1:
+        words = [("SET", f"stands:{number}", value + b"L" * LARGE_BYTES)]
+    elif number % 11 == 0:
+        words = [("SET", f"stands:{number}", value, "EXAT", EXPIRES_S)]
+    elif number % 13 == 0:
+        words.append(("PEXPIRE", f"stands:{number}", 1))
+    elif number % 7 == 0:
+        words.append(("DEL", f"stands:{number}"))
+    return words
+
+
+def standing_value(number):
+    words = standing_words(number)
+    return words[0][2] if len(words) == 1 else None
+
+
+def every_key():
+    """A start on a snapshot with another number of shards: every key is compared."""
+    folder = scratch()
+    node = start(folder, 2, segment="16MiB")
+    with node.connect(timeout=DEADLINE_S) as client:
+        for first in range(0, KEYS, SLICE):
+            numbers = range(first, min(first + SLICE, KEYS))
+            replies = client.pipeline([words for n in numbers for words in standing_words(n)])
+            expect_true(not any(isinstance(reply, Error) for reply in replies), replies[:3])
+        writers = Writers(node)
+        writers.wait(30)
+        expect(client.cmd("RLDB.SNAPSHOT", "CREATE", "all"), "OK")
+        writers.wait(30)
+    writers.end()
+    expect(node.stop(), 0)
+    with start(folder, 3, "/data/snapshots/all", segment="16MiB") as node:
+        seen(node)
+        with node.connect(timeout=DEADLINE_S) as client:
+            for first in range(0, KEYS, SLICE):
+                numbers = range(first, min(first + SLICE, KEYS))
+                found = client.cmd("MGET", *(f"stands:{number}" for number in numbers))
+                for number, value in zip(numbers, found):
+                    expect(value, standing_value(number), f"stands:{number}")
+                asked = [number for number in numbers if number % 11 == 0 and number % 20000 != 1]
+                times = client.pipeline([("EXPIRETIME", f"stands:{n}") for n in asked])
+                expect(set(times), {EXPIRES_S})
+    print(f"     {KEYS} keys")
+    shutil.rmtree(folder)
+
+
 def actors(client):
     return {value[1]: value[7] for value in client.cmd("RLDB.GET", "key")[3]}
 
@@ -327,7 +455,10 @@ if __name__ == "__main__":
                 None,
                 [
                     ("snapshots under load are one moment, and start with any shards", under_load),
+                    ("every key is there with another number of shards", every_key),
                     ("names, lists, errors, and one that is in use", names_and_errors),
+                    ("snapshots/ on another filesystem", another_filesystem),
+                    ("a disk without room", full_disk),
                     ("two nodes from one moment stamp apart", versions_go_apart),
                     ("kill -9 in the middle", killed_meanwhile),
                 ],
