@@ -274,11 +274,11 @@ static bool totals_print(const struct sim_options *options, const struct watched
     bool fine = true;
 
     (void)printf("runs %" PRIu64 ", requests %" PRIu64 ", operations checked %" PRIu64
-                 ", undecided %" PRIu64 ", %.0f s simulated (%.0f under load) in %.1f s, traces "
-                 "%016" PRIx64 "\n",
+                 ", undecided %" PRIu64 ", %.0f s simulated (%.0f under load) in %.1f s, "
+                 "%.0f times real time, traces %016" PRIx64 "\n",
                  totals->runs, totals->requests, totals->operations, totals->undecided,
                  (double)totals->virtual_ns / 1e9, (double)totals->loaded_ns / 1e9, real,
-                 totals->traces);
+                 (double)totals->virtual_ns / 1e9 / (real > 0 ? real : 1), totals->traces);
     if (options->verbose) {
         totals_print_drawn(totals);
     }
