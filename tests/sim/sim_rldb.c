@@ -2,6 +2,7 @@
 
 #include "cluster/client.h"
 #include "cluster/data_dir.h"
+#include "cluster/http_server.h"
 #include "cluster/multi.h"
 #include "cluster/settings.h"
 #include "core/check.h"
@@ -567,6 +568,12 @@ static void shard_abandon(struct shard *shard)
     shard->clients_pool.taken = 0;
     shard->hops.taken = 0;
     shard->loads.taken = 0;
+    if (shard->http != NULL) {
+        shard->http->connections.taken = 0;
+        pool_destroy(&shard->http->connections);
+        memory_free(shard->http);
+        shard->http = NULL;
+    }
     if (shard->durable) {
         log_engine_abandon(shard->engine);
         shard->engine = NULL;
