@@ -232,6 +232,21 @@ def disk(_, __):
         yield from origin(documents)
 
 
+def targets(prefix, _):
+    """Of runs that are kept under a name of their own: only what was wanted."""
+    documents = results(prefix)
+    if documents:
+        yield from table(
+            ["target", "is", "wanted"],
+            (
+                [row["what"], str(row["figure"]), f"{row['target']} {MARK[row['met']]}"]
+                for document in documents
+                for row in document["targets"]
+            ),
+        )
+        yield from origin(documents)
+
+
 def machine_line(_, __):
     """What all the kept results were measured on."""
     said = set()
@@ -253,6 +268,7 @@ TABLES = {
     "shards": (compare, "shards", "us of server CPU a request, all threads"),
     "engine": (engine, "", ""),
     "disk": (disk, "", ""),
+    "hundred": (targets, "hundred", ""),
     "idle": (idle, "", ""),
 }
 
