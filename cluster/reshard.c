@@ -455,7 +455,7 @@ static int make_durable(struct spreading *spreading)
         for (uint32_t vnode = 0; vnode < vnodes; vnode++) {
             records += engine_count(spreading->targets[i].engine, vnode);
         }
-        records += stats.tombstones;
+        records += stats.tombstones + stats.expired; // which compaction may have reaped
     }
     return records == reshard->records
                ? 0
