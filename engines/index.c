@@ -425,11 +425,39 @@ static void divide_bucket(struct divide *divide, uint64_t *pair)
     }
 }
 
+// The bucket that is split when a table has so many.
+static uint32_t split_bucket(uint32_t buckets)
+{
+    return buckets - (UINT32_C(1) << (31 - (uint32_t)__builtin_clz(buckets)));
+}
+
+// Splits follow each other in a dozen insertions. Asks for the pair of the one after the next, and
+// for what hangs on the next one's pair, which was asked for when a bucket was split before.
+static void prefetch_splits(const struct index *index, const struct index_table *table)
+{
+    const uint64_t *const after = index_pair(index, table, split_bucket(table->buckets + 1));
+    const uint64_t link =
+        index_pair(index, table, split_bucket(table->buckets))[INDEX_LINE_SLOTS + LAST];
+
+    __builtin_prefetch(after);
+    __builtin_prefetch(after + INDEX_LINE_SLOTS);
+    if (index_is_link(link)) {
+        __builtin_prefetch(index_follow(index, link));
+        __builtin_prefetch(block_at(index, index_payload(link) / BLOCK_LINES));
+    }
+    if (table->buckets / INDEX_CHUNK_BUCKETS < table->chunks) {
+        const uint64_t *const target = index_pair(index, table, table->buckets);
+
+        __builtin_prefetch(target, 1);
+        __builtin_prefetch(target + INDEX_LINE_SLOTS, 1);
+    }
+}
+
 static void table_split(struct index *index, struct index_table *table)
 {
     const uint32_t level = table_level(table);
     const uint32_t new_bucket = table->buckets;
-    const uint32_t old_bucket = new_bucket - (UINT32_C(1) << level);
+    const uint32_t old_bucket = split_bucket(new_bucket);
 
     if (level - index->base_bits >= INDEX_FINGERPRINT_BITS - 2) {
         return; // every bit is used; overflow lines take the rest
@@ -448,11 +476,7 @@ static void table_split(struct index *index, struct index_table *table)
     };
 
     divide_bucket(&divide, pair);
-    // The next one is read in a dozen insertions.
-    const uint32_t next = table->buckets - (UINT32_C(1) << table_level(table));
-
-    __builtin_prefetch(index_pair(index, table, next));
-    __builtin_prefetch(index_pair(index, table, next) + INDEX_LINE_SLOTS);
+    prefetch_splits(index, table);
 }
 
 static void count_entry(void *context, uint64_t entry)
