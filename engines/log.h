@@ -170,7 +170,7 @@ struct log_segment {
     uint8_t state; // enum log_segment_state
     bool dirty;    // written to since it was last made durable
     bool stuck;    // compaction could not empty it
-    bool unsaid;   // records of it went without one in the log that says so
+    bool unsaid;   // records of it went with their vnode, and no removal says so of each
     bool copied;   // it belongs to the copy that is being made, which has a pin
     bool unread;   // recovery has passed some of it that the disk fails to read
     bool cut;      // its file has not the size that it should: it is made anew before it is used
@@ -455,9 +455,12 @@ uint64_t *log_dropped_slot(const struct log_engine *engine, uint32_t vnode, uint
 // All writing ends: what is on the disk is not known any more.
 void log_fail(struct log_engine *engine, int error);
 
-// Takes an expired record out of the index, and tells.
-void log_forget_expired(struct log_engine *engine, const struct log_record *record, uint64_t hash,
-                        uint64_t *slot, uint8_t *cached, uint64_t location);
+// Takes a record out of the index, the cache and the files of large values. The key leaves nothing
+// but a removal in the hot frame: without one, recovery would find the record again, beside what
+// was put to the key since and names no place that it took. Returns the bytes of the removal, 0
+// when there is no room for it: nothing has changed then.
+uint32_t log_take_out(struct log_engine *engine, uint32_t vnode, struct slice key, uint64_t hash,
+                      const struct log_found *old);
 
 // Frees an engine whose process is held dead, by a test that plays its end: its operations never
 // complete.

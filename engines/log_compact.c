@@ -1,9 +1,10 @@
 // Compaction: segments are emptied by moving what is live in them to the cold head.
 //
 // A victim is read frame by frame; a record to which an entry leads is appended to the cold head,
-// naming its old place, and the entry (or the cache slot) follows. A record that has expired goes
-// instead; a removal moves along while an older record of any key is elsewhere. When nothing of it
-// is live the segment is given up, and used anew after the next checkpoint (log_segment.c).
+// naming its old place, and the entry (or the cache slot) follows. For a record that has expired a
+// removal is put to the hot head instead, as a client's DEL would; a removal moves along while an
+// older record of any key is elsewhere. When nothing of it is live the segment is given up, and
+// used anew after the next checkpoint (log_segment.c).
 //
 // The victim is the sealed segment with the most to gain for its cost: (1 - u) * age / (1 + u),
 // with u the live part (Rosenblum and Ousterhout, "The design and implementation of a
@@ -299,6 +300,35 @@ static bool move_removal(struct log_engine *engine, struct log_record *record)
     return true;
 }
 
+// False when there is no room to say so: it is moved as if it had not expired.
+static bool reap(struct log_engine *engine, const struct log_record *record, uint64_t hash,
+                 uint64_t *slot, uint8_t *cached, uint64_t location)
+{
+    const struct log_found found = {
+        .slot = slot,
+        .cached = cached,
+        .location = location,
+        .class = log_class(record->bytes),
+        .expire_ms = record->expire_ms,
+        .large = record->large ? log_large_number(record->object[0]) : 0,
+        .tombstone = record->kind == LOG_TOMBSTONE,
+    };
+    const uint32_t bytes = engine->drops_owed == 0 || log_drop_settle(engine)
+                               ? log_take_out(engine, record->vnode, record->key, hash, &found)
+                               : 0;
+
+    if (bytes == 0) {
+        return false;
+    }
+    engine->compacted_bytes += bytes;
+    engine->expired++;
+    if (engine->options.removed != NULL) {
+        engine->options.removed(engine->options.removed_context, record->vnode, record->key,
+                                ENGINE_REMOVED_EXPIRED);
+    }
+    return true;
+}
+
 // Asks for the index lines of the next records, then for the cache slots that they lead to: most
 // records of a victim are dead, and cost nothing but these misses.
 static void look_ahead(struct log_compaction *task)
@@ -355,8 +385,8 @@ static bool move_record(struct log_compaction *task, struct log_record *record, 
     if (slot == NULL) {
         return true;
     }
-    if (record->expire_ms != 0 && record->expire_ms <= engine->options.io->wall_ms) {
-        log_forget_expired(engine, record, hash, slot, cached, location);
+    if (record->expire_ms != 0 && record->expire_ms <= engine->options.io->wall_ms &&
+        reap(engine, record, hash, slot, cached, location)) {
         return true;
     }
     return move_live(engine, record, hash, slot, cached, location);

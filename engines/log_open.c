@@ -105,29 +105,6 @@ static void cache_moved(void *context, const struct cached *cached, uint64_t fro
                                          : log_payload_cached(to, cached->class));
 }
 
-void log_forget_expired(struct log_engine *engine, const struct log_record *record, uint64_t hash,
-                        uint64_t *slot, uint8_t *cached, uint64_t location)
-{
-    if (cached != NULL) {
-        cache_kill(&engine->cache, cache_place(&engine->cache, cached));
-    }
-    if (record->large) {
-        log_large_kill(engine, log_large_number(record->object[0]));
-    }
-    if (engine->snapshots_open != 0) {
-        log_snapshots_keep(engine, record->vnode, hash, location, log_class(record->bytes));
-    }
-    index_remove(&engine->index, &engine->vnodes[record->vnode].table, hash, slot);
-    log_count(engine, record->vnode, record->kind == LOG_TOMBSTONE, true, UINT64_MAX);
-    engine->segments[log_location_segment(location)].unsaid = true;
-    log_kill(engine, location, log_class(record->bytes));
-    engine->expired++;
-    if (engine->options.removed != NULL) {
-        engine->options.removed(engine->options.removed_context, record->vnode, record->key,
-                                ENGINE_REMOVED_EXPIRED);
-    }
-}
-
 // Steps ------------------------------------------------------------------------------------------
 
 // A checkpoint is due by what was appended, or because what was given up waits for it.

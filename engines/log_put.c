@@ -216,22 +216,21 @@ static enum engine_status put_found(struct log_engine *engine, struct engine_op 
 
 // remove -----------------------------------------------------------------------------------------
 
-// The key leaves nothing but a record that says so, for recovery.
-static enum engine_status remove_found(struct log_engine *engine, struct engine_op *op,
-                                       const struct log_found *old)
+uint32_t log_take_out(struct log_engine *engine, uint32_t vnode, struct slice key, uint64_t hash,
+                      const struct log_found *old)
 {
     const struct log_record record = {
         .kind = LOG_REMOVAL,
-        .vnode = op->vnode,
+        .vnode = vnode,
         .replaces = replaced(old),
-        .key = op->key,
+        .key = key,
     };
-    const uint64_t bytes = log_record_bytes(op->key.size, 0, 0, 0);
+    const uint32_t bytes = (uint32_t)log_record_bytes(key.size, 0, 0, 0);
     uint64_t location;
-    uint8_t *const at = log_append_after(engine, old->location, (uint32_t)bytes, &location);
+    uint8_t *const at = log_append_after(engine, old->location, bytes, &location);
 
     if (at == NULL) {
-        return ENGINE_FULL;
+        return 0;
     }
     log_record_write(at, &record, log_record_seed_at(engine, location));
     log_note_stamp(engine, location, engine->stamp, true);
@@ -243,11 +242,22 @@ static enum engine_status remove_found(struct log_engine *engine, struct engine_
         log_large_kill(engine, old->large);
     }
     if (engine->snapshots_open != 0) {
-        log_snapshots_keep(engine, op->vnode, op->hash, old->location, old->class);
+        log_snapshots_keep(engine, vnode, hash, old->location, old->class);
     }
-    index_remove(&engine->index, &engine->vnodes[op->vnode].table, op->hash, old->slot);
-    log_count(engine, op->vnode, old->tombstone, old->expire_ms != 0, UINT64_MAX);
+    index_remove(&engine->index, &engine->vnodes[vnode].table, hash, old->slot);
+    log_count(engine, vnode, old->tombstone, old->expire_ms != 0, UINT64_MAX);
     log_kill(engine, old->location, old->class);
+    return bytes;
+}
+
+static enum engine_status remove_found(struct log_engine *engine, struct engine_op *op,
+                                       const struct log_found *old)
+{
+    const uint32_t bytes = log_take_out(engine, op->vnode, op->key, op->hash, old);
+
+    if (bytes == 0) {
+        return ENGINE_FULL;
+    }
     engine->record_bytes += bytes;
     op->commit = engine->options.durability.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
     engine->commit_removal = op->commit;

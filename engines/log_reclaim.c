@@ -7,8 +7,7 @@
 // comes by any that the new use of the segment holds. So it may be used anew when
 //
 //  - the frames with these records are durable;
-//  - each of them has such a record: what has merely expired, or went with a vnode, has none
-//    (segment.unsaid);
+//  - each of them has such a record: what went with its vnode has none (segment.unsaid);
 //  - the checkpoint is of this run, so that no damage was met on the way from it to here;
 //  - no checkpoint is being written: its entries may lead to this use as well as to the next one,
 //    and replay could not tell them apart;

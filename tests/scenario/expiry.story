@@ -57,7 +57,8 @@ get apple pear
   apple is blue
   pear is not there
 
-# Compaction leaves behind what has expired.
+# Compaction puts a removal for what has expired: the key leaves nothing then, and what is put to it
+# names no place that it takes. A crash does not bring back the old record beside it.
 put plum*60=#11K
   60 of plum* are put in group 1
   frame 5 is on its way to segment-00003 at 0: 60 records, 679936 bytes
@@ -71,13 +72,30 @@ put plum*60=#10K
   frame 6 is durable
   60 of plum* are acknowledged
 work
+  frame 7 is on its way to segment-00003 at 1298432: 1 record, 4096 bytes
+  frame 7 is written to segment-00003 at 1298432: 1 record, 4096 bytes
+  frame 7 is durable
+put pear=yellow
+  pear is put in group 4
+  frame 8 is on its way to segment-00003 at 1302528: 1 record, 4096 bytes
+  frame 8 is written to segment-00003 at 1302528: 1 record, 4096 bytes
+  frame 8 is durable
+  pear is acknowledged
+kill
+start
+  it is started: epoch 5, 62 records
+get pear
+  pear is yellow
 checkpoint
+  frame 9 is on its way to segment-00004 at 0: 1 record, 4096 bytes
+  frame 9 is written to segment-00004 at 0: 1 record, 4096 bytes
+  frame 9 is durable
 work
 power-loss nothing
 start
-  it is started: epoch 5, 61 records
+  it is started: epoch 6, 62 records
 get apple pear
-  pear is not there
   apple is blue
+  pear is yellow
 get plum*60
   60 of plum* are abcd..., 10240 bytes
