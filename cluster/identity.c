@@ -172,12 +172,24 @@ static void identity_extended(struct identity *identity, uint64_t lease)
     identity->renew_ms = identity->lease_ms - LEASE_RENEW_MS;
 }
 
+// What was put counts when it is durable.
+static void identity_settle(struct shard *shard)
+{
+    struct identity *identity = &shard->identity;
+    if (identity->written && engine_synced(shard->engine) >= identity->sync) {
+        identity->written = false;
+        identity_extended(identity, identity->next);
+    }
+}
+
 static void identity_put_done(struct shard *shard)
 {
     struct identity *identity = &shard->identity;
     identity->extending = false;
     if (identity->op.status == ENGINE_OK) {
-        identity_extended(identity, identity->next);
+        identity->written = true;
+        identity->sync = planted(PLANTED_EARLY_LEASE) ? 0 : engine_sync_all(shard->engine);
+        identity_settle(shard);
     }
 }
 
@@ -194,6 +206,10 @@ void identity_extend(struct shard *shard)
     const uint64_t clock_ms = hlc_ms(shard->clock.last);
     const uint64_t now_ms = wall_ms > clock_ms ? wall_ms : clock_ms;
     if (now_ms < identity->renew_ms || identity->extending) {
+        return;
+    }
+    if (identity->written) {
+        identity_settle(shard);
         return;
     }
     struct engine_op *op = &identity->op;
@@ -251,6 +267,14 @@ static bool identity_lacks_records(const struct shard *shard)
     return stats.damages != 0;
 }
 
+// Whether the lease is on its way, and may come to be durable.
+static bool identity_waits(struct shard *shard)
+{
+    int error;
+    (void)engine_committed(shard->engine, &error);
+    return shard->identity.extending || (shard->identity.written && error == 0);
+}
+
 static int identity_open_kept(struct shard *shard)
 {
     struct identity *identity = &shard->identity;
@@ -286,8 +310,9 @@ static int identity_open_kept(struct shard *shard)
     shard->clock.last = lease;
     identity->lease = lease == 0 ? 1 : lease;
     identity_extend(shard);
-    while (identity->extending) {
+    while (identity_waits(shard)) {
         io_turn(shard->io, UINT64_MAX);
+        identity_extend(shard);
     }
     return 0;
 }

@@ -5,12 +5,13 @@
 // stop: each start has new actors. One that has files keeps two records, the actors and a lease
 // (identity_record.h).
 //
-// A lease is written ahead of the stamps that it covers, to the same log: whatever write is found
-// after a crash, the lease that covers it is found too. So nobody waits for it. At start the clock
-// begins at the lease; without one that can be read, or where the data is damaged and a later one
-// may be lost, each vnode takes a new incarnation. On a snapshot (snapshot.h) each takes a new id,
-// once: the node that it was made of goes on with its own, and may give out next what would be
-// given out here.
+// A lease counts once it is durable, whatever `sync` says: a write that a crash loses here may have
+// gone elsewhere before, and its dot must not be given out again. It is put half a minute before
+// the one before it ends, so nobody waits for it but a start: for this and, since they lie in front
+// of it in the same log, for new actors. At start the clock begins at the lease; without one that
+// can be read, or where the data is damaged and a later one may be lost, each vnode takes a new
+// incarnation. On a snapshot (snapshot.h) each takes a new id, once: the node that it was made of
+// goes on with its own, and may give out next what would be given out here.
 #pragma once
 
 #include "cluster/identity_record.h"
@@ -25,12 +26,14 @@ struct shard;
 
 // Embedded in the shard, which writes none of it.
 struct identity {
-    uint32_t actor;      // index of each vnode's present actor in its table
-    uint64_t lease;      // stamps stay below it
-    uint64_t lease_ms;   // stamps follow the wall clock up to here
-    uint64_t renew_ms;   // from here on it is to be extended
-    uint64_t next;       // what it is being extended to
-    bool extending;      // `op` is under way
+    uint32_t actor;    // index of each vnode's present actor in its table
+    uint64_t lease;    // stamps stay below it
+    uint64_t lease_ms; // stamps follow the wall clock up to here
+    uint64_t renew_ms; // from here on it is to be extended
+    uint64_t next;     // what it is being extended to
+    bool extending;    // `op` is under way
+    bool written;      // it was put, and counts once engine_synced() has come to `sync`
+    uint64_t sync;
     struct engine_op op; // of the lease
     uint8_t bytes[IDENTITY_LEASE_BYTES];
 };

@@ -42,7 +42,8 @@
     X(DRAW_ADDRESS, "draw-address", "an address in memory decides what happens")                   \
     X(LATE_LEASE, "late-lease", "the lease of a clock says what was used, and not what may be")    \
     X(TRUST_PLACE, "trust-place", "a record is believed wherever it lies")                         \
-    X(HUSH_DAMAGE, "hush-damage", "nobody is told that frames are missing")
+    X(HUSH_DAMAGE, "hush-damage", "nobody is told that frames are missing")                        \
+    X(EARLY_LEASE, "early-lease", "the lease of a clock counts before it is durable")
 
 // And those of the log engine, found by tests/sim/sim_log.c
 #define PLANTED_LOG_BUGS(X)                                                                        \

@@ -296,7 +296,8 @@ struct engine_vtable {
     void (*commit)(struct engine *engine);
     uint64_t (*committed)(struct engine *engine, int *ret_error);
     uint64_t (*newest)(struct engine *engine);
-    void (*sync)(struct engine *engine);
+    uint64_t (*sync)(struct engine *engine);
+    uint64_t (*synced)(struct engine *engine);
     void (*save)(struct engine *engine);
     int (*copy)(struct engine *engine, struct engine_copy *copy, enum engine_copy_step step);
     void (*stats)(struct engine *engine, struct engine_stats *ret_stats);
@@ -488,10 +489,16 @@ static inline uint64_t engine_newest(struct engine *engine)
     return engine->vtable->newest(engine);
 }
 
-/* Makes all that was written so far durable, whatever `sync` says. */
-static inline void engine_sync_all(struct engine *engine)
+/* Begins to make all that was written so far durable, whatever `sync` says. It is once
+ * engine_synced() has come to the number returned, which it never does if writing has ended. */
+static inline uint64_t engine_sync_all(struct engine *engine)
 {
-    engine->vtable->sync(engine);
+    return engine->vtable->sync(engine);
+}
+
+static inline uint64_t engine_synced(struct engine *engine)
+{
+    return engine->vtable->synced(engine);
 }
 
 /* Begins a checkpoint: a start after its end replays nothing from before it. */

@@ -230,9 +230,15 @@ static void log_set_memory_max(struct engine *base, uint64_t bytes, enum engine_
     (void)eviction;
 }
 
-static void log_sync_all(struct engine *base)
+static uint64_t log_sync_all(struct engine *base)
 {
     log_flush(log_engine_of(base));
+    return log_engine_of(base)->flush;
+}
+
+static uint64_t log_synced(struct engine *base)
+{
+    return log_engine_of(base)->durable;
 }
 
 static void log_save(struct engine *base)
@@ -424,6 +430,7 @@ static const struct engine_vtable log_vtable = {
     .set_memory_max = log_set_memory_max,
     .set_durability = log_set_durability,
     .sync = log_sync_all,
+    .synced = log_synced,
     .save = log_save,
     .copy = log_copy,
     .stats = log_stats,

@@ -269,6 +269,13 @@ static uint64_t memory_newest(struct engine *base)
     return 0;
 }
 
+// Nothing is durable, and nothing comes that would be.
+static uint64_t memory_sync(struct engine *base)
+{
+    (void)base;
+    return 0;
+}
+
 static uint64_t memory_committed(struct engine *base, int *ret_error)
 {
     (void)base;
@@ -329,7 +336,8 @@ static const struct engine_vtable memory_vtable = {
     .committed = memory_committed,
     .newest = memory_newest,
     .stalled = memory_stalled,
-    .sync = memory_commit,
+    .sync = memory_sync,
+    .synced = memory_sync,
     .save = memory_commit,
     .stats = memory_stats,
     .close = memory_close,

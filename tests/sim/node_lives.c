@@ -17,12 +17,39 @@ static const uint64_t ns_per_ms = 1000 * 1000;
 
 // Ends --------------------------------------------------------------------------------------------
 
+static void note_clock(struct load *load, const struct shard *shard)
+{
+    if (shard->vnode_count != 0) {
+        load->clocks[shard->index] = (struct load_clock){
+            *actor_table_id(&shard->actors[0], shard->identity.actor), shard->clock.last};
+    }
+}
+
+// A clock begins after all that it gave out before, as the same actor.
+static bool check_clock(struct load *load, const struct shard *shard)
+{
+    const struct load_clock *const before = &load->clocks[shard->index];
+
+    if (!load_is_damaged(load) && shard->vnode_count != 0 && before->last > shard->clock.last &&
+        actor_id_compare(&before->actor,
+                         actor_table_id(&shard->actors[0], shard->identity.actor)) == 0) {
+        load_fail(load, SIM_ORACLE_CLOCK,
+                  "after a start the clock of core %u is behind a stamp that it gave out",
+                  shard->index);
+        return false;
+    }
+    return true;
+}
+
 void load_life_over(struct load *load, bool clean)
 {
     struct load_life *const life = sim_allocate(sizeof *life);
 
     CHECK(load->lost_count < LOAD_LIVES_MAX && sim_rldb_up(load->rldb));
     load_mark_all(load);
+    for (uint32_t i = 0; i < load->cores && load->durable; i++) {
+        note_clock(load, sim_rldb_shard(load->rldb, i));
+    }
     life->ended_ns = sim_world_now_ns(load->world);
     life->clean = clean;
     life->damages = sim_node_damages(sim_rldb_machine(load->rldb));
@@ -191,6 +218,9 @@ bool load_look(void *context, struct shard *shard)
 
     if (!load->durable || load->lost_count == 0 || load->failed) {
         return true;
+    }
+    if (!check_clock(load, shard)) {
+        return false;
     }
     struct look look = {.load = load, .shard = shard, .life = load->lives[load->lost_count - 1]};
 

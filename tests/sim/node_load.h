@@ -194,6 +194,13 @@ struct history {
     uint32_t count;
 };
 
+// The last stamp that a core gave out as an actor, in any life: in a cluster others may have seen
+// it, whatever of it the core's own disk has kept.
+struct load_clock {
+    struct actor_id actor; // of its first vnode
+    uint64_t last;         // 0: none
+};
+
 struct run;
 
 // One node of a run, and what is done to it.
@@ -214,13 +221,14 @@ struct load {
     struct load_life *lives[LOAD_LIVES_MAX]; // that are over
     uint32_t lost_count;                     // of them
     uint32_t life_first;                     // of this round
-    bool start_fails;                        // the last one, at first
-    uint64_t disk_fails_until_ns;            // for that
-    uint64_t told_ns;                        // when the node last said that its data is damaged
-    uint32_t starts_failed;                  // in a row, on a damaged disk
-    uint64_t disk_bytes;                     // of its disk; 0: no bound of its own
-    bool wide;                               // keys of the model may have several names
-    uint32_t fillers_stored;                 // acknowledged
+    struct load_clock clocks[LIMIT_SHARDS];
+    bool start_fails;             // the last one, at first
+    uint64_t disk_fails_until_ns; // for that
+    uint64_t told_ns;             // when the node last said that its data is damaged
+    uint32_t starts_failed;       // in a row, on a damaged disk
+    uint64_t disk_bytes;          // of its disk; 0: no bound of its own
+    bool wide;                    // keys of the model may have several names
+    uint32_t fillers_stored;      // acknowledged
     uint32_t filler_next;
     uint32_t round;
     struct model_values *values;

@@ -39,6 +39,7 @@ const struct planted_row node_planted_rows[] = {
     {PLANTED_TRUST_PLACE, 300, ORACLE(HISTORY) | ORACLE(WHOLE) | ORACLE(DAMAGE) | ORACLE(CHECK),
      true, "disk"},
     {PLANTED_HUSH_DAMAGE, 300, ORACLE(DAMAGE), true, "disk"},
+    {PLANTED_EARLY_LEASE, 300, ORACLE(CLOCK), true, "crash"},
 };
 
 #define ONE(name, text, what) +1
