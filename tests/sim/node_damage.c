@@ -6,6 +6,7 @@
 // key had at some time, or none; and where something is gone the node has said that its data is
 // damaged, unless what was hit were the last frames of a log, of which nobody can know
 // (sim_damage.h).
+#include "cluster/object.h"
 #include "cluster/shard.h"
 #include "core/hash.h"
 #include "tests/sim/node_load.h"
@@ -97,7 +98,8 @@ static void probe_done(struct engine_op *op)
     ((struct probe *)(void *)op)->done = true;
 }
 
-static int probe_key(struct shard *shard, const char *name)
+// 0 or -errno; whether it has a value.
+static int probe_key(struct shard *shard, const char *name, bool *ret_live)
 {
     const struct slice key = slice_from_text(name);
     struct probe probe = {
@@ -106,12 +108,15 @@ static int probe_key(struct shard *shard, const char *name)
                .vnode = placement_of_slot(shard->node->placement, slot_of_key(key)).vnode,
                .done = probe_done}};
     struct engine_op *op = &probe.op;
+    struct object_view view;
 
     engine_get(shard->engine, &op, 1);
     while (op->status == ENGINE_PENDING && !probe.done) {
         engine_commit(shard->engine);
         io_turn(shard->io, UINT64_MAX);
     }
+    *ret_live = op->status == ENGINE_OK && object_open(op->object, &view) &&
+                object_is_live(&view, shard->io->wall_ms);
     return op->status == ENGINE_ERROR ? op->error : 0;
 }
 
@@ -125,24 +130,40 @@ static bool probe_is_lost(const struct load *load, int error)
             load->disk_fails_until_ns < sim_world_now_ns(load->world));
 }
 
+// False: what cannot be read is to be read another time, or the scan has left out what can be.
+static bool look_by_name(const struct load *load, struct shard *shard,
+                         const struct load_object *object, uint32_t key, struct load_found *found)
+{
+    uint32_t live = 0;
+
+    for (uint32_t i = 0; i < object->width; i++) {
+        const char *const name = object->names[key * object->width + i];
+        bool is_live = false;
+
+        if (load_core_of(load, name) != shard->index) {
+            continue;
+        }
+        const int error = probe_key(shard, name, &is_live);
+
+        if (error != 0 && !probe_is_lost(load, error)) {
+            return false;
+        }
+        found->bad |= error != 0;
+        live += is_live ? 1 : 0;
+    }
+    return live <= found->names;
+}
+
 bool load_look_unreadable(struct load *load, struct shard *shard, struct load_life *life)
 {
     if (!load_is_damaged(load)) {
         return false;
     }
     for (uint32_t i = 0; i < load->object_count; i++) {
-        struct load_object *const object = &load->objects[i];
-
-        for (uint32_t j = 0; j < object->key_count * object->width; j++) {
-            if (load_core_of(load, object->names[j]) != shard->index) {
-                continue;
-            }
-            const int error = probe_key(shard, object->names[j]);
-
-            if (error != 0 && !probe_is_lost(load, error)) {
+        for (uint32_t key = 0; key < load->objects[i].key_count; key++) {
+            if (!look_by_name(load, shard, &load->objects[i], key, &life->found[i][key])) {
                 return false;
             }
-            life->found[i][j / object->width].bad |= error != 0;
         }
     }
     load_told(load);
