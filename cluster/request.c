@@ -457,6 +457,7 @@ static void request_credit_back(struct shard *shard, struct request *request)
     if (request->credit && !planted(PLANTED_LEAK_CREDIT)) {
         request->credit = false;
         shard->credits[request->core]++;
+        shard->credits_back = true;
     }
 }
 
@@ -792,8 +793,7 @@ bool request_execute(struct shard *shard)
             batch_run(shard, batch);
         }
         for (uint32_t i = 0; i < batch->client_count; i++) {
-            struct client *client = batch->clients[i];
-            batch_settle_client(client, batch->partial[i]);
+            batch_settle_client(batch->clients[i], batch->partial[i]);
         }
     }
     return true;

@@ -182,7 +182,13 @@ static bool shard_execute(void *context)
     if (!shard->draining && atomic_load_explicit(&shard->node->stop, memory_order_relaxed)) {
         shard_drain(shard);
     }
-    return request_execute(shard);
+    bool more = request_execute(shard);
+    // Those that came back unused bring no message: who found none left must not wait for one.
+    if (shard->credits_back) {
+        shard->credits_back = false;
+        shard_feed_starved(shard);
+    }
+    return more;
 }
 
 static bool shard_background(void *context)

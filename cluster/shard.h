@@ -88,6 +88,7 @@ struct shard {
     // messages
     struct pool hops;
     uint32_t *credits;                // towards each core
+    bool credits_back;                // some were taken in this turn, and not needed
     struct hop_list received;         // hops of other cores, to run in this turn
     struct hop_list granted;          // hops that were behind gates until now
     struct hop *hop_open;             // posted last in this turn: may take requests more

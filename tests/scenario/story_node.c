@@ -3,7 +3,9 @@
 //     node CORES [YAML]     starts it; YAML is what its configuration has beside addresses. The
 //                           memory engine, unless that says something of storage. Its
 //                           sections have a `;` between them
-//     bound credits N       so many requests may be under way from one core to another
+//     bound credits N [hops M]
+//                           so many requests may be under way from one core to another; and of a
+//                           core in all
 //     connect NAME CORE     a client, on that core's own port
 //     say NAME WORDS [; NAME WORDS ...]
 //                           an inline command, and more at the same moment
@@ -240,10 +242,14 @@ static void command_bound(struct story *story, char **words, size_t count)
 {
     struct play *const play = story->cast;
 
-    if (count < 3 || strcmp(words[1], "credits") != 0) {
-        story_wrong(story, "bound credits N");
+    const bool hops = count == 5 && strcmp(words[3], "hops") == 0;
+
+    if (count < 3 || strcmp(words[1], "credits") != 0 || (count != 3 && !hops)) {
+        story_wrong(story, "bound credits N [hops M]");
     } else if (is_up(play)) {
-        const struct sim_rldb_bounds bounds = {.credits = (uint32_t)story_bytes(story, words[2])};
+        const struct sim_rldb_bounds bounds = {.credits = (uint32_t)story_bytes(story, words[2]),
+                                               .hops = hops ? (uint32_t)story_bytes(story, words[4])
+                                                            : 0};
 
         sim_rldb_bound(play->rldb, &bounds);
     }
