@@ -61,7 +61,8 @@ struct log_compaction {
     uint64_t implied; // its stamp, if it has none of its own
     uint32_t ahead;   // of `hashes`, of the next records
     uint32_t ahead_next;
-    bool rests; // between two slices
+    bool rests;  // between two slices
+    bool missed; // some of the victim could not be read
     uint64_t hashes[AHEAD];
 };
 
@@ -461,13 +462,14 @@ static void victim_end(struct log_compaction *task)
 
     segment->pins--;
     if (segment->state == LOG_SEGMENT_SEALED) {
-        // All its removals were moved or are of no use.
         if (segment->live_bytes == 0) {
-            segment->removal_stamp_max = 0;
+            if (!task->missed) { // its removals were moved, or are of no use
+                segment->removal_stamp_max = 0;
+            }
             log_segment_reconsider(engine, task->victim);
-        } else {
-            segment->stuck = true; // part of it is damaged, or is being dropped
         }
+        // What could not be read stays, and removals in it may be needed; or it is being dropped.
+        segment->stuck = segment->state == LOG_SEGMENT_SEALED;
     }
     memory_free(task->bytes);
     task->bytes = NULL;
@@ -484,6 +486,7 @@ static void compaction_done(struct io_op *op, int32_t result)
     if (result < LOG_BLOCK_BYTES && task->end == task->begin) {
         // What cannot be read stays where it is.
         task->engine->corrupt_records++;
+        task->missed = true;
         victim_end(task);
         return;
     }
@@ -526,6 +529,7 @@ static bool next_frame(struct log_compaction *task)
             return true;
         }
         task->offset += LOG_BLOCK_BYTES; // damaged: the records in it stay
+        task->missed = true;
     }
     victim_end(task);
     return false;
@@ -543,6 +547,7 @@ static void victim_begin(struct log_compaction *task, uint32_t number)
     task->oldest = log_oldest_dead(engine, number, NULL);
     task->offset = task->begin = task->end = 0;
     task->frame = NULL;
+    task->missed = false;
     task->step = FRAME;
     engine->segments[number].pins++;
 }
