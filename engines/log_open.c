@@ -142,7 +142,8 @@ static bool log_step(struct engine *base, uint32_t budget_bytes)
     log_segments_reclaim(engine);
     log_segments_trim(engine);
     log_segments_step(engine);
-    if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine) &&
+    // It would take the room that the manifest waits for, which has to name it.
+    if (!log_checkpoint_busy(engine) && checkpoint_wanted(engine) && log_manifest_comes(engine) &&
         now_ms >= engine->space_retry_ms) {
         log_checkpoint_begin(engine);
     }

@@ -363,8 +363,10 @@ static int open_directory(struct log_engine *engine)
 }
 
 // Until the manifest names this run, and there is a segment to write to beside the one that is
-// reserved: if one can be made.
-static int wait_ready(struct log_engine *engine)
+// reserved: if one can be made. Where the disk is so full that there is no room for a manifest,
+// what is there is served, nothing is written under an epoch that nobody knows, and the manifest is
+// tried again every second.
+static int wait_ready(struct log_engine *engine, struct log_recovery *report)
 {
     const uint64_t version = log_manifest_changed(engine);
 
@@ -377,7 +379,11 @@ static int wait_ready(struct log_engine *engine)
         io_turn(engine->options.io, UINT64_MAX);
     }
     if (engine->failed == 0 && engine->manifest_durable < version) {
-        return engine->manifest_error; // nothing may be written under an epoch that nobody knows
+        if (report->fresh) {
+            return engine->manifest_error;
+        }
+        log_remark(report, "MANIFEST cannot be written, for want of room: make some, writes are "
+                           "refused until then");
     }
     return engine->failed;
 }
@@ -487,7 +493,7 @@ int log_recover(struct log_engine *engine, struct log_recovery *report)
         return report->fresh ? -ENOENT : 0;
     }
     log_segments_begin_small(engine);
-    error = wait_ready(engine);
+    error = wait_ready(engine, report);
     note_recovered(engine, report, begin_ns);
     if (engine->options.io->buffered) {
         log_remark(report, "the file system has no O_DIRECT: files go through the kernel's cache, "

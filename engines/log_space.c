@@ -121,6 +121,9 @@ static bool fits(const struct log_engine *engine, uint64_t size, uint64_t buffer
     const uint64_t disk_max = engine->options.disk_max_bytes;
     const uint32_t shards = engine->options.shards == 0 ? 1 : engine->options.shards;
 
+    if (engine->manifest_durable == 0) {
+        return false; // the file's name would bear an epoch that the next start takes too
+    }
     if (size >= engine->large.refused_bytes && engine->large.refused_bytes != 0 &&
         engine->options.io->wall_ms < engine->large.refused_until_ms) {
         return false;

@@ -2,7 +2,8 @@
 #
 # Values are refused as soon as that is seen: what is left is for what makes room. What needs a new
 # file is put off, and asked for again when a second has passed. A checkpoint that found no room
-# leaves nothing behind.
+# leaves nothing behind. A start that finds no room for a manifest serves what is there: nothing is
+# written in its epoch, which the next start has too, until there is room.
 cast log
 disk segments 8
 start
@@ -81,4 +82,67 @@ start
 get apple1 pear1 fig80
   apple1 is abcd..., 20480 bytes
   pear1 is abcd..., 20480 bytes
+  fig80 is abcd..., 20480 bytes
+disk full
+kill
+show files starts
+start
+   is durable
+  MANIFEST.new: write fails: No space left on device
+  the log says: MANIFEST cannot be written, for want of room: make some, writes are refused until then
+  it is started: epoch 3, 183 records
+get apple1 pear1 fig80
+  apple1 is abcd..., 20480 bytes
+  pear1 is abcd..., 20480 bytes
+  fig80 is abcd..., 20480 bytes
+put kiwi*2=#20K lime=#1500K
+  2 of kiwi* are not put: the disk is full
+  lime is not put: the disk is full
+remove apple1
+  apple1 is not removed: the disk is full
+kill
+start
+   is durable
+  MANIFEST.new: write fails: No space left on device
+  the log says: MANIFEST cannot be written, for want of room: make some, writes are refused until then
+  it is started: epoch 3, 183 records
+put kiwi*2=#20K
+  2 of kiwi* are not put: the disk is full
+wait 3s
+  MANIFEST.new: write fails: No space left on device
+  MANIFEST.new: write fails: No space left on device
+  MANIFEST.new: write fails: No space left on device
+disk roomy
+wait 3s
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+put kiwi*2=#20K
+  2 of kiwi* are put in group 1
+  2 of kiwi* are acknowledged
+  segment-00005 is durable
+  log is durable
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+remove apple1
+  apple1 is removed in group 2
+  apple1 is acknowledged
+kill
+show frames
+start
+  it is started: epoch 4, 184 records
+get apple1 kiwi2 fig80
+  apple1 is not there
+  kiwi2 is abcd..., 20480 bytes
   fig80 is abcd..., 20480 bytes

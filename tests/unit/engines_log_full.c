@@ -274,6 +274,62 @@ Test(engines_log_full, tells_a_failed_read)
     free(bench);
 }
 
+// A start for whose manifest there is no room serves what is there and writes nothing, also no file
+// of a large value, which would bear an epoch that the next start takes too. It goes on once there
+// is room.
+Test(engines_log_full, starts_without_room_for_a_manifest)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+    struct fault fault = {.what = "write", .error = -ENOSPC};
+    struct engine_stage stage = {.bytes = 2 << 20};
+    struct bench_op large;
+    enum engine_status status;
+
+    bench_open(bench, 5, NULL);
+    for (uint32_t number = 0; number < 500; number++) {
+        cr_assert_eq(bench_put(bench, number, number + 1), ENGINE_OK);
+        turns(bench, 3);
+    }
+    engine_sync_all(bench->engine);
+    turns(bench, 100);
+    set_fault(bench, &fault);
+    for (int start = 0; start < 3; start++) {
+        bench_kill(bench, SIM_POWER_LOSS);
+        bench_open_engine(bench);
+        cr_assert_eq(bench->error, 0);
+        cr_assert_not_null(strstr(bench->text, "MANIFEST cannot be written"), "%s", bench->text);
+        bench_assert_there(bench, 0, 500);
+        cr_assert_eq(bench_put(bench, 500, 501), ENGINE_FULL);
+        cr_assert_eq(bench_remove(bench, 1), ENGINE_FULL);
+        cr_assert_eq(engine_stage_open(bench->engine, bench_op(&large, 501), &stage), ENGINE_FULL);
+        turns(bench, 100);
+        cr_assert_eq(log_engine_of(bench->engine)->failed, 0);
+    }
+    fault.error = 0;
+    for (int i = 0; bench_put(bench, 500, 501) == ENGINE_FULL; i++) {
+        cr_assert_lt(i, 10000, "it never goes on");
+        sim_world_run_until(bench->world, sim_world_now_ns(bench->world) + 1000000);
+        turns(bench, 10);
+    }
+    while ((status = engine_stage_open(bench->engine, bench_op(&large, 501), &stage)) ==
+           ENGINE_PENDING) {
+        turns(bench, 1);
+    }
+    cr_assert_eq(status, ENGINE_OK);
+    engine_stage_close(bench->engine, &stage);
+    cr_assert_eq(bench_remove(bench, 1), ENGINE_OK);
+    engine_sync_all(bench->engine);
+    turns(bench, 100);
+    bench_kill(bench, SIM_POWER_LOSS);
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0);
+    cr_assert_eq(engine_count(bench->engine, ENGINE_ALL_VNODES), 500);
+    bench_assert_there(bench, 2, 501);
+    log_verify(bench->engine);
+    bench_done(bench);
+    free(bench);
+}
+
 // Any operation fails at any time, once: the engine says so or goes on, and opens again with all
 // that was acknowledged.
 static void random_fault(uint64_t seed)
