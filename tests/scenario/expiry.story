@@ -93,7 +93,7 @@ checkpoint
 work
 power-loss nothing
 start
-  it is started: epoch 6, 62 records
+  it is started: epoch 6, 62 records, from checkpoint 1
 get apple pear
   apple is blue
   pear is yellow

@@ -48,13 +48,18 @@ put plum=yellow
 show files frames
 disk fails rename EIO
 checkpoint
+  checkpoint-0000000001 is made
   frame 3 is on its way to segment-00002 at 0: 2 records, 4096 bytes
+  segment-00005 is made
   frame 3 is written to segment-00002 at 0: 2 records, 4096 bytes
   frame 3 is durable
+  checkpoint-0000000001 is written
+  segment-00005 is given room
   checkpoint-0000000001 is written
   checkpoint-0000000001 is durable
   log is durable
   segment-00005 is durable
+  MANIFEST.new is made
   log is durable
   MANIFEST.new is written
   MANIFEST.new is durable

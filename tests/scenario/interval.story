@@ -26,7 +26,7 @@ close
 
 # Never: but a close, or a checkpoint, makes it durable all the same.
 start never
-  it is started: epoch 3, 2 records
+  it is started: epoch 3, 2 records, from checkpoint 1
 put plum=blue
   plum is put
 close
@@ -34,7 +34,7 @@ close
   frame 2 is written to segment-00001 at 0: 1 record, 4096 bytes
   frame 2 is done
 start never
-  it is started: epoch 4, 3 records
+  it is started: epoch 4, 3 records, from checkpoint 2
 get plum
   plum is blue
 put fig=brown
@@ -53,7 +53,7 @@ put lime=green
   lime is put
 power-loss nothing
 start never
-  it is started: epoch 5, 4 records
+  it is started: epoch 5, 4 records, from checkpoint 3
 get plum fig lime
   lime is not there
   plum is blue
@@ -64,6 +64,6 @@ put lime=green
   lime is put
 kill
 start never
-  it is started: epoch 6, 4 records
+  it is started: epoch 6, 4 records, from checkpoint 3
 get lime
   lime is not there

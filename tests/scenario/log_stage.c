@@ -1,6 +1,7 @@
 #include "tests/scenario/log_stage.h"
 
 #include "engines/log.h"
+#include "tests/scenario/story_disk.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -59,89 +60,23 @@ static void tell_key(const struct call *call, const char *format, ...)
     stage->met_count++;
 }
 
-static void tell_frame(struct stage *stage, const struct sim_disk_event *event)
-{
-    static const char *const phases[] = {
-        [SIM_DISK_BEGUN] = "is on its way to", [SIM_DISK_EFFECT] = "is written to"};
-    struct log_frame_header header;
-    const struct slice bytes = slice_of(event->bytes, (size_t)event->result);
-    // Of any log: the id is in it.
-    const bool whole = log_frame_is_any(bytes) && log_frame_open(bytes, log_frame_id(event->bytes),
-                                                                 &header) == LOG_FRAME_VALID;
-
-    if (!whole || !stage->frames) {
-        return;
-    }
-    if (event->phase == SIM_DISK_DONE) {
-        stage_tell(stage, "frame %" PRIu64 " is %s", header.sequence,
-                   event->durable ? "durable" : "done");
-        return;
-    }
-    stage_tell(stage, "frame %" PRIu64 " %s %s at %" PRIu64 ": %u record%s, %d bytes",
-               header.sequence, phases[event->phase], event->name, event->offset, header.records,
-               header.records == 1 ? "" : "s", event->result);
-}
-
-// Lines about files that say the same again, slice by slice, are told once.
-static void tell_once(struct stage *stage, const char *name, const char *what, const char *more)
-{
-    char line[STORY_LINE_BYTES];
-
-    (void)snprintf(line, sizeof line, "%s%s%s", name, what, more);
-    if (strcmp(line, stage->last) != 0) {
-        (void)snprintf(stage->last, sizeof stage->last, "%s", line);
-        stage_tell(stage, "%s", line);
-    }
-}
-
-static void tell_file(struct stage *stage, const struct sim_disk_event *event)
-{
-    if (strcmp(event->what, "rename") == 0) {
-        tell_once(stage, event->name, " becomes ", event->name_to);
-    } else if (strcmp(event->what, "unlink") == 0) {
-        tell_once(stage, event->name, " is removed", "");
-    } else if (strcmp(event->what, "write") == 0) {
-        tell_once(stage, event->name, " is written", "");
-    } else if (strcmp(event->what, "sync") == 0 && event->phase == SIM_DISK_DONE) {
-        tell_once(stage, event->name, " is durable", "");
-    }
-}
-
 void stage_disk_event(void *context, const struct sim_node *node,
                       const struct sim_disk_event *event)
 {
     struct stage *const stage = context;
-    const bool segment = strncmp(event->name, "segment-", 8) == 0;
-    const bool write = strcmp(event->what, "write") == 0;
+    char line[STORY_LINE_BYTES];
+    const char *what = NULL;
+    const enum story_disk_kind kind =
+        story_disk_words(event, event->name, event->name_to, line, &what);
+    const bool shown[] = {
+        [STORY_DISK_NOTHING] = false,     [STORY_DISK_FRAME] = stage->frames,
+        [STORY_DISK_FILE] = stage->files, [STORY_DISK_ZEROING] = stage->zeroing,
+        [STORY_DISK_READ] = stage->reads, [STORY_DISK_FAILURE] = true,
+    };
 
     (void)node;
-    if (event->result < 0) {
-        if (event->phase == SIM_DISK_EFFECT && event->result != -ENOENT &&
-            event->result != -EEXIST) {
-            char fails[STORY_LINE_BYTES];
-
-            (void)snprintf(fails, sizeof fails, ": %s fails: ", event->what);
-            tell_once(stage, event->name, fails, strerror(-event->result));
-        }
-        return;
-    }
-    if (stage->opening && !stage->starts) {
-        return;
-    }
-    if (segment && write) {
-        if (log_frame_is_any(slice_of(event->bytes, (size_t)event->result))) {
-            tell_frame(stage, event);
-        } else if (stage->zeroing) {
-            tell_once(stage, event->name, " is zeroed", "");
-        }
-    } else if (segment && strcmp(event->what, "read") == 0) {
-        if (stage->reads && event->phase == SIM_DISK_EFFECT) {
-            stage_tell(stage, "%d bytes are read at %" PRIu64 " of %s", event->result,
-                       event->offset, event->name);
-        }
-    } else if (stage->files &&
-               (event->phase == SIM_DISK_EFFECT || strcmp(event->what, "sync") == 0)) {
-        tell_file(stage, event);
+    if (shown[kind] && (!stage->opening || stage->starts || kind == STORY_DISK_FAILURE)) {
+        stage_tell(stage, "%s", line);
     }
 }
 
@@ -271,6 +206,38 @@ static void tell_acknowledged(struct stage *stage)
     }
 }
 
+const char *stage_use(const struct stage *stage, uint32_t segment)
+{
+    static const char *const uses[] = {
+        [LOG_SEGMENT_ABSENT] = "not there",
+        [LOG_SEGMENT_MAKING] = "being made",
+        [LOG_SEGMENT_PREPARING] = "being prepared",
+        [LOG_SEGMENT_READY] = "ready",
+        [LOG_SEGMENT_HEAD] = "written to",
+        [LOG_SEGMENT_SEALED] = "sealed",
+        [LOG_SEGMENT_EMPTIED] = "emptied",
+        [LOG_SEGMENT_SPARE] = "spare",
+        [LOG_SEGMENT_BAD] = "bad",
+    };
+
+    return uses[log_engine_of(stage->engine)->segments[segment].state];
+}
+
+// What segments are used for, where that has changed.
+static void tell_uses(struct stage *stage)
+{
+    const uint32_t top = log_engine_of(stage->engine)->segment_top;
+
+    for (uint32_t i = 0; i < top && i < STAGE_SEGMENTS; i++) {
+        const char *const use = stage_use(stage, i);
+
+        if (stage->uses && stage->use[i] != NULL && use != stage->use[i]) {
+            stage_tell(stage, "segment-%05u is %s", i, use);
+        }
+        stage->use[i] = use;
+    }
+}
+
 // One turn of the core.
 void stage_step(void *context)
 {
@@ -289,6 +256,7 @@ void stage_step(void *context)
         more = engine_step(stage->engine, WORK_BYTES);
     }
     io_turn(stage->io, more ? 0 : UINT64_MAX);
+    tell_uses(stage);
 }
 
 void stage_calls_clear(struct stage *stage)
@@ -303,7 +271,6 @@ void stage_calls_clear(struct stage *stage)
 // Lets the world go on, until the event that is waited for or to its end.
 void stage_run(struct stage *stage)
 {
-    stage->last[0] = '\0';
     if (stage->engine == NULL) {
         return;
     }

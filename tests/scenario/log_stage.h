@@ -10,6 +10,7 @@ enum {
     STAGE_VNODES = 2,
     STAGE_CALLS = 256,
     STAGE_KEY_BYTES = 32,
+    STAGE_SEGMENTS = 64, // whose use is told of
 };
 
 enum call_kind { GET, PUT, REMOVE };
@@ -42,17 +43,21 @@ struct stage {
     bool zeroing;
     bool starts;
     bool opening;
-    const char *failing; // an operation's name, or NULL
+    bool uses;
+    const char *use[STAGE_SEGMENTS]; // as it was last told
+    const char *failing;             // an operation's name, or NULL
     int failing_error;
-    uint64_t failing_after;      // so many of them
-    char last[STORY_LINE_BYTES]; // line about the disk that is not repeated
-    char many[STAGE_KEY_BYTES];  // of which so many met the same, and it was not told yet
+    uint64_t failing_after;     // so many of them
+    char many[STAGE_KEY_BYTES]; // of which so many met the same, and it was not told yet
     char met[STORY_LINE_BYTES];
     uint32_t met_count;
 };
 
 // Something happened: as story_tell(), after what was still to be told of KEY*N.
 void stage_tell(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// What the segment is used for, in a word or two that stay.
+const char *stage_use(const struct stage *stage, uint32_t segment);
 
 // Hooks of the simulated world, and of the engine; the context is the stage.
 void stage_disk_event(void *context, const struct sim_node *node,

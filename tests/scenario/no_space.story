@@ -18,6 +18,7 @@ work
 disk full
 show frames files
 checkpoint
+  checkpoint-0000000001 is made
   checkpoint-0000000001: write fails: No space left on device
   checkpoint-0000000001 is removed
 put pear*80=#20K
@@ -47,8 +48,11 @@ get apple1 pear1 quince80
   pear1 is abcd..., 20480 bytes
 disk roomy
 wait 2s
+  segment-00004 is made
+  segment-00004 is given room
   segment-00004 is durable
   log is durable
+  MANIFEST.new is made
   MANIFEST.new is written
   MANIFEST.new is durable
   MANIFEST.new becomes MANIFEST
@@ -61,24 +65,30 @@ put fig*80=#20K
   frame 4 is durable
   80 of fig* are acknowledged
 checkpoint
+  checkpoint-0000000002 is made
+  checkpoint-0000000002 is written
   checkpoint-0000000002 is written
   checkpoint-0000000002 is durable
   log is durable
+  MANIFEST.new is made
   MANIFEST.new is written
   MANIFEST.new is durable
   MANIFEST.new becomes MANIFEST
   log is durable
 close
+  checkpoint-0000000003 is made
+  checkpoint-0000000003 is written
   checkpoint-0000000003 is written
   checkpoint-0000000003 is durable
   log is durable
+  MANIFEST.new is made
   MANIFEST.new is written
   MANIFEST.new is durable
   MANIFEST.new becomes MANIFEST
   log is durable
   checkpoint-0000000002 is removed
 start
-  it is started: epoch 2, 183 records
+  it is started: epoch 2, 183 records, from checkpoint 3
 get apple1 pear1 fig80
   apple1 is abcd..., 20480 bytes
   pear1 is abcd..., 20480 bytes
@@ -88,9 +98,10 @@ kill
 show files starts
 start
    is durable
+  MANIFEST.new is made
   MANIFEST.new: write fails: No space left on device
   the log says: MANIFEST cannot be written, for want of room: make some, writes are refused until then
-  it is started: epoch 3, 183 records
+  it is started: epoch 3, 183 records, from checkpoint 3
 get apple1 pear1 fig80
   apple1 is abcd..., 20480 bytes
   pear1 is abcd..., 20480 bytes
@@ -105,32 +116,35 @@ start
    is durable
   MANIFEST.new: write fails: No space left on device
   the log says: MANIFEST cannot be written, for want of room: make some, writes are refused until then
-  it is started: epoch 3, 183 records
+  it is started: epoch 3, 183 records, from checkpoint 3
 put kiwi*2=#20K
   2 of kiwi* are not put: the disk is full
 wait 3s
-  MANIFEST.new: write fails: No space left on device
-  MANIFEST.new: write fails: No space left on device
-  MANIFEST.new: write fails: No space left on device
+  MANIFEST.new: write fails: No space left on device, 3 times
 disk roomy
 wait 3s
   MANIFEST.new is written
   MANIFEST.new is durable
   MANIFEST.new becomes MANIFEST
   log is durable
+  MANIFEST.new is made
   MANIFEST.new is written
   MANIFEST.new is durable
   MANIFEST.new becomes MANIFEST
   log is durable
+  MANIFEST.new is made
   MANIFEST.new is written
   MANIFEST.new is durable
   MANIFEST.new becomes MANIFEST
   log is durable
 put kiwi*2=#20K
   2 of kiwi* are put in group 1
+  segment-00005 is made
   2 of kiwi* are acknowledged
+  segment-00005 is given room
   segment-00005 is durable
   log is durable
+  MANIFEST.new is made
   MANIFEST.new is written
   MANIFEST.new is durable
   MANIFEST.new becomes MANIFEST
@@ -141,7 +155,7 @@ remove apple1
 kill
 show frames
 start
-  it is started: epoch 4, 184 records
+  it is started: epoch 4, 184 records, from checkpoint 3
 get apple1 kiwi2 fig80
   apple1 is not there
   kiwi2 is abcd..., 20480 bytes

@@ -34,7 +34,7 @@ put plum*100=#12K
   100 of plum* are acknowledged
 close
 start
-  it is started: epoch 2, 260 records
+  it is started: epoch 2, 260 records, from checkpoint 1
 get apple
   apple is not there
 
@@ -85,13 +85,13 @@ segments
   segment-00006 is ready, nothing of it live
 kill
 start
-  it is started: epoch 3, 260 records
+  it is started: epoch 3, 260 records, from checkpoint 1
 get apple
   apple is not there
 checkpoint
 power-loss nothing
 start
-  it is started: epoch 4, 260 records
+  it is started: epoch 4, 260 records, from checkpoint 2
 get apple
   apple is not there
 
@@ -139,7 +139,7 @@ segments
   segment-00007 is ready, nothing of it live
 kill
 start
-  it is started: epoch 5, 100 records
+  it is started: epoch 5, 100 records, from checkpoint 4
 get apple
   apple is not there
 get pear*100

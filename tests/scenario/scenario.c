@@ -1,7 +1,9 @@
 // scenario FILE...: tells the stories in the files, and compares what happens with what they say.
 // scenario --write FILE... writes what happens into them, for who has changed the code knowingly.
+// scenario --all FILE... tries each step of `at each step`, also of what is only counted.
 #include "core/check.h"
 #include "tests/scenario/story.h"
+#include "tests/scenario/story_lines.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,9 +14,27 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_BYTES_MAX = 4 << 20 };
+enum {
+    TEXT_BYTES_MAX = 4 << 20,
+    COUNTED_STEP = 12, // of events that are counted, which are many
+};
+
+static const char EACH[] = ", at each step ";
+static const char THEN[] = ", then ";
 
 static const struct story_cast *const casts[] = {&story_log, &story_node};
+
+// `line` is what `until` waits for.
+static void tell_line(struct story *story, const char *counted_by, const char *line)
+{
+    if (story->met) {
+        return; // it stopped there: what comes of the same event is not seen any more
+    }
+    text_printf(story->told, "%s%s\n", counted_by, line);
+    story->events++;
+    story->met = story->step != 0 ? story->events == story->step
+                                  : story->until != NULL && strstr(line, story->until) != NULL;
+}
 
 void story_tell(struct story *story, const char *format, ...)
 {
@@ -24,11 +44,15 @@ void story_tell(struct story *story, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    if (story->met) {
-        return; // it stopped there: what comes of the same event is not seen any more
-    }
-    text_printf(story->told, "  %s\n", line);
-    story->met = story->until != NULL && strstr(line, story->until) != NULL;
+    tell_line(story, "", line);
+}
+
+void story_count(struct story *story, const char *whose, const char *what, const char *line)
+{
+    char counted_by[STORY_LINE_BYTES];
+
+    (void)snprintf(counted_by, sizeof counted_by, "%s\t%s\t", whose, what);
+    tell_line(story, counted_by, line);
 }
 
 void story_wrong(struct story *story, const char *format, ...)
@@ -74,6 +98,22 @@ uint64_t story_time(struct story *story, const char *word)
     return number_with(story, word, units, factors);
 }
 
+void story_loss(struct story *story, char **words, size_t count, struct sim_loss *ret_loss)
+{
+    const char *const what = count > 1 ? words[1] : "nothing";
+
+    *ret_loss = (struct sim_loss){.keep = SIM_KEEP_NOTHING};
+    if (strcmp(what, "everything") == 0) {
+        ret_loss->keep = SIM_KEEP_ALL;
+    } else if (strcmp(what, "names") == 0) {
+        ret_loss->names = true;
+    } else if (strcmp(what, "sectors") == 0 && count > 2) {
+        ret_loss->sectors = (uint32_t)story_bytes(story, words[2]);
+    } else if (strcmp(what, "nothing") != 0) {
+        story_wrong(story, "nothing, names, everything, or sectors N");
+    }
+}
+
 // One file --------------------------------------------------------------------------------------
 
 struct teller {
@@ -81,9 +121,31 @@ struct teller {
     struct story story;
     struct text told;   // by one command
     struct text actual; // the file as it would have to be
+    struct text done;   // the commands so far, a line each
     const struct story_cast *cast;
     uint32_t line;
+    bool all; // steps
 };
+
+static void teller_open(struct teller *teller, const char *path)
+{
+    *teller = (struct teller){.path = path};
+    text_init(&teller->told, TEXT_BYTES_MAX);
+    text_init(&teller->actual, TEXT_BYTES_MAX);
+    text_init(&teller->done, TEXT_BYTES_MAX);
+    teller->story.told = &teller->told;
+}
+
+static void teller_close(struct teller *teller, bool *ret_leaked)
+{
+    if (teller->cast != NULL) {
+        teller->cast->close(&teller->story);
+    }
+    *ret_leaked = *ret_leaked || teller->story.leaked;
+    text_free(&teller->told);
+    text_free(&teller->actual);
+    text_free(&teller->done);
+}
 
 static char *read_file(const char *path)
 {
@@ -154,26 +216,151 @@ static void run_words(struct teller *teller, char **words, size_t count)
     story_wrong(&teller->story, "no command of the cast: %s", words[0]);
 }
 
+// Runs one command to its end, to what it waits for, or to its step; what happens is in `told`.
 // False: it cannot be done.
-static bool run_command(struct teller *teller, const char *line)
+static bool command_run(struct teller *teller, const char *line, uint64_t step)
 {
+    struct story *const story = &teller->story;
     char copy[STORY_LINE_BYTES];
     char *words[STORY_WORDS];
 
     (void)snprintf(copy, sizeof copy, "%s", line);
     text_clear(&teller->told);
-    teller->story.met = false;
+    story->met = false;
+    story->events = 0;
+    story->step = step;
     run_words(teller, words, split(teller, copy, words));
-    if (teller->story.until != NULL && !teller->story.met) {
-        story_wrong(&teller->story, "nothing happened with '%s' in its line", teller->story.until);
+    if (story->until != NULL && !story->met) {
+        story_wrong(story, "nothing happened with '%s' in its line", story->until);
     }
-    text_string(&teller->actual, text_c(&teller->told));
-    if (teller->story.wrong[0] != '\0') {
-        (void)fprintf(stderr, "%s:%u: %s: %s\n%.*s", teller->path, teller->line, line,
-                      teller->story.wrong, (int)teller->told.size, text_c(&teller->told));
-        return false;
+    story->step = 0;
+    if (story->wrong[0] != '\0') {
+        (void)fprintf(stderr, "%s:%u: %s: %s\n%.*s", teller->path, teller->line, line, story->wrong,
+                      (int)teller->told.size, text_c(&teller->told));
     }
-    return true;
+    return story->wrong[0] == '\0';
+}
+
+// Tells all again that was done so far, and then the command up to a step.
+static bool step_reach(struct teller *again, const struct teller *teller, const char *command,
+                       uint64_t step)
+{
+    char line[STORY_LINE_BYTES];
+    bool fine = true;
+
+    teller_open(again, teller->path);
+    again->line = teller->line;
+    for (const char *at = text_c(&teller->done); fine && *at != '\0'; at += strlen(line) + 1) {
+        (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
+        fine = command_run(again, line, 0);
+    }
+    return fine && command_run(again, command, step);
+}
+
+static void told_write(struct text *to, const struct text *told)
+{
+    struct story_lines lines;
+
+    story_lines_open(&lines, told);
+    story_lines_write(&lines, 0, lines.count, to);
+    story_lines_close(&lines);
+}
+
+static void text_indent(struct text *to, const struct text *text)
+{
+    for (const char *at = text_c(text); *at != '\0';) {
+        const size_t size = strcspn(at, "\n") + 1;
+
+        text_printf(to, "  %.*s", (int)size, at);
+        at += size;
+    }
+}
+
+// What comes of it when the command is left at that step.
+static bool step_outcome(struct teller *teller, const char *command, const char *then,
+                         uint64_t step, struct text *outcome)
+{
+    struct teller again;
+    char line[STORY_LINE_BYTES];
+    bool fine = step_reach(&again, teller, command, step);
+
+    text_clear(outcome);
+    for (const char *at = then; fine && at != NULL;) {
+        const char *const next = strstr(at, THEN);
+
+        (void)snprintf(line, sizeof line, "%.*s", (int)(next == NULL ? (int)strlen(at) : next - at),
+                       at);
+        fine = command_run(&again, line, 0);
+        told_write(outcome, &again.told);
+        at = next == NULL ? NULL : next + strlen(THEN);
+    }
+    teller_close(&again, &teller->story.leaked);
+    return fine;
+}
+
+// An outcome is written below the first step that has it.
+static bool steps_tell(struct teller *teller, const char *command, const char *then,
+                       const struct text *told)
+{
+    struct story_lines lines;
+    struct text outcome, before;
+    size_t from = 0;
+    size_t untried = 0;
+    bool fine = true;
+
+    text_init(&outcome, TEXT_BYTES_MAX);
+    text_init(&before, TEXT_BYTES_MAX);
+    story_lines_open(&lines, told);
+    for (size_t at = 0; fine && at < lines.count; at++) {
+        const bool next_counts = at + 1 < lines.count && story_line_counts(&lines, at + 1);
+
+        if (!teller->all && story_line_counts(&lines, at) && next_counts &&
+            ++untried % COUNTED_STEP != 0) {
+            continue;
+        }
+        fine = step_outcome(teller, command, then, at + 1, &outcome);
+        if (strcmp(text_c(&outcome), text_c(&before)) != 0) {
+            story_lines_write(&lines, from, at, &teller->actual);
+            story_lines_write(&lines, at, at + 1, &teller->actual);
+            text_indent(&teller->actual, &outcome);
+            text_clear(&before);
+            text_string(&before, text_c(&outcome));
+            from = at + 1;
+        }
+    }
+    story_lines_write(&lines, from, lines.count, &teller->actual);
+    story_lines_close(&lines);
+    text_free(&outcome);
+    text_free(&before);
+    return fine;
+}
+
+static bool steps_run(struct teller *teller, const char *line, const char *each)
+{
+    struct teller whole;
+    char command[STORY_LINE_BYTES];
+    bool fine;
+
+    (void)snprintf(command, sizeof command, "%.*s", (int)(each - line), line);
+    fine = step_reach(&whole, teller, command, 0) &&
+           steps_tell(teller, command, each + strlen(EACH), &whole.told);
+    teller_close(&whole, &teller->story.leaked);
+    return fine;
+}
+
+// False: it cannot be done.
+static bool line_run(struct teller *teller, const char *line)
+{
+    const char *const each = strstr(line, EACH);
+
+    if (each != NULL) {
+        return steps_run(teller, line, each);
+    }
+    const bool fine = command_run(teller, line, 0);
+
+    told_write(&teller->actual, &teller->told);
+    text_printf(&teller->done, "%s\n", line);
+    return fine;
 }
 
 // Runs the script; `actual` is what the file should be.
@@ -191,10 +378,7 @@ static bool tell(struct teller *teller, char *script)
             continue; // what is expected
         }
         text_printf(&teller->actual, "%s\n", line);
-        fine = line[0] == '#' || line[0] == '\0' || run_command(teller, line);
-    }
-    if (teller->cast != NULL) {
-        teller->cast->close(&teller->story);
+        fine = line[0] == '#' || line[0] == '\0' || line_run(teller, line);
     }
     return fine;
 }
@@ -238,9 +422,9 @@ static bool write_file(const char *path, const struct text *text)
 }
 
 // `ret_leaked` is left as it is where all was given back.
-static bool scenario(const char *path, bool write, bool *ret_leaked)
+static bool scenario(const char *path, bool write, bool all, bool *ret_leaked)
 {
-    struct teller teller = {.path = path};
+    struct teller teller;
     char *const expected = read_file(path);
     bool fine = false;
 
@@ -251,9 +435,8 @@ static bool scenario(const char *path, bool write, bool *ret_leaked)
     char *const script = strdup(expected);
 
     CHECK(script != NULL);
-    text_init(&teller.told, TEXT_BYTES_MAX);
-    text_init(&teller.actual, TEXT_BYTES_MAX);
-    teller.story.told = &teller.told;
+    teller_open(&teller, path);
+    teller.all = all;
     if (tell(&teller, script)) {
         const char *const actual = text_c(&teller.actual);
 
@@ -264,9 +447,7 @@ static bool scenario(const char *path, bool write, bool *ret_leaked)
             show_difference(path, expected, actual);
         }
     }
-    *ret_leaked = *ret_leaked || teller.story.leaked;
-    text_free(&teller.told);
-    text_free(&teller.actual);
+    teller_close(&teller, ret_leaked);
     free(script);
     free(expected);
     return fine;
@@ -275,15 +456,17 @@ static bool scenario(const char *path, bool write, bool *ret_leaked)
 int main(int argc, char **argv)
 {
     const bool write = argc > 1 && strcmp(argv[1], "--write") == 0;
+    const bool all = argc > 1 && strcmp(argv[1], "--all") == 0;
+    const int first = write || all ? 2 : 1;
     bool leaked = false;
     int failed = 0;
 
-    if (argc < 2 + write) {
-        (void)fprintf(stderr, "usage: scenario [--write] FILE...\n");
+    if (argc <= first) {
+        (void)fprintf(stderr, "usage: scenario [--write|--all] FILE...\n");
         return 2;
     }
-    for (int i = 1 + write; i < argc; i++) {
-        if (!scenario(argv[i], write, &leaked)) {
+    for (int i = first; i < argc; i++) {
+        if (!scenario(argv[i], write, all, &leaked)) {
             failed++;
         }
     }

@@ -18,13 +18,14 @@
 //     wait TIME         with background work
 //     close             as SIGTERM does
 //     kill              the process ends: what it wrote is there
-//     power-loss [nothing|everything|sectors N]
-//                       the machine ends: of what was not durable that much is there
+//     power-loss [nothing|names|everything|sectors N]
+//                       the machine ends: of what was not durable that much is there; names: all
+//                       that was made, renamed and removed, and no bytes
 //     rot segment-00000 BYTE    a bit turns over, behind everyone's back
 //     segments          what each segment is used for, and whether anything of it is live
-//     show [frames] [files] [starts] [reads] [zeroing]
-//                       what of the disk is told of, from now on; `show frames` at first; starts:
-//                       also what `start` does
+//     show [frames] [files] [starts] [reads] [zeroing] [uses]
+//                       what is told of, from now on; `show frames` at first; starts: also what
+//                       `start` does; uses: what a segment is used for, when that changes
 #include "tests/scenario/log_stage.h"
 
 #include "engines/log.h"
@@ -166,6 +167,19 @@ static void command_drop(struct story *story, char **words, size_t count)
     stage_run(stage);
 }
 
+static void tell_started(struct stage *stage)
+{
+    const struct log_engine *const engine = log_engine_of(stage->engine);
+    char from[STORY_LINE_BYTES] = "";
+
+    if (engine->loaded_records != 0) {
+        (void)snprintf(from, sizeof from, ", from checkpoint %" PRIu64, engine->checkpoint_number);
+    }
+    memset(stage->use, 0, sizeof stage->use);
+    stage_tell(stage, "it is started: epoch %" PRIu64 ", %" PRIu64 " records%s", engine->epoch,
+               engine_count(stage->engine, ENGINE_ALL_VNODES), from);
+}
+
 static void command_start(struct story *story, char **words, size_t count)
 {
     static const struct io_uring_options io_options = {
@@ -195,8 +209,7 @@ static void command_start(struct story *story, char **words, size_t count)
         stage->engine = NULL;
         return;
     }
-    stage_tell(stage, "it is started: epoch %" PRIu64 ", %" PRIu64 " records",
-               log_engine_of(stage->engine)->epoch, engine_count(stage->engine, ENGINE_ALL_VNODES));
+    tell_started(stage);
     sim_core_run(stage->io, stage_step, stage);
     stage_run(stage);
     stage->opening = false;
@@ -241,16 +254,7 @@ static void command_kill(struct story *story, char **words, size_t count)
 static void command_power_loss(struct story *story, char **words, size_t count)
 {
     struct stage *const stage = story->cast;
-    struct sim_loss *const loss = &sim_world_profile(stage->world)->loss;
-
-    *loss = (struct sim_loss){.keep = SIM_KEEP_NOTHING};
-    if (count > 1 && strcmp(words[1], "everything") == 0) {
-        loss->keep = SIM_KEEP_ALL;
-    } else if (count > 2 && strcmp(words[1], "sectors") == 0) {
-        loss->sectors = (uint32_t)story_bytes(story, words[2]);
-    } else if (count > 1 && strcmp(words[1], "nothing") != 0) {
-        story_wrong(story, "nothing, everything, or sectors N");
-    }
+    story_loss(story, words, count, &sim_world_profile(stage->world)->loss);
     stop(story, SIM_POWER_LOSS);
 }
 
@@ -347,12 +351,6 @@ static void command_disk(struct story *story, char **words, size_t count)
 
 static void command_segments(struct story *story, char **words, size_t count)
 {
-    static const char *const states[] = {
-        [LOG_SEGMENT_MAKING] = "being made", [LOG_SEGMENT_PREPARING] = "being prepared",
-        [LOG_SEGMENT_READY] = "ready",       [LOG_SEGMENT_HEAD] = "written to",
-        [LOG_SEGMENT_SEALED] = "sealed",     [LOG_SEGMENT_EMPTIED] = "emptied",
-        [LOG_SEGMENT_SPARE] = "spare",       [LOG_SEGMENT_BAD] = "bad",
-    };
     struct stage *const stage = story->cast;
 
     (void)words;
@@ -366,7 +364,7 @@ static void command_segments(struct story *story, char **words, size_t count)
         const struct log_segment *const segment = &engine->segments[i];
 
         if (segment->state != LOG_SEGMENT_ABSENT) {
-            stage_tell(stage, "segment-%05u is %s, %s", i, states[segment->state],
+            stage_tell(stage, "segment-%05u is %s, %s", i, stage_use(stage, i),
                        segment->live_bytes == 0                      ? "nothing of it live"
                        : segment->live_bytes < segment->filled_bytes ? "some of it live"
                                                                      : "all of it live");
@@ -379,12 +377,14 @@ static void command_show(struct story *story, char **words, size_t count)
     struct stage *const stage = story->cast;
 
     stage->frames = stage->files = stage->starts = stage->reads = stage->zeroing = false;
+    stage->uses = false;
     for (size_t i = 1; i < count; i++) {
         bool *const what = strcmp(words[i], "frames") == 0    ? &stage->frames
                            : strcmp(words[i], "files") == 0   ? &stage->files
                            : strcmp(words[i], "starts") == 0  ? &stage->starts
                            : strcmp(words[i], "reads") == 0   ? &stage->reads
                            : strcmp(words[i], "zeroing") == 0 ? &stage->zeroing
+                           : strcmp(words[i], "uses") == 0    ? &stage->uses
                                                               : NULL;
 
         if (what == NULL) {

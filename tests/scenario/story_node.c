@@ -20,8 +20,13 @@
 //     disk fails WHAT, disk works
 //                           operations of one kind (read, write, sync ...) fail with EIO
 //     disk full, disk roomy the file system has no more room, or has
-//     show files            what becomes of the files that say where the data is, from now on
-//     kill, power-loss
+//     show nothing|disk [counted|above]
+//                           what is told of the disk, from now on: nothing, as at first; all;
+//                           counted: of what an engine does in its directory how often; above:
+//                           nothing of that
+//     kill, power-loss [nothing|names|everything|sectors N]
+//                           the process or its machine ends: of what was not durable that much is
+//                           there
 //     stop                  SIGTERM
 //     restart [CORES]       as soon as it is down: until it is up
 //     restore NAME [CORES]  likewise, on that snapshot
@@ -31,6 +36,7 @@
 #include "ring/placement.h"
 #include "ring/slot.h"
 #include "tests/scenario/story.h"
+#include "tests/scenario/story_disk.h"
 #include "tests/sim/sim_internal.h"
 #include "tests/sim/sim_rldb.h"
 #include "tests/sim/sim_talk.h"
@@ -38,6 +44,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#define DATA_DIRECTORY "data"
 
 enum {
     TALKS = 8,
@@ -61,10 +69,11 @@ struct play {
     uint32_t person_count;
     bool lose_wake;
     bool hide_wakes;
-    bool files;
+    bool disk;
+    bool counted;
+    bool above;
     bool stopping;
-    char failing[NAME_BYTES];    // operations that fail; "": none
-    char last[STORY_LINE_BYTES]; // line about files that is not repeated
+    char failing[NAME_BYTES]; // operations that fail; "": none
     char config[2 * CONFIG_BYTES];
 };
 
@@ -98,47 +107,57 @@ static int disk_error(void *context, const struct sim_node *node, const char *wh
     return strcmp(play->failing, what) == 0 ? -EIO : 0;
 }
 
-// What is written slice by slice is told once.
-static void tell_file(struct play *play, const char *name, const char *what, const char *more)
+// The path as it is inside the data directory: of that itself, its name.
+static void path_inside(const char *path, char *ret_path)
 {
-    char line[STORY_LINE_BYTES];
+    const char *at = strncmp(path, "./", 2) == 0 ? path + 2 : path;
+    const size_t above = strlen(DATA_DIRECTORY "/");
 
-    (void)snprintf(line, sizeof line, "%s%s%s", name, what, more);
-    if (strcmp(line, play->last) != 0) {
-        (void)snprintf(play->last, sizeof play->last, "%s", line);
-        story_tell(play->story, "%s", line);
+    if (strncmp(at, DATA_DIRECTORY "/", above) == 0 && at[above] != '\0') {
+        at += above;
+    }
+    (void)snprintf(ret_path, STORY_LINE_BYTES, "%s", *at == '\0' ? "." : at);
+    if (ret_path[strlen(ret_path) - 1] == '/') {
+        ret_path[strlen(ret_path) - 1] = '\0'; // of a directory
     }
 }
 
-// Of the files that say which data counts. What is in the others is told in stories of the log.
+// Whether it happens in an engine's directory, or to its names: that directory.
+static bool is_engines(const struct sim_disk_event *event, const char *path, char *ret_directory)
+{
+    const char *const shard = strstr(path, "/shard-");
+    const char *const slash = shard == NULL ? NULL : strchr(shard + 1, '/');
+
+    (void)snprintf(ret_directory, STORY_LINE_BYTES, "%.*s",
+                   slash == NULL ? (int)strlen(path) : (int)(slash - path), path);
+    return slash != NULL || (shard != NULL && strcmp(event->what, "sync") == 0);
+}
+
 static void disk_event(void *context, const struct sim_node *node,
                        const struct sim_disk_event *event)
 {
-    static const char *const names[] = {"CURRENT", "UNFINISHED", "generation-", "shard-"};
     struct play *const play = context;
-    bool told = false;
+    char line[STORY_LINE_BYTES];
+    char path[STORY_LINE_BYTES];
+    char directory[STORY_LINE_BYTES];
+    const char *what = NULL;
 
     (void)node;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        told = told || strncmp(event->name, names[i], strlen(names[i])) == 0;
-    }
-    if (!play->files || !told || event->result < 0) {
+    path_inside(event->path, path);
+    const enum story_disk_kind kind = story_disk_words(event, path, event->name_to, line, &what);
+
+    if (!play->disk || kind == STORY_DISK_NOTHING) {
         return;
     }
-    if (strcmp(event->what, "sync") == 0 && event->phase == SIM_DISK_DONE) {
-        if (strncmp(event->name, "shard-", strlen("shard-")) == 0) {
-            return; // of what is in it
-        }
-        tell_file(play, event->name, " is durable", "");
-    } else if (event->phase == SIM_DISK_EFFECT && strcmp(event->what, "rename") == 0) {
-        tell_file(play, event->name, " becomes ", event->name_to);
-    } else if (event->phase == SIM_DISK_EFFECT && strcmp(event->what, "mkdir") == 0) {
-        tell_file(play, event->name, " is made", "");
-    } else if (event->phase == SIM_DISK_EFFECT && strcmp(event->what, "write") == 0) {
-        tell_file(play, event->name, " is written", "");
-    } else if (event->phase == SIM_DISK_EFFECT &&
-               (strcmp(event->what, "unlink") == 0 || strcmp(event->what, "rmdir") == 0)) {
-        tell_file(play, event->name, " is removed", "");
+    const bool engines = is_engines(event, path, directory);
+
+    if (engines && play->above) {
+        return;
+    }
+    if (engines && play->counted) {
+        story_count(play->story, directory, what, line);
+    } else {
+        story_tell(play->story, "%s", line);
     }
 }
 
@@ -385,22 +404,29 @@ static void command_show(struct story *story, char **words, size_t count)
 {
     struct play *const play = story->cast;
 
-    (void)count;
-    if (strcmp(words[1], "files") != 0) {
-        story_wrong(story, "show files");
+    play->disk = play->counted = play->above = false;
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(words[i], "disk") == 0) {
+            play->disk = true;
+        } else if (strcmp(words[i], "counted") == 0) {
+            play->counted = true;
+        } else if (strcmp(words[i], "above") == 0) {
+            play->above = true;
+        } else if (strcmp(words[i], "nothing") != 0) {
+            story_wrong(story, "nothing to show: %s", words[i]);
+        }
     }
-    play->files = true;
 }
 
 static void command_end(struct story *story, char **words, size_t count)
 {
     struct play *const play = story->cast;
 
-    (void)count;
     if (play->rldb == NULL) {
         story_wrong(story, "there is no node");
         return;
     }
+    story_loss(story, words, count, &sim_world_profile(play->world)->loss);
     sim_rldb_kill(play->rldb, strcmp(words[0], "kill") == 0 ? SIM_KILL : SIM_POWER_LOSS);
     hear_all(play);
 }

@@ -36,7 +36,7 @@ put plum=blue
   plum is acknowledged
 close
 start
-  it is started: epoch 3, 3 records
+  it is started: epoch 3, 3 records, from checkpoint 1
 get apple plum
   apple is red
   plum is blue
@@ -48,7 +48,7 @@ put quince=#30K, until is written
   frame 3 is written to segment-00002 at 0: 1 record, 32768 bytes
 power-loss sectors 0
 start
-  it is started: epoch 4, 3 records
+  it is started: epoch 4, 3 records, from checkpoint 1
 get quince
   quince is not there
 
@@ -60,7 +60,7 @@ put quince=#30K, until is written
 power-loss sectors 59
 start
   the log says: the log ends with frame 2: what was written after it was torn by the stop, and is not used
-  it is started: epoch 5, 3 records
+  it is started: epoch 5, 3 records, from checkpoint 1
 get quince
   quince is not there
 
@@ -71,6 +71,6 @@ put quince=#30K, until is written
   frame 3 is written to segment-00002 at 0: 1 record, 32768 bytes
 kill
 start
-  it is started: epoch 6, 4 records
+  it is started: epoch 6, 4 records, from checkpoint 1
 get quince
   quince is abcd..., 30720 bytes

@@ -16,6 +16,7 @@ kill
 disk fails open EIO after 3
 start
   segment-00000: open fails: Input/output error
+  segment-00000: open fails: Input/output error
   segment-00001: open fails: Input/output error
   segment-00002: open fails: Input/output error
   segment-00003: open fails: Input/output error

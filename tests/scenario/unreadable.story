@@ -19,7 +19,7 @@ put pear=green
   pear is acknowledged
 close
 start
-  it is started: epoch 2, 2 records
+  it is started: epoch 2, 2 records, from checkpoint 1
 show frames reads
 disk fails read EIO
 get apple
@@ -36,7 +36,7 @@ close
 # Behind everyone's back a bit turns over in the frame of the pear.
 rot segment-00000 4200
 start
-  it is started: epoch 3, 2 records
+  it is started: epoch 3, 2 records, from checkpoint 2
 get apple
   4096 bytes are read at 0 of segment-00000
   apple is red

@@ -36,16 +36,19 @@ static void hook_event(const struct sim_op *op, enum sim_disk_phase phase)
         return;
     }
     const struct sim_file *const file = file_of(op->core->node, op->fd);
+    const char *const path = op->path != NULL ? op->path : file != NULL ? file->path : "";
+    const char *const path_to = op->path_to != NULL ? op->path_to : "";
     const struct sim_disk_event event = {
         .what = verb_names[op->verb],
-        .name = op->path != NULL ? name_of(op->path)
-                : file != NULL   ? file->name
-                                 : "",
-        .name_to = op->path_to != NULL ? name_of(op->path_to) : "",
+        .path = path,
+        .path_to = path_to,
+        .name = name_of(path),
+        .name_to = name_of(path_to),
         .bytes = op->bytes,
         .offset = op->offset,
         .result = phase == SIM_DISK_BEGUN ? (int32_t)op->size : op->result,
         .durable = op->verb == SIM_WRITE && (op->flags & IO_WRITE_DURABLE) != 0,
+        .made = op->made,
         .phase = phase,
     };
 
@@ -90,13 +93,15 @@ static uint64_t hook_delay(const struct sim_op *op)
 
 // Effects: the result of the system call ----------------------------------------------------------
 
-static int open_inode(const struct sim_op *op, struct sim_inode **ret_inode)
+static int open_inode(struct sim_op *op, struct sim_inode **ret_inode)
 {
     struct sim_disk *const disk = op->core->node->disk;
     int result = sim_disk_find(disk, op->path, ret_inode);
 
     if (result == -ENOENT && (op->flags & IO_OPEN_CREATE) != 0) {
-        return sim_disk_create(disk, op->path, SIM_INODE_FILE, ret_inode);
+        result = sim_disk_create(disk, op->path, SIM_INODE_FILE, ret_inode);
+        op->made = result == 0;
+        return result;
     }
     if (result == 0 && (op->flags & IO_OPEN_CREATE) != 0 && (op->flags & IO_OPEN_EXCLUSIVE) != 0) {
         sim_inode_put(*ret_inode);
@@ -132,7 +137,8 @@ static int32_t open_effect(struct sim_op *op)
     file->writable = (op->flags & IO_OPEN_WRITE) != 0;
     file->direct = (op->flags & IO_OPEN_DIRECT) != 0;
     file->place = sim_place_of(op->path, 0, 0);
-    (void)snprintf(file->name, sizeof file->name, "%s", name_of(op->path));
+    file->path = strdup(op->path);
+    CHECK(file->path != NULL);
     result = open_check(sim_inode_kind(inode), op->flags);
     if (result == 0) {
         result = sim_descriptor_add(op->core->node, SIM_FILE, file);
@@ -151,6 +157,7 @@ void sim_file_close(struct sim_node *node, struct sim_file *file)
     sim_inode_unlock(file->inode, file);
     sim_inode_closed(file->inode);
     sim_inode_put(file->inode);
+    free(file->path);
     free(file);
 }
 
@@ -205,7 +212,7 @@ static enum sim_fate hook_fate(const struct sim_op *op, const struct sim_file *f
 
     return hooks->write_fate == NULL
                ? SIM_FATE_KEPT
-               : hooks->write_fate(hooks->context, op->core->node, file->name, ret_number);
+               : hooks->write_fate(hooks->context, op->core->node, name_of(file->path), ret_number);
 }
 
 // One of the files that the node writes to.
@@ -262,7 +269,7 @@ static bool write_takes_place(struct sim_op *op, struct sim_file *file, uint32_t
     const enum sim_fate fate = hook_fate(op, file, &number);
     const struct sim_place place = place_of_op(op, file);
 
-    if (strncmp(file->name, "segment-", 8) == 0 && !sim_is_zeros(op->bytes, size)) {
+    if (strncmp(name_of(file->path), "segment-", 8) == 0 && !sim_is_zeros(op->bytes, size)) {
         op->frame = 1 + sim_damage_wrote(&op->core->node->damage, &place, op->begun_ns);
     }
     if (fate == SIM_FATE_MISDIRECTED) {

@@ -190,6 +190,7 @@ struct sim_op {
     uint64_t begun_ns;             // a write
     uint64_t frame;                // of a write of one: its number, from 1
     bool lost;                     // a write is not where it should be
+    bool made;                     // an open made the file
     bool started;                  // its effect cannot be cancelled any more
     bool ready;                    // in the ready list
 };
@@ -389,7 +390,7 @@ struct sim_file {
     bool writable;
     bool direct;
     struct sim_place place;
-    char name[SIM_NAME_BYTES_MAX + 1]; // for who is told of events
+    char *path; // that it was opened by, for who is told of events
 };
 
 void sim_file_begin(struct sim_op *op); // all verbs on files and names

@@ -461,7 +461,7 @@ void sim_disk_crash(struct sim_disk *disk, struct sim_loss loss, struct random *
         count++;
     }
     // What had been written on the way: some of the changes, in their order.
-    if (loss.keep != SIM_KEEP_ALL) {
+    if (loss.keep != SIM_KEEP_ALL && !loss.names) {
         count = loss.keep == SIM_KEEP_SOME ? random_below(random, count + 1) : 0;
     }
     for (; count > 0; count--) {

@@ -44,12 +44,15 @@ enum sim_disk_phase { SIM_DISK_BEGUN, SIM_DISK_EFFECT, SIM_DISK_DONE };
 
 struct sim_disk_event {
     const char *what; // "open", "read", "write", "sync", "rename", "unlink" ...
+    const char *path;
+    const char *path_to;
     const char *name; // the last part of its path
     const char *name_to;
     const uint8_t *bytes; // of a read or write
     uint64_t offset;
     int32_t result; // of what is BEGUN: its size
     bool durable;   // a write that is, when it is done
+    bool made;      // an open that made the file
     enum sim_disk_phase phase;
 };
 
@@ -80,12 +83,14 @@ struct sim_hooks {
 };
 
 // What a power loss leaves of what was not durable: SOME is drawn, NOTHING is but for the first
-// `sectors` of each file.
+// `sectors` of each file. With `names` all changes of names are kept: a file may have its new name
+// and not its bytes.
 enum sim_keep { SIM_KEEP_SOME, SIM_KEEP_NOTHING, SIM_KEEP_ALL };
 
 struct sim_loss {
     enum sim_keep keep;
     uint32_t sectors;
+    bool names;
 };
 
 // Ranges from which times and sizes are drawn, evenly. sim_profile_default() fills in a quick local
