@@ -61,7 +61,8 @@
     X(REUSE_UNSETTLED, "reuse-unsettled", "segments are used anew before what emptied them lasts") \
     X(EARLY_LARGE, "early-large", "a frame that names a file does not wait for it")                \
     X(EARLY_DROP, "early-drop", "FLUSHALL is acknowledged before it is durable")                   \
-    X(REPLAY_DROP, "replay-drop", "a FLUSHALL that compaction moved is replayed where it went")
+    X(REPLAY_DROP, "replay-drop", "a FLUSHALL that compaction moved is replayed where it went")    \
+    X(REAP_UNSAID, "reap-unsaid", "the log does not say which expired records were reaped")
 
 #define PLANTED_BUGS(X) PLANTED_NODE_BUGS(X) PLANTED_LOG_BUGS(X)
 

@@ -321,6 +321,9 @@ static bool reap(struct log_engine *engine, const struct log_record *record, uin
     if (bytes == 0) {
         return false;
     }
+    if (planted(PLANTED_REAP_UNSAID)) {
+        log_unappend(engine, bytes);
+    }
     engine->compacted_bytes += bytes;
     engine->expired++;
     if (engine->options.removed != NULL) {

@@ -33,12 +33,18 @@ enum end { END_CLOSE, END_KILL, END_POWER_LOSS, ENDS };
 struct event {
     uint64_t version; // 0: removed
     uint64_t commit;
+    uint64_t expire_ms; // by the engine's clock; UINT64_MAX: never
 };
 
 struct key {
     uint64_t version; // 0: absent
+    uint64_t expire_ms;
     bool busy;
-    uint64_t seen; // by the look after a life
+    uint64_t seen; // by the look after a life, which lasted
+    uint64_t seen_from_ms;
+    uint64_t seen_to_ms;
+    bool reaped;  // and not put since
+    bool expired; // some version of it has, or will
     struct event *events;
     uint32_t count; // the first is durable
     uint32_t capacity;
@@ -52,6 +58,8 @@ struct call {
     enum kind kind;
     uint32_t number;
     uint64_t version;
+    uint64_t expire_ms;
+    uint64_t began_ms;
     bool busy;
     uint8_t key[KEY_BYTES];
     uint8_t *object;
@@ -147,21 +155,32 @@ static uint64_t object_version(struct run *run, const struct call *call)
 
 // The model ---------------------------------------------------------------------------------------
 
-static void key_note(struct key *key, uint64_t version, uint64_t commit)
+static void key_note(struct key *key, uint64_t version, uint64_t expire_ms, uint64_t commit)
 {
     if (key->count == key->capacity) {
         key->capacity = key->capacity * 2 + 8;
         key->events = realloc(key->events, key->capacity * sizeof *key->events);
         CHECK(key->events != NULL);
     }
-    key->events[key->count++] = (struct event){.version = version, .commit = commit};
+    key->events[key->count++] =
+        (struct event){.version = version, .commit = commit, .expire_ms = expire_ms};
 }
 
-static void key_settle(struct key *key, uint64_t version)
+static void key_settle(struct key *key, uint64_t version, uint64_t expire_ms)
 {
     key->version = version;
+    key->expire_ms = expire_ms;
     key->count = 0;
-    key_note(key, version, 0);
+    key_note(key, version, expire_ms, 0);
+}
+
+// Whether a version may be seen, or 0 in its place, by who looked from one time to another: in
+// between it may have expired.
+static bool may_see(uint64_t seen, uint64_t version, uint64_t expire_ms, uint64_t from_ms,
+                    uint64_t to_ms)
+{
+    return (seen == version && (version == 0 || expire_ms > from_ms)) ||
+           (seen == 0 && expire_ms <= to_ms);
 }
 
 // Whether a call may be answered an error now.
@@ -184,7 +203,9 @@ static void finish_get(struct run *run, struct call *call)
     }
     if (call->kind == LOOK) {
         key->seen = version;
-    } else if (version != key->version) {
+        key->seen_from_ms = call->began_ms;
+        key->seen_to_ms = run->io->wall_ms;
+    } else if (!may_see(version, key->version, key->expire_ms, call->began_ms, run->io->wall_ms)) {
         run_fail(run, SIM_ORACLE_HISTORY, "key %u has version %" PRIu64 ", and not %" PRIu64,
                  call->number, version, key->version);
     }
@@ -197,16 +218,22 @@ static void finish_write(struct run *run, struct call *call)
     if (call->op.status == ENGINE_FULL) {
         mark(run, LOG_MARK_FULL, true);
     } else if (call->op.status == ENGINE_OK) {
-        if (call->kind == REMOVE && key->version == 0) {
+        // What cannot be read may be what has expired.
+        if ((key->version == 0 || key->expire_ms <= call->began_ms) && call->kind == REMOVE &&
+            !(key->expired && may_fail(run))) {
             run_fail(run, SIM_ORACLE_HISTORY, "key %u was removed, and was not there",
                      call->number);
         }
+        mark(run, LOG_MARK_ANEW, key->reaped && call->kind == PUT);
+        key->reaped = false;
         key->version = call->version;
+        key->expire_ms = call->expire_ms;
         // Without a promise each is a commit of its own: then there are no holes either.
         run->order++;
-        key_note(key, call->version,
+        key_note(key, call->version, call->expire_ms,
                  run->options.durability.sync == ENGINE_SYNC_ALWAYS ? call->op.commit : run->order);
-    } else if (call->kind == PUT || key->version != 0) {
+    } else if (call->kind == PUT ||
+               !may_see(0, key->version, key->expire_ms, call->began_ms, run->io->wall_ms)) {
         run_fail(run, SIM_ORACLE_HISTORY, "key %u of version %" PRIu64 " was missing", call->number,
                  key->version);
     }
@@ -260,7 +287,14 @@ static void call_begin(struct run *run, uint32_t number, enum kind kind)
     if (call == NULL || run->keys[number].busy) {
         return;
     }
-    *call = (struct call){.run = run, .kind = kind, .number = number, .busy = true};
+    *call = (struct call){
+        .run = run,
+        .kind = kind,
+        .number = number,
+        .busy = true,
+        .began_ms = run->io->wall_ms,
+        .expire_ms = UINT64_MAX,
+    };
     run->keys[number].busy = true;
     memset(call->key, 'k', sizeof call->key);
     memcpy(call->key, &number, sizeof number);
@@ -278,6 +312,11 @@ static void call_begin(struct run *run, uint32_t number, enum kind kind)
         call->op.parts[0] = slice_of(call->object, size / 3);
         call->op.parts[1] = slice_of(call->object + size / 3, size - size / 3);
         call->op.flags = log_object_flags(number, call->version);
+        call->op.expire_ms = log_object_expires(&run->shape, number, call->version);
+        if (call->op.expire_ms != 0) {
+            call->expire_ms = call->op.expire_ms += run->io->wall_ms;
+            run->keys[number].expired = true;
+        }
         engine_put(run->engine, ops, 1);
     } else if (kind == REMOVE) {
         engine_remove(run->engine, ops, 1);
@@ -349,7 +388,8 @@ static void drop(struct run *run)
     run->order++;
     for (uint32_t i = vnode; i < run->key_count; i += VNODES) {
         run->keys[i].version = 0;
-        key_note(&run->keys[i], 0,
+        run->keys[i].expire_ms = UINT64_MAX;
+        key_note(&run->keys[i], 0, UINT64_MAX,
                  run->options.durability.sync == ENGINE_SYNC_ALWAYS ? commit : run->order);
     }
     mark(run, LOG_MARK_DROPPED, true);
@@ -462,6 +502,19 @@ static void report(void *context, bool damage, const char *text)
     }
 }
 
+static void removed(void *context, uint32_t vnode, struct slice key, enum engine_removal why)
+{
+    struct run *const run = context;
+    uint32_t number;
+
+    (void)vnode;
+    if (why == ENGINE_REMOVED_EXPIRED) {
+        memcpy(&number, key.bytes, sizeof number);
+        run->keys[number].reaped = true;
+        mark(run, LOG_MARK_REAPED, true);
+    }
+}
+
 static void life_begin(struct run *run)
 {
     const struct io_uring_options options = {
@@ -488,7 +541,7 @@ static void calls_end(struct run *run)
         struct call *const call = &run->calls[i];
 
         if (call->busy && call->kind != GET && call->kind != LOOK) {
-            key_note(&run->keys[call->number], call->version, COMMIT_UNKNOWN);
+            key_note(&run->keys[call->number], call->version, call->expire_ms, COMMIT_UNKNOWN);
         }
         if (call->busy) {
             run->keys[call->number].busy = false;
@@ -554,7 +607,8 @@ static uint64_t life_end(struct run *run, enum end how)
 static struct event *key_event(struct key *key)
 {
     for (uint32_t i = key->count; i-- > 0;) {
-        if (key->events[i].version == key->seen) {
+        if (may_see(key->seen, key->events[i].version, key->events[i].expire_ms, key->seen_from_ms,
+                    key->seen_to_ms)) {
             return &key->events[i];
         }
     }
@@ -589,7 +643,7 @@ static void key_judge(struct run *run, uint32_t number, uint64_t committed, uint
         }
     }
     mark(run, LOG_MARK_KEPT, seen->commit > committed && seen->commit != COMMIT_UNKNOWN);
-    key_settle(key, key->seen);
+    key_settle(key, key->seen, key->seen == 0 ? UINT64_MAX : seen->expire_ms);
 }
 
 static void look_at_all(struct run *run)
@@ -611,8 +665,8 @@ static void judge_all(struct run *run, uint64_t committed)
     for (uint32_t i = 0; i < run->key_count && !run->failed; i++) {
         const struct event *const seen = key_event(&run->keys[i]);
 
-        // A removal may be one of many.
-        if (seen != NULL && seen->version != 0 && seen->commit != COMMIT_UNKNOWN &&
+        // A removal may be one of many, and what has expired may be lost.
+        if (seen != NULL && run->keys[i].seen != 0 && seen->commit != COMMIT_UNKNOWN &&
             seen->commit > newest) {
             newest = seen->commit;
         }
@@ -636,10 +690,13 @@ static void rot(struct run *run)
     }
     look_at_all(run);
     for (uint32_t i = 0; i < run->key_count && !run->failed; i++) {
-        if (run->keys[i].seen != UINT64_MAX && run->keys[i].seen != run->keys[i].version) {
+        const struct key *const key = &run->keys[i];
+
+        if (key->seen != UINT64_MAX &&
+            !may_see(key->seen, key->version, key->expire_ms, key->seen_from_ms, key->seen_to_ms)) {
             run_fail(run, SIM_ORACLE_DAMAGE,
                      "key %u has version %" PRIu64 ", and not %" PRIu64 ", after its bits rotted",
-                     i, run->keys[i].seen, run->keys[i].version);
+                     i, key->seen, key->version);
         }
     }
 }
@@ -764,7 +821,7 @@ static void run_open(struct run *run)
     run->shape.hot_keys = run->key_count / 16 + 1;
     run->keys = sim_allocate(run->key_count * sizeof *run->keys);
     for (uint32_t i = 0; i < run->key_count; i++) {
-        key_settle(&run->keys[i], 0);
+        key_settle(&run->keys[i], 0, UINT64_MAX);
     }
     run->shape.object_max = 100U << draw(run, 11);
     run->options = (struct engine_options){
@@ -779,6 +836,8 @@ static void run_open(struct run *run)
         .disk_max_bytes = (uint64_t)(12 + draw(run, 12)) << 20,
         .report = report,
         .report_context = run,
+        .removed = removed,
+        .removed_context = run,
     };
     run_lean(run, sim_world_profile(run->world));
     run->pauses = run->seed % 8 == 2;

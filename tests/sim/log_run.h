@@ -8,7 +8,7 @@
 //
 //  - what was acknowledged is there: with `sync: always` what is of a commit up to
 //    engine_committed(); after a close all of it, whatever `sync` says;
-//  - nothing is there that was not put;
+//  - nothing is there that was not put, or that has expired;
 //  - no hole: with one commit of those not acknowledged all before it are there.
 //
 // What a seed draws: sync, how many keys and how large, how full the disk is, how slow it is, how
@@ -41,6 +41,8 @@
     X(INDEX_ANEW, "the index was made anew from all segments")                                     \
     X(ROTTEN, "a record was damaged, and not served")                                              \
     X(DROPPED, "a vnode was dropped")                                                              \
+    X(REAPED, "compaction reaped an expired record")                                               \
+    X(ANEW, "a key was put anew after that")                                                              \
     X(LARGE, "a value with a file of its own was written")
 
 #define LOG_MARK_ENUM(name, text) LOG_MARK_##name,

@@ -35,6 +35,13 @@ static void lean(struct random *random, struct log_shape *shape)
         shape->remove_percent = 30;
         shape->rot_percent = 70;
         return;
+    case 3: // what has expired, is reaped, and is put anew
+        shape->crowd = 400;
+        shape->churn_bytes = UINT32_C(32768) << random_below(random, 2);
+        shape->turn_ns = UINT64_C(50000) << random_below(random, 3);
+        shape->expire_percent = 40;
+        shape->expire_ms_max = 4U << random_below(random, 8);
+        return;
     default:
         return;
     }
@@ -78,6 +85,10 @@ struct log_shape log_shape_draw(uint64_t seed)
     shape.power_loss = chance(&random, 40);
     shape.forgetful = chance(&random, 50);
     lean(&random, &shape);
+    if (shape.expire_percent == 0 && chance(&random, 25)) {
+        shape.expire_percent = 15;
+        shape.expire_ms_max = 2U << random_below(&random, 10);
+    }
     return shape;
 }
 
@@ -104,6 +115,13 @@ uint32_t log_object_bytes(const struct log_shape *shape, uint32_t number, uint64
         most = shape->churn_bytes;
     }
     return 8 + (uint32_t)((bits >> 8) % most);
+}
+
+uint64_t log_object_expires(const struct log_shape *shape, uint32_t number, uint64_t version)
+{
+    const uint64_t bits = mixed(number, version) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return (bits >> 32) % 100 < shape->expire_percent ? 1 + (bits >> 40) % shape->expire_ms_max : 0;
 }
 
 void log_object_fill(uint8_t *bytes, uint32_t size, uint32_t number, uint64_t version)

@@ -18,7 +18,10 @@ struct log_shape {
     // One in so many is over LOG_RECORD_BYTES_MAX, and so in a file of its own. 0: none.
     uint32_t large_every;
     uint32_t remove_percent; // of operations
-    uint64_t turn_ns;        // up to twice that passes between some of them
+    // So many puts have an expiry, up to so many milliseconds ahead.
+    uint32_t expire_percent;
+    uint32_t expire_ms_max;
+    uint64_t turn_ns; // up to twice that passes between some of them
     // Reads that take so many times as long, while compaction goes on beneath them.
     uint32_t reads_slow_per_mille;
     uint32_t reads_slow_times;
@@ -37,5 +40,7 @@ struct log_shape log_shape_draw(uint64_t seed);
 
 // Objects follow from the number of their key and their version, which they begin with.
 uint32_t log_object_bytes(const struct log_shape *shape, uint32_t number, uint64_t version);
+// Milliseconds until it expires, 0: it does not.
+uint64_t log_object_expires(const struct log_shape *shape, uint32_t number, uint64_t version);
 void log_object_fill(uint8_t *bytes, uint32_t size, uint32_t number, uint64_t version);
 uint32_t log_object_flags(uint32_t number, uint64_t version); // of engine.h

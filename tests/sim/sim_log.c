@@ -44,6 +44,7 @@ static const struct planted_row planted_rows[] = {
     {PLANTED_EARLY_LARGE, 500, ORACLE(DURABLE) | ORACLE(DAMAGE) | ORACLE(CHECK), false, NULL},
     {PLANTED_EARLY_DROP, 100, ORACLE(DURABLE), false, NULL},
     {PLANTED_REPLAY_DROP, 300, ORACLE(DURABLE), false, NULL},
+    {PLANTED_REAP_UNSAID, 300, ORACLE(DURABLE) | ORACLE(CHECK), false, NULL},
 };
 
 struct options {
