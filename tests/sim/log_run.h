@@ -42,7 +42,7 @@
     X(ROTTEN, "a record was damaged, and not served")                                              \
     X(DROPPED, "a vnode was dropped")                                                              \
     X(REAPED, "compaction reaped an expired record")                                               \
-    X(ANEW, "a key was put anew after that")                                                              \
+    X(ANEW, "a key was put anew after that")                                                       \
     X(LARGE, "a value with a file of its own was written")
 
 #define LOG_MARK_ENUM(name, text) LOG_MARK_##name,
