@@ -74,11 +74,15 @@ static bool may_reuse(const struct log_engine *engine, struct log_segment *segme
            is_settled(engine, segment);
 }
 
-// Under `interval` and `never` nothing is made durable by itself.
+// Under `interval` and `never` nothing is made durable by itself; nor is the frame closed that
+// holds what emptied it, where puts are refused and so do not fill it.
 static void flush_if_short(struct log_engine *engine, const struct log_segment *segment)
 {
-    if (engine->segments_ready + engine->segments_spare < AT_HAND_FEW && segment->settled != 0 &&
-        engine->flush < segment->settled && log_checkpoint_idle(engine)) {
+    const bool filling =
+        segment->settled == 0 && engine->options.durability.sync != ENGINE_SYNC_ALWAYS;
+
+    if (engine->segments_ready + engine->segments_spare < AT_HAND_FEW &&
+        (filling || engine->flush < segment->settled) && log_checkpoint_idle(engine)) {
         log_flush(engine);
     }
 }

@@ -1,5 +1,6 @@
 // The log engine where room is short: what it keeps of the filesystem, who may write then, how a
-// full disk is emptied, what belongs together; and how being durable changes while it runs.
+// full disk is emptied, what belongs together, what it never takes at any step; and how being
+// durable changes while it runs.
 #include "tests/unit/engines_log_image.h"
 
 #include <errno.h>
@@ -9,6 +10,13 @@ enum {
     RESERVE_PERCENT = 25,
     TRIES = 400, // turns of a removal that waits for room
     DISK_BYTES = 24 << 20,
+    CHURN_LIMIT_BYTES = 32 << 20,
+    CHURN_KEYS = 7000,
+    CHURN_KEYS_RESERVING = 3000,
+    CHURN_ROUNDS = 3,
+    SMALL_BYTES = 100,
+    SMALL_KEYS = 130000,
+    CHURN_TURNS = 100000, // far beyond what making room takes
 };
 
 static void turns(struct bench *bench, uint32_t count)
@@ -316,6 +324,223 @@ Test(engines_log_space, a_change_of_sync_holds_from_then_on)
         cr_assert_eq(bench->error, 0);
         bench_assert_there(bench, 0, number);
         bench_done(bench);
+        free(bench);
+    }
+}
+
+// At every step
+// ------------------------------------------------------------------------------------
+
+// Puts over, removes and puts anew, at random, in a log that is about full; `look` looks at the
+// disk after each step of it.
+struct churn {
+    struct bench *bench;
+    void (*look)(struct churn *churn);
+    struct random random;
+    uint64_t bound; // for `look`
+    uint64_t found_max;
+    uint64_t versions[CHURN_KEYS]; // 0: none
+    uint32_t refused;
+};
+
+static void churn_turn(struct churn *churn)
+{
+    bench_turn(churn->bench);
+    churn->look(churn);
+}
+
+// Until it is taken, in a log that has room for it.
+static void churn_put(struct churn *churn, uint32_t number, uint64_t version)
+{
+    struct bench *const bench = churn->bench;
+
+    for (uint32_t i = 0;; i++) {
+        const enum engine_status status = bench_put(bench, number, version);
+
+        if (status == ENGINE_OK) {
+            break;
+        }
+        cr_assert_eq(status, ENGINE_FULL, "status %d", status);
+        cr_assert_lt(i, CHURN_TURNS, "key %u is refused for ever", number);
+        churn->refused++;
+        churn_turn(churn);
+    }
+    churn->versions[number] = version;
+    churn->look(churn);
+}
+
+static void churn_run(struct churn *churn, uint32_t keys, uint32_t rounds)
+{
+    struct bench *const bench = churn->bench;
+
+    for (uint32_t number = 0; number < keys; number++) {
+        churn_put(churn, number, number + 1);
+        churn_turn(churn);
+    }
+    for (uint64_t version = keys + 1; version < (uint64_t)keys * (rounds + 1); version++) {
+        const uint32_t number = (uint32_t)random_below(&churn->random, keys);
+
+        if (random_below(&churn->random, 16) == 0 && churn->versions[number] != 0) {
+            const enum engine_status status = bench_remove(bench, number);
+
+            cr_assert(status == ENGINE_OK || status == ENGINE_FULL, "status %d", status);
+            churn->versions[number] = status == ENGINE_OK ? 0 : churn->versions[number];
+        } else {
+            churn_put(churn, number, version);
+        }
+        if (random_below(&churn->random, 4) == 0) {
+            churn_turn(churn);
+        }
+    }
+    for (uint32_t number = 0; number < keys; number++) {
+        uint64_t version = 0;
+        const enum engine_status status = bench_get(bench, number, &version);
+
+        cr_assert_eq(status, churn->versions[number] == 0 ? ENGINE_MISS : ENGINE_OK, "key %u",
+                     number);
+        cr_assert(churn->versions[number] == 0 || version == churn->versions[number]);
+    }
+    log_verify(bench->engine);
+}
+
+struct segments_sum {
+    struct io *io;
+    uint64_t bytes;
+};
+
+static bool add_segment(void *context, const char *name)
+{
+    struct segments_sum *const sum = context;
+    char path[128];
+    struct io_stat stat;
+
+    (void)snprintf(path, sizeof path, "/log/%s", name);
+    if (strncmp(name, "segment-", 8) == 0 && io_stat(sum->io, path, &stat) == 0) {
+        sum->bytes += stat.size_bytes;
+    }
+    return true;
+}
+
+static void look_at_segments(struct churn *churn)
+{
+    struct segments_sum sum = {.io = churn->bench->io};
+
+    cr_assert_eq(io_list(sum.io, "/log", add_segment, &sum), 0);
+    cr_assert_leq(sum.bytes, churn->bound);
+    churn->found_max = sum.bytes > churn->found_max ? sum.bytes : churn->found_max;
+}
+
+static void look_at_reserve(struct churn *churn)
+{
+    const uint64_t taken = DISK_BYTES - disk_free(churn->bench);
+
+    cr_assert_leq(taken, churn->bound);
+    churn->found_max = taken > churn->found_max ? taken : churn->found_max;
+}
+
+// Whatever `sync` is. With `never` and `interval` nobody closes a frame by itself: the room that
+// waits for what is in it has to come all the same, or puts are refused for ever.
+static void stays_below_its_limit(enum engine_sync sync, uint64_t seed)
+{
+    struct bench *const bench = open_reserving(seed, 0);
+    struct churn *const churn = calloc(1, sizeof *churn);
+
+    bench_close(bench);
+    bench->disk_max_bytes = CHURN_LIMIT_BYTES;
+    bench->durability.sync = sync;
+    bench->durability.sync_interval_ms = 1000;
+    disk_is(bench, UINT64_C(1) << 40);
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0);
+    churn->bench = bench;
+    churn->look = look_at_segments;
+    churn->bound = CHURN_LIMIT_BYTES;
+    random_seed(&churn->random, seed);
+    churn_run(churn, CHURN_KEYS, CHURN_ROUNDS);
+    cr_assert_eq(churn->found_max, CHURN_LIMIT_BYTES, "it was never full");
+    bench_close(bench);
+    bench_done(bench);
+    free(churn);
+    free(bench);
+}
+
+Test(engines_log_space, stays_below_its_limit_with_always)
+{
+    stays_below_its_limit(ENGINE_SYNC_ALWAYS, 50);
+}
+
+Test(engines_log_space, stays_below_its_limit_with_interval)
+{
+    stays_below_its_limit(ENGINE_SYNC_INTERVAL, 51);
+}
+
+Test(engines_log_space, stays_below_its_limit_with_never)
+{
+    for (uint64_t seed = 52; seed < 56; seed++) {
+        stays_below_its_limit(ENGINE_SYNC_NEVER, seed);
+    }
+}
+
+static enum engine_status put_small(struct bench *bench, uint32_t number)
+{
+    struct bench_op op;
+    struct engine_op *const ops[1] = {bench_op(&op, number)};
+
+    ops[0]->parts[0] = slice_of(bench->object, SMALL_BYTES);
+    engine_put(bench->engine, ops, 1);
+    bench_wait(bench, &op);
+    return op.op.status;
+}
+
+// Puts that are refused at the end of a segment leave a frame that is neither full nor, with
+// `never`, closed by anybody; what compaction empties meanwhile waits for what is in that frame.
+Test(engines_log_space, room_does_not_wait_for_a_frame_that_nobody_fills)
+{
+    struct bench *const bench = open_reserving(70, 0);
+    struct random random;
+
+    bench_close(bench);
+    bench->disk_max_bytes = CHURN_LIMIT_BYTES;
+    bench->durability.sync = ENGINE_SYNC_NEVER;
+    disk_is(bench, UINT64_C(1) << 40);
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0);
+    random_seed(&random, 70);
+    for (uint32_t done = 0; done < SMALL_KEYS * 3; done++) {
+        const uint32_t number =
+            done < SMALL_KEYS ? done : (uint32_t)random_below(&random, SMALL_KEYS);
+
+        for (uint32_t i = 0; put_small(bench, number) == ENGINE_FULL; i++) {
+            cr_assert_lt(i, CHURN_TURNS, "put %u is refused for ever", done);
+            bench_turn(bench);
+        }
+        if (done % 64 == 0) {
+            bench_turn(bench);
+        }
+    }
+    cr_assert_geq(stats_of(bench).disk_bytes, CHURN_LIMIT_BYTES, "it had much room");
+    bench_close(bench);
+    bench_done(bench);
+    free(bench);
+}
+
+// storage.disk_reserve: values never take of it; compaction may take a segment, and removals one.
+Test(engines_log_space, keeps_the_reserve_at_every_step)
+{
+    for (uint64_t seed = 60; seed < 64; seed++) {
+        struct bench *const bench = open_reserving(seed, RESERVE_PERCENT);
+        struct churn *const churn = calloc(1, sizeof *churn);
+
+        churn->bench = bench;
+        churn->look = look_at_reserve;
+        churn->bound =
+            DISK_BYTES - (uint64_t)DISK_BYTES / 100 * RESERVE_PERCENT + 2 * IMAGE_SEGMENT_BYTES;
+        random_seed(&churn->random, seed);
+        churn_run(churn, CHURN_KEYS_RESERVING, CHURN_ROUNDS);
+        cr_assert_gt(churn->found_max, churn->bound - 5 * IMAGE_SEGMENT_BYTES, "it had much room");
+        bench_close(bench);
+        bench_done(bench);
+        free(churn);
         free(bench);
     }
 }
