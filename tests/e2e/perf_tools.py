@@ -129,7 +129,7 @@ def off_cpu():
 
 def helps():
     names = ("compare", "profile", "idle", "engine", "disk", "stalls", "snapshots", "table")
-    names += ("flame.py",)
+    names += ("pauses", "flame.py")
     for name in names:
         text = tool(name, "--help")[0]
         expect_true(f"perf/{name}" in text, f"{name}: {text}")
