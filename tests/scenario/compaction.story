@@ -1,8 +1,8 @@
 # Compaction, and a stop at each step of it.
 #
 # A segment of which most is dead is read, and what is live of it is appended to another, the cold
-# head, naming the place that it had. When those copies are durable the segment is given up, and
-# may be used anew where no replay would read it. At whatever step it stops, each key is there once.
+# head, naming the place that it had. When those copies are durable the segment may be used anew
+# where no replay would read it. At whatever step it stops, each key is there once.
 cast log
 disk segments 8
 start
@@ -42,105 +42,557 @@ segments
   segment-00002 is ready, nothing of it live
   segment-00003 is ready, nothing of it live
   segment-00004 is ready, nothing of it live
+show frames files reads zeroing uses
 
-# The victim is read.
-show frames reads
-work, until are read
+# The disk loses what it has not promised; it keeps all; it has a part of what was moved; the process
+# ends.
+work, at each step power-loss nothing, then show nothing, then start, then get apple*100 pear*70
   2097152 bytes are read at 0 of segment-00000
-power-loss everything
-start
-  it is started: epoch 2, 170 records
-show frames
-get apple*100
-  64 of apple* are abcd..., 10240 bytes
-  36 of apple* are abcd..., 10240 bytes
-get pear*70
-  50 of pear* are abcd..., 10240 bytes
-  14 of pear* are abcd..., 12288 bytes
-  6 of pear* are abcd..., 12288 bytes
-
-# What was moved is on its way, and the disk loses it.
-work, until is written
+    it is started: epoch 2, 170 records
+    64 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  segment-00002 is written to
   frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  segment-00000 is emptied
+  segment-00005 is made
   frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-power-loss nothing
-start
-  it is started: epoch 3, 170 records
-get apple*100
-  64 of apple* are abcd..., 10240 bytes
-  36 of apple* are abcd..., 10240 bytes
-
-# Or it is torn.
-work, until is written
+  frame 6 is durable
+  segment-00005 is given room
+  segment-00005 is zeroed
+  segment-00005 is zeroed
+  segment-00005 is durable
+  log is durable
+  segment-00005 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00005 is ready
+work, at each step power-loss everything, then show nothing, then start, then get apple*100 pear*70
+  2097152 bytes are read at 0 of segment-00000
+    it is started: epoch 2, 170 records
+    64 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  segment-00002 is written to
   frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  segment-00000 is emptied
+  segment-00005 is made
   frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-power-loss sectors 20
-start
-  the log says: the log ends with frame 5: what was written after it was torn by the stop, and is not used
-  it is started: epoch 4, 170 records
-get apple*100
-  64 of apple* are abcd..., 10240 bytes
-  36 of apple* are abcd..., 10240 bytes
-
-# Or it is there, and the segment it came from as well: the copies name what they replace.
-work, until is written
+  frame 6 is durable
+  segment-00005 is given room
+  segment-00005 is zeroed
+  segment-00005 is zeroed
+  segment-00005 is durable
+  log is durable
+  segment-00005 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00005 is ready
+work, at each step power-loss sectors 20, then show nothing, then start, then get apple*100 pear*70
+  2097152 bytes are read at 0 of segment-00000
+    it is started: epoch 2, 170 records
+    64 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  segment-00002 is written to
   frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  segment-00000 is emptied
+  segment-00005 is made
   frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-power-loss everything
-start
-  it is started: epoch 5, 170 records
-get apple*100
-  64 of apple* are abcd..., 10240 bytes
-  36 of apple* are abcd..., 10240 bytes
+    the log says: the log ends with frame 5: what was written after it was torn by the stop, and is not used
+    it is started: epoch 2, 170 records
+    64 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 6 is durable
+    it is started: epoch 2, 170 records
+    64 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  segment-00005 is given room
+  segment-00005 is zeroed
+  segment-00005 is zeroed
+  segment-00005 is durable
+  log is durable
+  segment-00005 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00005 is ready
+work, at each step kill, then show nothing, then start, then get apple*100 pear*70
+  2097152 bytes are read at 0 of segment-00000
+    it is started: epoch 2, 170 records
+    64 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  segment-00002 is written to
+  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  segment-00000 is emptied
+  segment-00005 is made
+  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
+  frame 6 is durable
+  segment-00005 is given room
+  segment-00005 is zeroed
+  segment-00005 is zeroed
+  segment-00005 is durable
+  log is durable
+  segment-00005 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00005 is ready
 
-# Once more, until it is through. What was given up is spare.
-put pear*70=#10K
-  64 of pear* are put in group 1
-  frame 7 is on its way to segment-00003 at 0: 64 records, 659456 bytes
-  frame 7 is written to segment-00003 at 0: 64 records, 659456 bytes
-  frame 7 is durable
-  6 of pear* are put in group 2
-  64 of pear* are acknowledged
-  frame 8 is on its way to segment-00003 at 659456: 6 records, 65536 bytes
-  frame 8 is written to segment-00003 at 659456: 6 records, 65536 bytes
-  frame 8 is durable
-  6 of pear* are acknowledged
-put apple*100=#9K
-  64 of apple* are put in group 3
-  frame 9 is on its way to segment-00003 at 724992: 64 records, 593920 bytes
-  frame 9 is written to segment-00003 at 724992: 64 records, 593920 bytes
-  frame 9 is durable
-  36 of apple* are put in group 4
-  64 of apple* are acknowledged
-  frame 10 is on its way to segment-00003 at 1318912: 36 records, 335872 bytes
-  frame 10 is written to segment-00003 at 1318912: 36 records, 335872 bytes
-  frame 10 is durable
-  36 of apple* are acknowledged
+# In the meantime one of the records that are moved is written anew, and one is removed.
+work, at each step show nothing, then put pear60=newest, until is acknowledged, then remove pear61, until is acknowledged, then power-loss nothing, then start, then get pear60 pear61, then get pear*70
+  2097152 bytes are read at 0 of segment-00000
+    pear60 is put in group 6
+    pear60 is acknowledged
+    pear61 is removed in group 7
+    pear61 is acknowledged
+    it is started: epoch 2, 169 records
+    pear61 is not there
+    pear60 is newest
+    1 of pear* are newest
+    1 of pear* are not there
+    50 of pear* are abcd..., 10240 bytes
+    14 of pear* are abcd..., 12288 bytes
+    4 of pear* are abcd..., 12288 bytes
+  segment-00002 is written to
+  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  segment-00000 is emptied
+  segment-00005 is made
+  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
+  frame 6 is durable
+  segment-00005 is given room
+  segment-00005 is zeroed
+  segment-00005 is zeroed
+  segment-00005 is durable
+  log is durable
+  segment-00005 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00005 is ready
+work, at each step show nothing, then put pear60=newest, then remove pear61, then work, then kill, then start, then get pear60 pear61, then get pear*70
+  2097152 bytes are read at 0 of segment-00000
+    pear60 is put in group 6
+    pear60 is acknowledged
+    pear61 is removed in group 7
+    pear61 is acknowledged
+    it is started: epoch 2, 169 records
+    pear61 is not there
+    pear60 is newest
+    1 of pear* are newest
+    1 of pear* are not there
+    50 of pear* are abcd..., 10240 bytes
+    14 of pear* are abcd..., 12288 bytes
+    4 of pear* are abcd..., 12288 bytes
+  segment-00002 is written to
+  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  segment-00000 is emptied
+  segment-00005 is made
+  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
+  frame 6 is durable
+  segment-00005 is given room
+  segment-00005 is zeroed
+  segment-00005 is zeroed
+  segment-00005 is durable
+  log is durable
+  segment-00005 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00005 is ready
+
+# The segment is emptied, and when a checkpoint leads to nothing in it, it is made ready for another
+# use.
 work
+  2097152 bytes are read at 0 of segment-00000
+  segment-00002 is written to
+  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  segment-00000 is emptied
+  segment-00005 is made
+  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
+  frame 6 is durable
+  segment-00005 is given room
+  segment-00005 is zeroed
+  segment-00005 is zeroed
+  segment-00005 is durable
+  log is durable
+  segment-00005 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00005 is ready
+show frames files uses
+checkpoint
+  checkpoint-0000000001 is made
+  checkpoint-0000000001 is written
+  checkpoint-0000000001 is written
+  checkpoint-0000000001 is durable
+  log is durable
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00000 is spare
+put apple*100=#11K, at each step power-loss nothing, then show nothing, then start, then get apple*100 pear*70
+  48 of apple* are put in group 6
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  16 of apple* are put in group 7
+  frame 7 is on its way to segment-00001 at 1548288: 48 records, 544768 bytes
+  segment-00000 is being prepared
+  segment-00001 is sealed
+  segment-00003 is written to
+  MANIFEST.new is made
+  frame 7 is written to segment-00001 at 1548288: 48 records, 544768 bytes
+  frame 7 is durable
+    it is started: epoch 2, 170 records, from checkpoint 1
+    48 of apple* are abcd..., 11264 bytes
+    16 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  36 of apple* are put in group 7
+  48 of apple* are acknowledged
+  frame 8 is on its way to segment-00003 at 0: 52 records, 589824 bytes
+  MANIFEST.new is written
+  frame 8 is written to segment-00003 at 0: 52 records, 589824 bytes
+  frame 8 is durable
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 11264 bytes
+    36 of apple* are abcd..., 11264 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  52 of apple* are acknowledged
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00000 is ready
+put apple*100=#11K, at each step power-loss everything, then show nothing, then start, then get apple*100 pear*70
+  48 of apple* are put in group 6
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  16 of apple* are put in group 7
+  frame 7 is on its way to segment-00001 at 1548288: 48 records, 544768 bytes
+  segment-00000 is being prepared
+  segment-00001 is sealed
+  segment-00003 is written to
+  MANIFEST.new is made
+  frame 7 is written to segment-00001 at 1548288: 48 records, 544768 bytes
+    it is started: epoch 2, 170 records, from checkpoint 1
+    48 of apple* are abcd..., 11264 bytes
+    16 of apple* are abcd..., 10240 bytes
+    36 of apple* are abcd..., 10240 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 7 is durable
+  36 of apple* are put in group 7
+  48 of apple* are acknowledged
+  frame 8 is on its way to segment-00003 at 0: 52 records, 589824 bytes
+  MANIFEST.new is written
+  frame 8 is written to segment-00003 at 0: 52 records, 589824 bytes
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 11264 bytes
+    36 of apple* are abcd..., 11264 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 8 is durable
+  52 of apple* are acknowledged
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00000 is ready
+put apple*100=#11K
+  48 of apple* are put in group 6
+  16 of apple* are put in group 7
+  frame 7 is on its way to segment-00001 at 1548288: 48 records, 544768 bytes
+  segment-00000 is being prepared
+  segment-00001 is sealed
+  segment-00003 is written to
+  MANIFEST.new is made
+  frame 7 is written to segment-00001 at 1548288: 48 records, 544768 bytes
+  frame 7 is durable
+  36 of apple* are put in group 7
+  48 of apple* are acknowledged
+  frame 8 is on its way to segment-00003 at 0: 52 records, 589824 bytes
+  MANIFEST.new is written
+  frame 8 is written to segment-00003 at 0: 52 records, 589824 bytes
+  frame 8 is durable
+  52 of apple* are acknowledged
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00000 is ready
 segments
-  segment-00000 is emptied, nothing of it live
-  segment-00001 is emptied, nothing of it live
-  segment-00002 is emptied, nothing of it live
+  segment-00000 is ready, nothing of it live
+  segment-00001 is sealed, some of it live
+  segment-00002 is written to, all of it live
   segment-00003 is written to, all of it live
   segment-00004 is ready, nothing of it live
   segment-00005 is ready, nothing of it live
-  segment-00006 is ready, nothing of it live
-power-loss nothing
-start
-  it is started: epoch 6, 170 records
-get apple*100
-  64 of apple* are abcd..., 9216 bytes
-  36 of apple* are abcd..., 9216 bytes
-get pear*70
-  64 of pear* are abcd..., 10240 bytes
-  6 of pear* are abcd..., 10240 bytes
-checkpoint
-work
+
+# It is written to, over what it held, which no start takes for anything any more.
+put apple*100=#12K
+  64 of apple* are put in group 8
+  frame 9 is on its way to segment-00003 at 589824: 64 records, 790528 bytes
+  frame 9 is written to segment-00003 at 589824: 64 records, 790528 bytes
+  frame 9 is durable
+  36 of apple* are put in group 9
+  64 of apple* are acknowledged
+  frame 10 is on its way to segment-00003 at 1380352: 36 records, 446464 bytes
+  frame 10 is written to segment-00003 at 1380352: 36 records, 446464 bytes
+  frame 10 is durable
+  36 of apple* are acknowledged
+put apple*100=#13K, at each step power-loss nothing, then show nothing, then start, then get apple*100 pear*70
+  20 of apple* are put in group 10
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 12288 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  44 of apple* are put in group 11
+  frame 11 is on its way to segment-00003 at 1826816: 20 records, 270336 bytes
+  frame 12 is on its way to segment-00000 at 0: 44 records, 589824 bytes
+  segment-00000 is written to
+  segment-00003 is sealed
+  segment-00006 is made
+  frame 11 is written to segment-00003 at 1826816: 20 records, 270336 bytes
+  frame 12 is written to segment-00000 at 0: 44 records, 589824 bytes
+  frame 11 is durable
+    it is started: epoch 2, 170 records, from checkpoint 1
+    20 of apple* are abcd..., 13312 bytes
+    44 of apple* are abcd..., 12288 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 12 is durable
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  36 of apple* are put in group 12
+  64 of apple* are acknowledged
+  frame 13 is on its way to segment-00000 at 589824: 36 records, 483328 bytes
+  segment-00006 is given room
+  frame 13 is written to segment-00000 at 589824: 36 records, 483328 bytes
+  frame 13 is durable
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 13312 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  36 of apple* are acknowledged
+  segment-00006 is durable
+  log is durable
+  segment-00006 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00006 is ready
+put apple*100=#13K, at each step power-loss sectors 20, then show nothing, then start, then get apple*100 pear*70
+  20 of apple* are put in group 10
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 12288 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  44 of apple* are put in group 11
+  frame 11 is on its way to segment-00003 at 1826816: 20 records, 270336 bytes
+  frame 12 is on its way to segment-00000 at 0: 44 records, 589824 bytes
+  segment-00000 is written to
+  segment-00003 is sealed
+  segment-00006 is made
+  frame 11 is written to segment-00003 at 1826816: 20 records, 270336 bytes
+    the log says: the log ends with frame 10: what was written after it was torn by the stop, and is not used
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 12288 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 12 is written to segment-00000 at 0: 44 records, 589824 bytes
+  frame 11 is durable
+    the log says: the log ends with frame 11: what was written after it was torn by the stop, and is not used
+    it is started: epoch 2, 170 records, from checkpoint 1
+    20 of apple* are abcd..., 13312 bytes
+    44 of apple* are abcd..., 12288 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 12 is durable
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  36 of apple* are put in group 12
+  64 of apple* are acknowledged
+  frame 13 is on its way to segment-00000 at 589824: 36 records, 483328 bytes
+  segment-00006 is given room
+  frame 13 is written to segment-00000 at 589824: 36 records, 483328 bytes
+    the log says: the log ends with frame 12: what was written after it was torn by the stop, and is not used
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 13 is durable
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 13312 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  36 of apple* are acknowledged
+  segment-00006 is durable
+  log is durable
+  segment-00006 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00006 is ready
+put apple*100=#13K, at each step kill, then show nothing, then start, then get apple*100 pear*70
+  20 of apple* are put in group 10
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 12288 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  44 of apple* are put in group 11
+  frame 11 is on its way to segment-00003 at 1826816: 20 records, 270336 bytes
+  frame 12 is on its way to segment-00000 at 0: 44 records, 589824 bytes
+  segment-00000 is written to
+  segment-00003 is sealed
+  segment-00006 is made
+  frame 11 is written to segment-00003 at 1826816: 20 records, 270336 bytes
+    it is started: epoch 2, 170 records, from checkpoint 1
+    20 of apple* are abcd..., 13312 bytes
+    44 of apple* are abcd..., 12288 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 12 is written to segment-00000 at 0: 44 records, 589824 bytes
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 11 is durable
+  frame 12 is durable
+  36 of apple* are put in group 12
+  64 of apple* are acknowledged
+  frame 13 is on its way to segment-00000 at 589824: 36 records, 483328 bytes
+  segment-00006 is given room
+  frame 13 is written to segment-00000 at 589824: 36 records, 483328 bytes
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 13312 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 13 is durable
+  36 of apple* are acknowledged
+  segment-00006 is durable
+  log is durable
+  segment-00006 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00006 is ready
+put apple*100=#13K
+  20 of apple* are put in group 10
+  44 of apple* are put in group 11
+  frame 11 is on its way to segment-00003 at 1826816: 20 records, 270336 bytes
+  frame 12 is on its way to segment-00000 at 0: 44 records, 589824 bytes
+  segment-00000 is written to
+  segment-00003 is sealed
+  segment-00006 is made
+  frame 11 is written to segment-00003 at 1826816: 20 records, 270336 bytes
+  frame 12 is written to segment-00000 at 0: 44 records, 589824 bytes
+  frame 11 is durable
+  frame 12 is durable
+  36 of apple* are put in group 12
+  64 of apple* are acknowledged
+  frame 13 is on its way to segment-00000 at 589824: 36 records, 483328 bytes
+  segment-00006 is given room
+  frame 13 is written to segment-00000 at 589824: 36 records, 483328 bytes
+  frame 13 is durable
+  36 of apple* are acknowledged
+  segment-00006 is durable
+  log is durable
+  segment-00006 is being prepared
+  MANIFEST.new is made
+  MANIFEST.new is written
+  MANIFEST.new is durable
+  MANIFEST.new becomes MANIFEST
+  log is durable
+  segment-00006 is ready
 segments
-  segment-00000 is spare, nothing of it live
-  segment-00001 is spare, nothing of it live
-  segment-00002 is spare, nothing of it live
-  segment-00003 is sealed, all of it live
+  segment-00000 is written to, all of it live
+  segment-00001 is sealed, some of it live
+  segment-00002 is written to, all of it live
+  segment-00003 is sealed, some of it live
   segment-00004 is ready, nothing of it live
   segment-00005 is ready, nothing of it live
   segment-00006 is ready, nothing of it live

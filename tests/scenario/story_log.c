@@ -23,7 +23,7 @@
 //                       that was made, renamed and removed, and no bytes
 //     rot segment-00000 BYTE    a bit turns over, behind everyone's back
 //     segments          what each segment is used for, and whether anything of it is live
-//     show [frames] [files] [starts] [reads] [zeroing] [uses]
+//     show nothing|[frames] [files] [starts] [reads] [zeroing] [uses]
 //                       what is told of, from now on; `show frames` at first; starts: also what
 //                       `start` does; uses: what a segment is used for, when that changes
 #include "tests/scenario/log_stage.h"
@@ -375,23 +375,29 @@ static void command_segments(struct story *story, char **words, size_t count)
 static void command_show(struct story *story, char **words, size_t count)
 {
     struct stage *const stage = story->cast;
+    bool nothing;
+    const struct {
+        const char *name;
+        bool *shown;
+    } all[] = {{"frames", &stage->frames},  {"files", &stage->files}, {"starts", &stage->starts},
+               {"reads", &stage->reads},    {"uses", &stage->uses},   {"nothing", &nothing},
+               {"zeroing", &stage->zeroing}};
+    const size_t all_count = sizeof all / sizeof all[0];
 
-    stage->frames = stage->files = stage->starts = stage->reads = stage->zeroing = false;
-    stage->uses = false;
+    for (size_t i = 0; i < all_count; i++) {
+        *all[i].shown = false;
+    }
     for (size_t i = 1; i < count; i++) {
-        bool *const what = strcmp(words[i], "frames") == 0    ? &stage->frames
-                           : strcmp(words[i], "files") == 0   ? &stage->files
-                           : strcmp(words[i], "starts") == 0  ? &stage->starts
-                           : strcmp(words[i], "reads") == 0   ? &stage->reads
-                           : strcmp(words[i], "zeroing") == 0 ? &stage->zeroing
-                           : strcmp(words[i], "uses") == 0    ? &stage->uses
-                                                              : NULL;
+        size_t found = 0;
 
-        if (what == NULL) {
+        while (found < all_count && strcmp(all[found].name, words[i]) != 0) {
+            found++;
+        }
+        if (found == all_count) {
             story_wrong(story, "nothing to show: %s", words[i]);
             return;
         }
-        *what = true;
+        *all[found].shown = true;
     }
 }
 
