@@ -16,9 +16,7 @@ get one damage each, at a random place of a random file. Of every one:
 - the node takes writes, ends by SIGTERM with 0, and shows the same after another start.
 
 Where the newest record of each key lies is read off the undamaged files (places.py). What the last
-frames in flight were at a kill may count as torn, if that is said. A key that has expired may come
-back as it was before it got its expiry where a checkpoint is lost, and that was said: what is known
-of it then is engines/README.md's, under what the log engine lacks."""
+frames in flight were at a kill may count as torn, if that is said."""
 
 import argparse
 import base64
@@ -91,7 +89,6 @@ class Base:
         self.names += [b"large:%d" % number for number in range(LARGE_KEYS)]
         self.version = 0
         self.sent = {}  # the newest version that was sent of each key
-        self.expired = set()  # since they were set last: a DEL finds nothing then
         self.killed = rng.random() < 0.5
         self._fill()
         self._find_truth()
@@ -115,13 +112,11 @@ class Base:
         kind = self.random.random()
         self.version += 1
         if kind < 0.8:
-            self.expired.discard(name)
             self.sent[name] = self.version
             return (b"SET", name, value_of(name, self.version))
         if kind < 0.92:
             return (b"DEL", name)
         if kind < 0.95:
-            self.expired.add(name)
             return (b"PEXPIRE", name, b"1")
         return (b"PEXPIRE", name, b"100000000000")
 
@@ -417,8 +412,7 @@ class Trial:
             last = place is not None and place.sequence > self.base.durable[place.path.parent]
             whole = place is None or (self.is_whole(place) and not (last and torn))
             what = f"{name}: was version {right}, and shows {value if is_error else version}"
-            expired = name in self.base.expired and "the index is made anew" in self.said
-            if whole and not (right is None and (is_error or expired) and reported):
+            if whole and not (right is None and is_error and reported):
                 raise Wrong(f"{what}; its record is not damaged")
             if is_error:
                 errors += 1
@@ -430,7 +424,7 @@ class Trial:
                 raise Wrong(f"{what}, which it never had")
             if not reported and not (last and torn):
                 raise Wrong(f"{what}; nobody was told")
-            self.tally["expired" if whole else "as before"] += 1
+            self.tally["as before"] += 1
         self.tally["errors"] += errors
         if errors != 0 and not self.check_failed:
             raise Wrong(f"{errors} keys cannot be read, and rldb check finds all whole")
@@ -528,7 +522,6 @@ def main():
         seed += 1
     print(f"{tally['passed'] + tally['failed']} damages: {tally['errors']} keys answered with an "
           f"error, {tally['as before']} showed what they had earlier and it was said, "
-          f"{tally['expired']} that had expired came back and it was said, "
           f"{tally['refused']} starts refused first")
     print(f"{tally['passed']} passed, {tally['failed']} failed")
     sys.exit(1 if tally["failed"] else 0)
