@@ -3,6 +3,7 @@
 #include "cluster/node.h"
 #include "cluster/shard.h"
 #include "core/check.h"
+#include "core/planted.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -128,6 +129,10 @@ void snapshot_part_receive(struct shard *shard, struct snapshot_part *part)
         part_enter(shard, part);
         return;
     case SNAPSHOT_CUT:
+        if (planted(PLANTED_CUT_LATE) && shard->index % 2 == 1) {
+            part_leave(shard, part);
+            break;
+        }
         error = engine_copy(shard->engine, &part->copy, ENGINE_COPY_CUT);
         part_leave(shard, part);
         break;
@@ -135,6 +140,9 @@ void snapshot_part_receive(struct shard *shard, struct snapshot_part *part)
         part_leave(shard, part);
         break;
     case SNAPSHOT_WRITE:
+        if (planted(PLANTED_CUT_LATE) && shard->index % 2 == 1) {
+            (void)engine_copy(shard->engine, &part->copy, ENGINE_COPY_CUT);
+        }
         error = engine_copy(shard->engine, &part->copy, ENGINE_COPY_WRITE);
         CHECK(error == 0);
         return; // until part_copied()
@@ -279,7 +287,8 @@ static void files_go(struct snapshot *snapshot)
         io_open(io, op, snapshot->at, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE);
         return;
     case WRITE_CURRENT:
-        io_write(io, op, snapshot->fd, snapshot->current, sizeof snapshot->current, 0, 0);
+        io_write(io, op, snapshot->fd, snapshot->current + snapshot->written,
+                 (uint32_t)(sizeof snapshot->current - snapshot->written), snapshot->written, 0);
         return;
     case FLUSH_CURRENT:
         io_sync(io, op, snapshot->fd, false);
@@ -307,6 +316,11 @@ static void files_go(struct snapshot *snapshot)
 static void snapshot_go(struct snapshot *snapshot)
 {
     const char *directory = synced(snapshot);
+    if (planted(PLANTED_EARLY_SNAPSHOT) &&
+        (snapshot->step == SYNC_GENERATION || snapshot->step == SYNC_UNFINISHED)) {
+        step_over(snapshot, 0);
+        return;
+    }
     if (directory != NULL) {
         snapshot->sync = SYNC_OPEN;
         sync_go(snapshot, directory);
@@ -462,9 +476,15 @@ static void snapshot_file_done(struct snapshot *snapshot, int32_t result)
         return;
     case OPEN_CURRENT:
         snapshot->fd = result >= 0 ? result : -1;
+        snapshot->written = 0;
         break;
     case WRITE_CURRENT:
-        result = result >= 0 && result < (int32_t)sizeof snapshot->current ? -EIO : result;
+        snapshot->written += result > 0 ? (uint32_t)result : 0;
+        if (result > 0 && snapshot->written < sizeof snapshot->current) {
+            snapshot_go(snapshot); // it took a part of it
+            return;
+        }
+        result = result == 0 ? -EIO : result;
         break;
     case CLOSE_CURRENT:
     case CLOSE_LOCK:

@@ -76,9 +76,10 @@ struct snapshot {
     int fd;         // open; or -1
     uint64_t began_ns;
     uint32_t tries;
-    uint32_t core;   // ENTER: the one at its turn
-    uint32_t open;   // parts under way
-    uint64_t number; // CURRENT's
+    uint32_t core;    // ENTER: the one at its turn
+    uint32_t open;    // parts under way
+    uint64_t number;  // CURRENT's
+    uint32_t written; // of it
     uint8_t current[DATA_DIR_CURRENT_BYTES];
     char name[LIMIT_SNAPSHOT_NAME_BYTES + 1];
     char path[DATA_DIR_PATH_BYTES];       // of the snapshot

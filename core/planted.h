@@ -43,7 +43,11 @@
     X(LATE_LEASE, "late-lease", "the lease of a clock says what was used, and not what may be")    \
     X(TRUST_PLACE, "trust-place", "a record is believed wherever it lies")                         \
     X(HUSH_DAMAGE, "hush-damage", "nobody is told that frames are missing")                        \
-    X(EARLY_LEASE, "early-lease", "the lease of a clock counts before it is durable")
+    X(EARLY_LEASE, "early-lease", "the lease of a clock counts before it is durable")              \
+    X(EARLY_SNAPSHOT, "early-snapshot", "a snapshot gets its name before what is in it lasts")     \
+    X(CUT_LATE, "cut-late", "a core's part of a snapshot is of a later moment")                    \
+    X(LEAVE_HEAD, "leave-head", "a snapshot lacks what a core was filling")                        \
+    X(KEEP_UNFINISHED, "keep-unfinished", "a start leaves half a snapshot where it is")
 
 // And those of the log engine, found by tests/sim/sim_log.c
 #define PLANTED_LOG_BUGS(X)                                                                        \

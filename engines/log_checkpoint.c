@@ -216,6 +216,7 @@ static void checkpoint_failed(struct log_checkpoint *task, int error)
     const bool is_open = task->step == WRITE || task->step == SYNC;
 
     engine->checkpoint_failures++;
+    engine->checkpoint_error = error;
     engine->space_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
     if (!log_may_pass(error)) {
         log_fail(engine, error);

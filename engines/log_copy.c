@@ -1,6 +1,7 @@
 #include "engines/log_copy.h"
 
 #include "core/memory.h"
+#include "core/planted.h"
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
 #include "engines/log_copy_head.h"
@@ -233,7 +234,7 @@ static void copy_heads(struct log_copy *task)
 {
     const struct log_manifest_segment *const head = &task->heads[task->head];
 
-    if (task->head == task->head_count) {
+    if (task->head == task->head_count || planted(PLANTED_LEAVE_HEAD)) {
         task->step = RENDER;
         return;
     }
@@ -377,14 +378,16 @@ static void wait_checkpoint(struct log_copy *task)
 {
     struct log_engine *const engine = task->engine;
 
-    if (!task->checkpoint_asked && !log_checkpoint_busy(engine)) {
+    if (!task->checkpoint_asked && log_checkpoint_idle(engine)) {
         task->checkpoint_asked = true;
         task->checkpoint_failures = engine->checkpoint_failures;
         task->checkpoint_wanted = engine->checkpoint_next;
         log_checkpoint_begin(engine);
     }
-    if (task->checkpoint_asked && engine->checkpoint_failures != task->checkpoint_failures) {
-        copy_failed(task, -ENOSPC);
+    if (!task->checkpoint_asked && !log_checkpoint_busy(engine)) {
+        copy_failed(task, engine->manifest_error); // it waits for the manifest, which was put off
+    } else if (task->checkpoint_asked && engine->checkpoint_failures != task->checkpoint_failures) {
+        copy_failed(task, engine->checkpoint_error);
     } else if (task->checkpoint_asked && engine->checkpoint_number >= task->checkpoint_wanted &&
                !log_checkpoint_busy(engine)) {
         tell(task, PREPARED, 0);

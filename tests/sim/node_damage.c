@@ -35,7 +35,7 @@ void load_told(struct load *load)
 // Starts --------------------------------------------------------------------------------------
 
 // What is set aside takes room too.
-static void load_make_room(struct load *load)
+void load_make_room(struct load *load)
 {
     static const uint64_t room_mib = 16;
 

@@ -58,17 +58,19 @@ static void history_add_parts(struct history *history, const struct model_op *op
     }
 }
 
-// The part of an object's history that one life of the process saw: what was asked of it and not
-// answered then took effect in its life or never.
-static void history_of_life(const struct load *load, uint32_t object, uint32_t life,
-                            struct history *history)
+bool load_tears(const struct load *load)
+{
+    return load->durable &&
+           (load_disk_fails(load) || load_is_damaged(load) || load->features.limited);
+}
+
+// What was asked of it and not answered then took effect in its life or never.
+void load_history_of_life(const struct load *load, uint32_t object, uint32_t life, bool parts,
+                          struct history *history)
 {
     const uint64_t from_ns = life == load->life_first ? 0 : load->lives[life - 1]->ended_ns + 1;
     const bool last = life == load->lost_count;
     const uint64_t to_ns = last ? MODEL_NEVER - 1 : load->lives[life]->ended_ns;
-    const bool parts =
-        load->durable && ((!last && !load->lives[life]->clean) || load_disk_fails(load) ||
-                          load_is_damaged(load) || load->features.limited);
 
     history->count = 0;
     for (uint32_t i = 0; i < load->op_count; i++) {
@@ -83,6 +85,14 @@ static void history_of_life(const struct load *load, uint32_t object, uint32_t l
             history_add(history, &op->op);
         }
     }
+}
+
+static void history_of_life(const struct load *load, uint32_t object, uint32_t life,
+                            struct history *history)
+{
+    const bool crashed = load->durable && life != load->lost_count && !load->lives[life]->clean;
+
+    load_history_of_life(load, object, life, crashed || load_tears(load), history);
 }
 
 // How far back what was there after a life may lie.
@@ -146,7 +156,7 @@ static int by_time(const void *a, const void *b)
     return x->invoked_ns < y->invoked_ns ? -1 : x->invoked_ns > y->invoked_ns;
 }
 
-static void load_print_history(const struct load *load, struct model_op *ops, uint32_t count)
+void load_print_history(const struct load *load, struct model_op *ops, uint32_t count)
 {
     qsort(ops, count, sizeof *ops, by_time);
     for (uint32_t i = 0; i < count; i++) {
@@ -154,8 +164,8 @@ static void load_print_history(const struct load *load, struct model_op *ops, ui
     }
 }
 
-static enum model_verdict load_verdict(const struct load *load, uint32_t object, uint32_t life,
-                                       struct history *history)
+enum model_verdict load_verdict(const struct load *load, uint32_t object, uint32_t life,
+                                struct history *history)
 {
     const struct model_rules rules = {.in_order = load->cores == 1,
                                       .evicts = load->features.evicts,

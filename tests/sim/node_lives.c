@@ -50,6 +50,7 @@ void load_life_over(struct load *load, bool clean)
     for (uint32_t i = 0; i < load->cores && load->durable; i++) {
         note_clock(load, sim_rldb_shard(load->rldb, i));
     }
+    load_mark(load, MARK_SNAPSHOT_KILLED, !clean && load_makes_snapshot(load));
     life->ended_ns = sim_world_now_ns(load->world);
     life->clean = clean;
     life->damages = sim_node_damages(sim_rldb_machine(load->rldb));
@@ -224,7 +225,11 @@ bool load_look(void *context, struct shard *shard)
     }
     struct look look = {.load = load, .shard = shard, .life = load->lives[load->lost_count - 1]};
 
-    look_forget(load, look.life, shard->index);
+    if (load->restored != NULL) { // forgotten by who starts on it
+        look.life = &load->restored->look;
+    } else {
+        look_forget(load, look.life, shard->index);
+    }
     for (uint32_t vnode = 0; vnode < shard->vnode_count; vnode++) {
         if (!look_at_vnode(&look, vnode)) {
             return false;
@@ -233,7 +238,10 @@ bool load_look(void *context, struct shard *shard)
     if (look.unreadable != 0 && !load_look_unreadable(load, shard, look.life)) {
         return false;
     }
-    look_is_done(load, look.life);
+    if (load->restored == NULL) {
+        look_is_done(load, look.life);
+        load_list_snapshots(load);
+    }
     look.life->looked |= UINT32_C(1) << shard->index;
     look.life->looked_ns = sim_world_now_ns(load->world);
     return true;

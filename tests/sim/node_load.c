@@ -41,6 +41,7 @@ void load_draw_features(struct load *load, uint32_t kinds)
         UINT32_C(1) << SIM_FAULT_ROT | UINT32_C(1) << SIM_FAULT_LOST_WRITE |
         UINT32_C(1) << SIM_FAULT_MISDIRECTED;
     struct random *const random = &load->random;
+    struct random drawn; // beside all other draws
 
     load->features = (struct load_features){
         .flush = load_chance(random, 150),
@@ -83,6 +84,9 @@ void load_draw_features(struct load *load, uint32_t kinds)
     load->wide = !load->features.flush && !load->features.limited &&
                  (!load->durable || ((kinds & tearing_kinds) == 0 && !load->features.stop_early &&
                                      load->sync == CONFIG_SYNC_ALWAYS));
+    random_seed(&drawn, load->seed ^ UINT64_C(0x736e617073686f74));
+    load->features.snapshots = load->durable && load_chance(&drawn, 300);
+    load->features.snapshots_cut = load->features.snapshots && load_chance(&drawn, 500);
 }
 
 void load_draw_engine(struct load *load, uint32_t engine, struct random *random)
@@ -125,7 +129,7 @@ static void load_violation(void *context, enum sim_oracle oracle, const char *te
     load_fail(context, oracle, "%s", text);
 }
 
-static void load_configure(const struct load *load, char *text, size_t size)
+void load_configure(const struct load *load, const char *data_dir, char *text, size_t size)
 {
     static const char *const evictions[] = {"refuse", "lru", "random", "ttl"};
     static const char *const syncs[] = {"always", "interval", "never"};
@@ -144,11 +148,11 @@ static void load_configure(const struct load *load, char *text, size_t size)
     }
     (void)snprintf(text, size,
                    "listen: { client: [ '%s:%d', 'unix:/rldb.sock' ] }\n"
-                   "node: { data_dir: /data }\n"
+                   "node: { data_dir: %s }\n"
                    "auth: { insecure: true }\n"
                    "storage: %s\n"
                    "clients: { max: %d, output_max: %s, idle_timeout: %s }\n",
-                   load->ip, LOAD_PORT, storage, features->max_clients ? 3 : 1000,
+                   load->ip, LOAD_PORT, data_dir, storage, features->max_clients ? 3 : 1000,
                    features->output_max ? "64KiB" : "128MiB", features->idle_timeout ? "1s" : "0");
 }
 
@@ -156,6 +160,9 @@ static bool load_start_failed(void *context, const char *error)
 {
     struct load *const load = context;
 
+    if (load->restored != NULL) {
+        return load_snapshot_start(load, error);
+    }
     load_mark(load, MARK_START_FAILED, true);
     if (load_damaged_start(load, error)) {
         return !load->failed;
@@ -184,7 +191,7 @@ void load_start_node(struct load *load)
 
     load->disk_bytes = load->cores * disk_mib << 20;
 
-    load_configure(load, config, sizeof config);
+    load_configure(load, "/data", config, sizeof config);
     load->rldb = sim_rldb_new(load->world, load->ip, load->cores, config, &options);
     sim_node_disk_max(sim_rldb_machine(load->rldb), load->disk_bytes);
     if (load->run->is_long) {
@@ -244,7 +251,7 @@ void load_read_back(struct load *load)
     session_close(&last);
 }
 
-static void load_stop_now(struct load *load)
+void load_stop_now(struct load *load)
 {
     const uint64_t until_ns = sim_world_now_ns(load->world) + 5 * second_ns;
 
@@ -280,6 +287,10 @@ static void load_come_back(struct load *load)
 
     load_life_over(load, !broken);
     sim_rldb_end(load->rldb);
+    load_start_on_snapshots(load);
+    if (load->failed) {
+        return;
+    }
     if (load_chance(&load->random, 100)) {
         const uint64_t time_ns = random_below(&load->random, START_FAILS_MS) * 1000 * 1000;
 
@@ -295,9 +306,19 @@ static void load_come_back(struct load *load)
     }
 }
 
-// The end comes when nobody is there any more and all that was asked is answered.
+// The end comes when nobody is there any more and all that was asked is answered, but for a
+// snapshot perhaps.
 void load_crash_at_rest(struct load *load)
 {
+    struct session last;
+
+    if (load->features.snapshots) {
+        load_begin_snapshot(load, &last);
+        session_close(&last);
+    }
+    if (load->failed || load->stopping) { // it was told to meanwhile
+        return;
+    }
     load_life_over(load, false);
     sim_rldb_kill(load->rldb, load_chance(&load->random, 700) ? SIM_POWER_LOSS : SIM_KILL);
     sim_rldb_restart(load->rldb);

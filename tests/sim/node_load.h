@@ -5,6 +5,7 @@
 //     node_load.c      a node: what happens in it at all, its beginning and end
 //     node_lives.c     its lives: how each ended, and what the next one found on its disk
 //     node_damage.c    what it may show on a damaged disk, and what it must say
+//     node_snapshots.c snapshots asked for, and what a node that starts on one must have
 //     node_judge.c     what its histories tell at the end
 //     node_session.c   a session: one connection after another, how they send, read and end
 //     node_request.c   requests drawn at random
@@ -33,36 +34,42 @@ enum {
     LOAD_STABLE_KEYS = 60, // set at the start and never touched: SCAN must return them
     LOAD_PORT = 7379,      // shard ports follow
     LOAD_LIVES_MAX = 2 * SIM_FAULTS_MAX,
+    LOAD_SNAPSHOTS_MAX = 8, // at one time
 };
 
 enum load_engine { LOAD_ENGINE_MEMORY, LOAD_ENGINE_LOG, LOAD_ENGINE_COUNT };
 extern const char *const load_engine_names[LOAD_ENGINE_COUNT];
 
 struct load_features {
-    bool flush;        // FLUSHALL now and then
-    bool expiry;       // keys that expire
-    bool pause;        // CLIENT PAUSE
-    bool kill;         // CLIENT KILL
-    bool silence;      // CLIENT REPLY OFF and SKIP
-    bool debug_sleep;  //
-    bool large;        // values of up to hundreds of KB
-    bool burst;        // pipelines of thousands
-    bool slow_readers; //
-    bool aborts;       // connections that end in the middle of anything
-    bool garbage;      // requests that break the protocol
-    bool slowlog;      // every command is timed and noted
-    bool max_clients;  // fewer clients allowed than there are
-    bool output_max;   // little patience with slow readers
-    bool idle_timeout; // connections that say nothing are closed
-    bool stop_early;   // SIGTERM under load
-    bool few_buffers;  // receive buffers run out
-    bool wide_groups;  // MSET of many keys
-    bool resp3;        // some connections speak RESP3
-    bool limited;      // little memory: writes are refused, or keys evicted
-    bool evicts;       // the latter
-    bool scarce;       // few credits or hops
-    bool frozen;       // readers that stop for more than a minute
+    bool flush;         // FLUSHALL now and then
+    bool expiry;        // keys that expire
+    bool pause;         // CLIENT PAUSE
+    bool kill;          // CLIENT KILL
+    bool silence;       // CLIENT REPLY OFF and SKIP
+    bool debug_sleep;   //
+    bool large;         // values of up to hundreds of KB
+    bool burst;         // pipelines of thousands
+    bool slow_readers;  //
+    bool aborts;        // connections that end in the middle of anything
+    bool garbage;       // requests that break the protocol
+    bool slowlog;       // every command is timed and noted
+    bool max_clients;   // fewer clients allowed than there are
+    bool output_max;    // little patience with slow readers
+    bool idle_timeout;  // connections that say nothing are closed
+    bool stop_early;    // SIGTERM under load
+    bool few_buffers;   // receive buffers run out
+    bool wide_groups;   // MSET of many keys
+    bool resp3;         // some connections speak RESP3
+    bool limited;       // little memory: writes are refused, or keys evicted
+    bool evicts;        // the latter
+    bool scarce;        // few credits or hops
+    bool frozen;        // readers that stop for more than a minute
+    bool snapshots;     // RLDB.SNAPSHOT CREATE and DELETE
+    bool snapshots_cut; // a process ends in the middle of one, rather than at any other moment
 };
+
+// Of an op that is none of one object: history_of_life() leaves it out.
+static const uint32_t LOAD_NO_OBJECT = UINT32_MAX;
 
 // Keys that commands use together, checked together.
 struct load_object {
@@ -90,6 +97,8 @@ enum expect {
     EXPECT_ID,      // CLIENT ID
     EXPECT_FILLER,  // OK to a SET of a key that is set once
     EXPECT_FILLERS, // KEYS f:*
+    EXPECT_CREATED, // OK to RLDB.SNAPSHOT CREATE: snapshots[types], at the time of ops[op]
+    EXPECT_DELETED, // OK to RLDB.SNAPSHOT DELETE: snapshots[types]
     EXPECT_NOTHING, // no reply
 };
 
@@ -188,6 +197,23 @@ struct load_life {
     struct load_found found[LOAD_OBJECTS_MAX][MODEL_KEYS];
 };
 
+enum load_snapshot_state {
+    LOAD_SNAPSHOT_NONE,  // and none of the disk's may be it
+    LOAD_SNAPSHOT_ASKED, // for it, or to delete it, and nobody knows what came of that
+    LOAD_SNAPSHOT_MADE,  // it has to be there
+};
+
+struct load_snapshot {
+    uint8_t state;   // enum load_snapshot_state
+    uint32_t number; // of its name
+    uint32_t round;
+    uint32_t op; // of that round: when it was asked for, and answered
+    uint32_t core_count;
+    bool listed;           // it is on the disk
+    bool seen;             // a node has started on it
+    struct load_life look; // what that node had
+};
+
 // A history that is being put together.
 struct history {
     struct model_op *ops;
@@ -242,6 +268,9 @@ struct load {
     uint32_t op_count;
     uint32_t op_capacity;
     uint32_t value_next;
+    struct load_snapshot snapshots[LOAD_SNAPSHOTS_MAX];
+    uint32_t snapshot_next;
+    struct load_snapshot *restored; // the node starts on it; NULL: on its own data
     struct session sessions[LOAD_SESSIONS_MAX];
     uint32_t session_count;
     uint32_t connection_next;
@@ -362,6 +391,9 @@ void load_stop(struct load *load); // SIGTERM
 void load_read_back(struct load *load);
 void load_crash_at_rest(struct load *load);
 void load_finish_node(struct load *load);
+void load_make_room(struct load *load); // on its disk
+void load_stop_now(struct load *load);
+void load_configure(const struct load *load, const char *data_dir, char *text, size_t size);
 
 // node_lives.c
 void load_life_over(struct load *load, bool clean); // now; what is under way may have happened
@@ -383,7 +415,28 @@ bool load_damaged_start(struct load *load, const char *error); // false: there i
 bool load_look_unreadable(struct load *load, struct shard *shard, struct load_life *life);
 void load_check_damaged(struct load *load, uint32_t object, uint32_t life, struct history *history);
 
+// node_snapshots.c
+void request_snapshot(struct session *session); // draws one, or that one goes
+void snapshot_answered(struct session *session, const struct request *request,
+                       const struct sim_reply *reply);
+bool snapshot_may_fail(struct load *load, const struct request *request,
+                       const struct sim_reply *reply);
+void load_start_on_snapshots(struct load *load); // on some of them, while the node is down
+bool load_snapshot_start(struct load *load, const char *error); // failed: true, it is tried again
+void load_list_snapshots(struct load *load); // after a start: nothing half made is left
+void load_check_snapshots(struct load *load);
+void load_begin_snapshot(struct load *load, struct session *session); // and runs on for a while
+bool load_makes_snapshot(const struct load *load); // or deletes one, at the moment
+
 // node_judge.c
+// The part of an object's history that one life saw. `parts`: what was not answered may be there in
+// part.
+void load_history_of_life(const struct load *load, uint32_t object, uint32_t life, bool parts,
+                          struct history *history);
+enum model_verdict load_verdict(const struct load *load, uint32_t object, uint32_t life,
+                                struct history *history);
+bool load_tears(const struct load *load); // what failed may be there in part
+void load_print_history(const struct load *load, struct model_op *ops, uint32_t count);
 // Whether a key of an object had that at some moment of a life.
 bool load_key_was(const struct load *load, uint32_t object, uint32_t key, uint32_t life,
                   const struct load_found *found, struct history *history);
@@ -405,7 +458,9 @@ void request_tokens(struct session *session);                 // what the model 
 void request_read_all(struct session *session);               // every key of the model
 void request_fillers(struct session *session);                // names of keys that were set once
 void request_hello(struct session *session, uint8_t protocol);
-void request_plain(struct session *session, const char *name, enum expect expect, const char *text);
+struct request *request_plain(struct session *session, const char *name, enum expect expect,
+                              const char *text);
+struct model_op *request_add_op(struct session *session, uint32_t object);
 
 // The core that holds a key.
 uint32_t load_core_of(const struct load *load, const char *key);
@@ -426,4 +481,5 @@ struct request *session_request(struct session *session, enum expect expect);
 
 // A connection that is driven to its end at once: for the start and the end of a run.
 void session_connect_plain(struct session *session);
+void session_send(struct session *session); // what it has to, as far as it goes
 bool session_drive(struct session *session);

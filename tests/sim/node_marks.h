@@ -56,6 +56,14 @@
     X(CORRUPT, "a request for a damaged record was answered with that")                            \
     X(LOST_TOLD, "after damage what was acknowledged was gone, and that was told")                 \
     X(REPAIRED, "a damaged node that did not start was repaired, and started")                     \
+    X(SNAPSHOT, "a snapshot was made under load")                                                  \
+    X(SNAPSHOT_BUSY, "a snapshot was refused, since one was under way")                            \
+    X(SNAPSHOT_FAILED, "a snapshot was not made, since the disk had no room or failed")            \
+    X(SNAPSHOT_DELETED, "a snapshot was deleted under load")                                       \
+    X(SNAPSHOT_KILLED, "a process ended in the middle of a snapshot")                              \
+    X(SNAPSHOT_UNTOLD, "a snapshot was whole of which nobody had been told")                       \
+    X(SNAPSHOT_STARTED, "a node started on a snapshot, which was one moment of all keys")          \
+    X(SNAPSHOT_SPREAD, "and with another number of cores")                                         \
     X(CLEAN, "after SIGTERM a node came back with its data")
 
 #define LOAD_MARK_ENUM(name, text) MARK_##name,

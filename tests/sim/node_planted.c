@@ -40,6 +40,10 @@ const struct planted_row node_planted_rows[] = {
      true, "disk"},
     {PLANTED_HUSH_DAMAGE, 300, ORACLE(DAMAGE), true, "disk"},
     {PLANTED_EARLY_LEASE, 300, ORACLE(CLOCK), true, "crash"},
+    {PLANTED_EARLY_SNAPSHOT, 300, ORACLE(SNAPSHOT), true, NULL},
+    {PLANTED_CUT_LATE, 300, ORACLE(SNAPSHOT), true, NULL},
+    {PLANTED_LEAVE_HEAD, 300, ORACLE(SNAPSHOT) | ORACLE(DAMAGE), true, NULL},
+    {PLANTED_KEEP_UNFINISHED, 300, ORACLE(SNAPSHOT), true, NULL},
 };
 
 #define ONE(name, text, what) +1

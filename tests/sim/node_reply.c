@@ -299,6 +299,11 @@ void request_answered(struct session *session, struct request *request,
     case EXPECT_FILLERS:
         right = reply_take_fillers(session, reply);
         break;
+    case EXPECT_CREATED:
+    case EXPECT_DELETED:
+        right = reply->type == SIM_STATUS || snapshot_may_fail(load, request, reply);
+        snapshot_answered(session, request, reply);
+        break;
     case EXPECT_NOTHING:
         break;
     }

@@ -13,6 +13,7 @@ enum {
     VALUE_BYTES_MAX = 400 * 1000,
     FILLER_BYTES_MAX = 30 * 1000,
     FILLER_LARGE_BYTES_MAX = 150 * 1000,
+    SNAPSHOTS_PER_MILLE = 20, // of requests, where there are any
 };
 
 // Objects ---------------------------------------------------------------------------------------
@@ -186,7 +187,8 @@ static void words_split(struct words *words, const char *text)
     }
 }
 
-void request_plain(struct session *session, const char *text, enum expect expect, const char *reply)
+struct request *request_plain(struct session *session, const char *text, enum expect expect,
+                              const char *reply)
 {
     struct words words = {.session = session};
 
@@ -196,6 +198,7 @@ void request_plain(struct session *session, const char *text, enum expect expect
     if (reply != NULL) {
         (void)snprintf(request->text, sizeof request->text, "%s", reply);
     }
+    return request;
 }
 
 static void request_typed(struct session *session, const char *text, uint32_t types,
@@ -221,7 +224,7 @@ void request_large(struct session *session)
 
 // Requests of the model ---------------------------------------------------------------------------
 
-static struct model_op *load_add_op(struct session *session, uint32_t object)
+struct model_op *request_add_op(struct session *session, uint32_t object)
 {
     struct load *const load = session->load;
 
@@ -397,7 +400,7 @@ static void request_op(struct session *session, uint32_t index, const struct mod
 
     op_words(&words, &load->objects[index], drawn);
     struct request *const request = words_send(&words, EXPECT_OP);
-    struct model_op *const op = load_add_op(session, index);
+    struct model_op *const op = request_add_op(session, index);
 
     op->kind = drawn->kind;
     op->flags = drawn->flags;
@@ -484,7 +487,7 @@ static void request_flush(struct session *session)
             }
         }
         if (clear.key_count != 0) {
-            struct model_op *const op = load_add_op(session, i);
+            struct model_op *const op = request_add_op(session, i);
 
             op->kind = clear.kind;
             op->key_count = clear.key_count;
@@ -764,7 +767,10 @@ void request_draw(struct session *session)
     const struct load_features *const features = &session->load->features;
     const bool silence = features->silence;
 
-    if (silence && load_chance(&session->random, session->silent ? 200 : 60)) {
+    if (features->snapshots && !session->silent && !session->skip_next &&
+        load_chance(&session->random, SNAPSHOTS_PER_MILLE)) {
+        request_snapshot(session);
+    } else if (silence && load_chance(&session->random, session->silent ? 200 : 60)) {
         request_silence(session);
     } else if (features->limited ? load_chance(&session->random, 400)
                                  : features->expiry && load_chance(&session->random, 200)) {

@@ -143,8 +143,10 @@ static void fault_restart(void *context, uint32_t node)
 static bool fault_writing(void *context, uint32_t node)
 {
     const struct run *const run = context;
+    const struct load *const load = &run->loads[node];
 
-    return run->loads[node].durable && sim_rldb_writing(run->loads[node].rldb);
+    return load->durable && sim_rldb_writing(load->rldb) &&
+           (!load->features.snapshots_cut || load_makes_snapshot(load));
 }
 
 // Who watches the node starts it anew when its writing has ended.
@@ -454,6 +456,9 @@ static void run_live(struct run *run, struct load_result *ret_result)
         }
         if (!load->failed) {
             load_check_histories(load);
+        }
+        if (!load->failed) {
+            load_check_snapshots(load);
         }
     }
 }

@@ -67,7 +67,7 @@ static void session_note_sent(struct session *session)
     }
 }
 
-static void session_send(struct session *session)
+void session_send(struct session *session)
 {
     size_t size = session->out_size - session->out_at;
 

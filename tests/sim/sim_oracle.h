@@ -16,6 +16,7 @@
     X(SLICE, "slice", "a turn does no more work than its slice")                                   \
     X(EVICTIONS, "evictions", "a key that is gone was deleted, expired or counted as evicted")     \
     X(DURABLE, "durable", "after a crash what was acknowledged is there, without holes")           \
+    X(SNAPSHOT, "snapshot", "a snapshot is one moment of all keys, whole, and there when told so") \
     X(DAMAGE, "damage", "what is served is whole; errors and damage are told where there are any") \
     X(CLOCK, "clock", "a clock goes on after every stamp that it gave before, in whatever life")   \
     X(TRACE, "trace", "the same seed makes the same trace")                                        \
