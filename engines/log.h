@@ -394,7 +394,6 @@ struct log_engine {
     uint64_t checkpoint_bytes;
     uint64_t checkpoints;
     uint64_t checkpoint_failures;
-    int checkpoint_error; // of the last of these
     uint64_t commits;
     uint64_t loaded_records;
     uint64_t replayed_frames;

@@ -47,6 +47,7 @@ struct log_checkpoint {
     uint32_t written;
     bool last;      // the block is the last one
     bool abandoned; // it found no room, and its file is removed
+    int error;      // of the last that failed
     uint64_t number;
     uint64_t sequence; // replay begins after it
     uint64_t sequence_end;
@@ -216,7 +217,7 @@ static void checkpoint_failed(struct log_checkpoint *task, int error)
     const bool is_open = task->step == WRITE || task->step == SYNC;
 
     engine->checkpoint_failures++;
-    engine->checkpoint_error = error;
+    task->error = error;
     engine->space_retry_ms = engine->options.io->wall_ms + LOG_SPACE_RETRY_MS;
     if (!log_may_pass(error)) {
         log_fail(engine, error);
@@ -316,6 +317,11 @@ bool log_checkpoint_busy(const struct log_engine *engine)
 bool log_checkpoint_idle(const struct log_engine *engine)
 {
     return engine->checkpoint->step == IDLE;
+}
+
+int log_checkpoint_error(const struct log_engine *engine)
+{
+    return engine->checkpoint->error;
 }
 
 void log_checkpoint_begin(struct log_engine *engine)

@@ -387,7 +387,7 @@ static void wait_checkpoint(struct log_copy *task)
     if (!task->checkpoint_asked && !log_checkpoint_busy(engine)) {
         copy_failed(task, engine->manifest_error); // it waits for the manifest, which was put off
     } else if (task->checkpoint_asked && engine->checkpoint_failures != task->checkpoint_failures) {
-        copy_failed(task, engine->checkpoint_error);
+        copy_failed(task, log_checkpoint_error(engine));
     } else if (task->checkpoint_asked && engine->checkpoint_number >= task->checkpoint_wanted &&
                !log_checkpoint_busy(engine)) {
         tell(task, PREPARED, 0);

@@ -61,7 +61,6 @@
     X(SNAPSHOT_FAILED, "a snapshot was not made, since the disk had no room or failed")            \
     X(SNAPSHOT_DELETED, "a snapshot was deleted under load")                                       \
     X(SNAPSHOT_KILLED, "a process ended in the middle of a snapshot")                              \
-    X(SNAPSHOT_UNTOLD, "a snapshot was whole of which nobody had been told")                       \
     X(SNAPSHOT_STARTED, "a node started on a snapshot, which was one moment of all keys")          \
     X(SNAPSHOT_SPREAD, "and with another number of cores")                                         \
     X(CLEAN, "after SIGTERM a node came back with its data")

@@ -513,7 +513,6 @@ static void check_moment(struct verdict *verdict)
         at = moment;
     }
     load_mark(load, MARK_SNAPSHOT_STARTED, true);
-    load_mark(load, MARK_SNAPSHOT_UNTOLD, verdict->asked->answered_ns == MODEL_NEVER);
 }
 
 // On a damaged disk.
