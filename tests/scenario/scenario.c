@@ -12,11 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
     TEXT_BYTES_MAX = 4 << 20,
-    COUNTED_STEP = 12, // of events that are counted, which are many
+    COUNTED_STEP = 20, // of events that are counted, which are many
 };
 
 static const char EACH[] = ", at each step ";
@@ -31,9 +32,10 @@ static void tell_line(struct story *story, const char *counted_by, const char *l
         return; // it stopped there: what comes of the same event is not seen any more
     }
     text_printf(story->told, "%s%s\n", counted_by, line);
-    story->events++;
-    story->met = story->step != 0 ? story->events == story->step
-                                  : story->until != NULL && strstr(line, story->until) != NULL;
+    story->met = story->until != NULL && strstr(line, story->until) != NULL;
+    if (story->each != NULL) {
+        story->each(story, counted_by[0] != '\0');
+    }
 }
 
 void story_tell(struct story *story, const char *format, ...)
@@ -121,7 +123,7 @@ struct teller {
     struct story story;
     struct text told;   // by one command
     struct text actual; // the file as it would have to be
-    struct text done;   // the commands so far, a line each
+    struct steps *steps;
     const struct story_cast *cast;
     uint32_t line;
     bool all; // steps
@@ -132,8 +134,8 @@ static void teller_open(struct teller *teller, const char *path)
     *teller = (struct teller){.path = path};
     text_init(&teller->told, TEXT_BYTES_MAX);
     text_init(&teller->actual, TEXT_BYTES_MAX);
-    text_init(&teller->done, TEXT_BYTES_MAX);
     teller->story.told = &teller->told;
+    teller->story.teller = teller;
 }
 
 static void teller_close(struct teller *teller, bool *ret_leaked)
@@ -144,7 +146,6 @@ static void teller_close(struct teller *teller, bool *ret_leaked)
     *ret_leaked = *ret_leaked || teller->story.leaked;
     text_free(&teller->told);
     text_free(&teller->actual);
-    text_free(&teller->done);
 }
 
 static char *read_file(const char *path)
@@ -216,9 +217,9 @@ static void run_words(struct teller *teller, char **words, size_t count)
     story_wrong(&teller->story, "no command of the cast: %s", words[0]);
 }
 
-// Runs one command to its end, to what it waits for, or to its step; what happens is in `told`.
+// Runs one command to its end, or to what it waits for; what happens is in `told`.
 // False: it cannot be done.
-static bool command_run(struct teller *teller, const char *line, uint64_t step)
+static bool command_run(struct teller *teller, const char *line)
 {
     struct story *const story = &teller->story;
     char copy[STORY_LINE_BYTES];
@@ -227,13 +228,10 @@ static bool command_run(struct teller *teller, const char *line, uint64_t step)
     (void)snprintf(copy, sizeof copy, "%s", line);
     text_clear(&teller->told);
     story->met = false;
-    story->events = 0;
-    story->step = step;
     run_words(teller, words, split(teller, copy, words));
     if (story->until != NULL && !story->met) {
         story_wrong(story, "nothing happened with '%s' in its line", story->until);
     }
-    story->step = 0;
     if (story->wrong[0] != '\0') {
         (void)fprintf(stderr, "%s:%u: %s: %s\n%.*s", teller->path, teller->line, line, story->wrong,
                       (int)teller->told.size, text_c(&teller->told));
@@ -241,20 +239,63 @@ static bool command_run(struct teller *teller, const char *line, uint64_t step)
     return story->wrong[0] == '\0';
 }
 
-// Tells all again that was done so far, and then the command up to a step.
-static bool step_reach(struct teller *again, const struct teller *teller, const char *command,
-                       uint64_t step)
-{
-    char line[STORY_LINE_BYTES];
-    bool fine = true;
+// Each step of a command --------------------------------------------------------------------------
+//
+// The command runs in a process of its own, which is forked again at each event: the child leaves
+// the command there, runs what follows, and says what happened.
 
-    teller_open(again, teller->path);
-    again->line = teller->line;
-    for (const char *at = text_c(&teller->done); fine && *at != '\0'; at += strlen(line) + 1) {
-        (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
-        fine = command_run(again, line, 0);
+struct steps {
+    struct teller *teller;
+    const char *then;
+    uint64_t counted; // events that are
+    size_t from;      // the first line that is not written yet
+    struct text outcome, before, written;
+    int child; // where the child of an event writes, or -1: this is the parent
+};
+
+// Reads all that a child says, and waits for its end. False: it was not a good one.
+static bool child_hear(pid_t child, int fd, struct text *to)
+{
+    char bytes[4096];
+    int status = 0;
+    ssize_t size = 0;
+
+    while ((size = read(fd, bytes, sizeof bytes)) > 0) {
+        text_append(to, bytes, (size_t)size);
     }
-    return fine && command_run(again, command, step);
+    (void)close(fd);
+    return waitpid(child, &status, 0) == child && size == 0 && WIFEXITED(status) &&
+           WEXITSTATUS(status) == 0;
+}
+
+__attribute__((noreturn)) static void child_end(int fd, const struct text *said, bool fine)
+{
+    const char *at = text_c(said);
+    size_t left = said->size;
+
+    while (left > 0) {
+        const ssize_t size = write(fd, at, left);
+
+        CHECK(size > 0);
+        at += size;
+        left -= (size_t)size;
+    }
+    _exit(!fine);
+}
+
+// 0 in the child, with where it writes; in the parent with where that is read.
+static pid_t child_begin(int *ret_fd)
+{
+    int fds[2];
+
+    CHECK(pipe(fds) == 0);
+    (void)fflush(stdout);
+    const pid_t child = fork();
+
+    CHECK(child >= 0);
+    (void)close(fds[child == 0 ? 0 : 1]);
+    *ret_fd = fds[child == 0 ? 1 : 0];
+    return child;
 }
 
 static void told_write(struct text *to, const struct text *told)
@@ -276,76 +317,108 @@ static void text_indent(struct text *to, const struct text *text)
     }
 }
 
-// What comes of it when the command is left at that step.
-static bool step_outcome(struct teller *teller, const char *command, const char *then,
-                         uint64_t step, struct text *outcome)
+// Writes the lines up to the present event, and below it what comes of it.
+static void steps_write(struct steps *steps, bool event)
 {
-    struct teller again;
-    char line[STORY_LINE_BYTES];
-    bool fine = step_reach(&again, teller, command, step);
+    struct story_lines lines;
 
-    text_clear(outcome);
-    for (const char *at = then; fine && at != NULL;) {
+    story_lines_open(&lines, &steps->teller->told);
+    const size_t last = lines.count - (event ? 1 : 0);
+
+    story_lines_write(&lines, steps->from, last, &steps->written);
+    story_lines_write(&lines, last, lines.count, &steps->written);
+    steps->from = lines.count;
+    story_lines_close(&lines);
+    text_indent(&steps->written, &steps->outcome);
+}
+
+// An outcome is written below the first event that has it.
+static void step_try(struct story *story, bool counted)
+{
+    struct teller *const teller = story->teller;
+    struct steps *const steps = teller->steps;
+    int fd;
+
+    if (counted && !teller->all && ++steps->counted % COUNTED_STEP != 0) {
+        return;
+    }
+    const pid_t child = child_begin(&fd);
+
+    if (child == 0) {
+        steps->child = fd;
+        story->met = true; // the command is left
+        story->each = NULL;
+        return;
+    }
+    text_clear(&steps->outcome);
+    if (!child_hear(child, fd, &steps->outcome)) {
+        story_wrong(story, "what comes of it after the last of this ends with an error:\n%s",
+                    text_c(&steps->outcome));
+        story->met = true;
+        story->each = NULL;
+        return;
+    }
+    if (strcmp(text_c(&steps->outcome), text_c(&steps->before)) != 0) {
+        steps_write(steps, true);
+        text_clear(&steps->before);
+        text_string(&steps->before, text_c(&steps->outcome));
+    }
+}
+
+// In the child of an event: what follows it.
+static bool steps_then(struct steps *steps)
+{
+    char line[STORY_LINE_BYTES];
+    bool fine = true;
+
+    text_clear(&steps->outcome);
+    for (const char *at = steps->then; fine && at != NULL;) {
         const char *const next = strstr(at, THEN);
 
         (void)snprintf(line, sizeof line, "%.*s", (int)(next == NULL ? (int)strlen(at) : next - at),
                        at);
-        fine = command_run(&again, line, 0);
-        told_write(outcome, &again.told);
+        fine = command_run(steps->teller, line);
+        told_write(&steps->outcome, &steps->teller->told);
         at = next == NULL ? NULL : next + strlen(THEN);
     }
-    teller_close(&again, &teller->story.leaked);
     return fine;
 }
 
-// An outcome is written below the first step that has it.
-static bool steps_tell(struct teller *teller, const char *command, const char *then,
-                       const struct text *told)
+__attribute__((noreturn)) static void steps_tell(struct teller *teller, const char *command,
+                                                 const char *then, int fd)
 {
-    struct story_lines lines;
-    struct text outcome, before;
-    size_t from = 0;
-    size_t untried = 0;
-    bool fine = true;
+    struct steps steps = {.teller = teller, .then = then, .child = -1};
 
-    text_init(&outcome, TEXT_BYTES_MAX);
-    text_init(&before, TEXT_BYTES_MAX);
-    story_lines_open(&lines, told);
-    for (size_t at = 0; fine && at < lines.count; at++) {
-        const bool next_counts = at + 1 < lines.count && story_line_counts(&lines, at + 1);
+    text_init(&steps.outcome, TEXT_BYTES_MAX);
+    text_init(&steps.before, TEXT_BYTES_MAX);
+    text_init(&steps.written, TEXT_BYTES_MAX);
+    teller->steps = &steps;
+    teller->story.each = step_try;
+    const bool fine = command_run(teller, command);
 
-        if (!teller->all && story_line_counts(&lines, at) && next_counts &&
-            ++untried % COUNTED_STEP != 0) {
-            continue;
-        }
-        fine = step_outcome(teller, command, then, at + 1, &outcome);
-        if (strcmp(text_c(&outcome), text_c(&before)) != 0) {
-            story_lines_write(&lines, from, at, &teller->actual);
-            story_lines_write(&lines, at, at + 1, &teller->actual);
-            text_indent(&teller->actual, &outcome);
-            text_clear(&before);
-            text_string(&before, text_c(&outcome));
-            from = at + 1;
-        }
+    teller->story.each = NULL;
+    if (steps.child >= 0) {
+        const bool then_fine = steps_then(&steps);
+
+        child_end(steps.child, &steps.outcome, then_fine);
     }
-    story_lines_write(&lines, from, lines.count, &teller->actual);
-    story_lines_close(&lines);
-    text_free(&outcome);
-    text_free(&before);
-    return fine;
+    text_clear(&steps.outcome);
+    steps_write(&steps, false);
+    child_end(fd, &steps.written, fine);
 }
 
 static bool steps_run(struct teller *teller, const char *line, const char *each)
 {
-    struct teller whole;
     char command[STORY_LINE_BYTES];
-    bool fine;
+    int fd;
 
     (void)snprintf(command, sizeof command, "%.*s", (int)(each - line), line);
-    fine = step_reach(&whole, teller, command, 0) &&
-           steps_tell(teller, command, each + strlen(EACH), &whole.told);
-    teller_close(&whole, &teller->story.leaked);
-    return fine;
+    const pid_t child = child_begin(&fd);
+
+    if (child == 0) {
+        steps_tell(teller, command, each + strlen(EACH), fd);
+    }
+    return child_hear(child, fd, &teller->actual);
 }
 
 // False: it cannot be done.
@@ -356,10 +429,9 @@ static bool line_run(struct teller *teller, const char *line)
     if (each != NULL) {
         return steps_run(teller, line, each);
     }
-    const bool fine = command_run(teller, line, 0);
+    const bool fine = command_run(teller, line);
 
     told_write(&teller->actual, &teller->told);
-    text_printf(&teller->done, "%s\n", line);
     return fine;
 }
 

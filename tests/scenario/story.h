@@ -19,9 +19,9 @@
 // `..., at each step COMMAND, then COMMAND ...` asks of each event of a command what would become
 // of things if it was left right after it and these commands followed. What they tell is below the
 // event, indented twice; an event with nothing below it has the outcome of the one before. All of
-// that happens in worlds of their own, to which the story so far was told again; after it things
-// are as they were before that line. Of events that are counted and come together each twelfth is
-// tried, and the last; with `scenario --all` each.
+// that happens in worlds of their own, since the process is forked; after it things are as they
+// were before that line. Of events that are counted each twentieth is tried, with `scenario --all`
+// each.
 //
 //     put apple=blue, at each step power-loss nothing, then start, then get apple
 //       apple is put in group 2
@@ -48,15 +48,20 @@
 
 enum { STORY_WORDS = 32, STORY_LINE_BYTES = 1024 };
 
+struct story;
+struct teller;
+
+typedef void story_each_fn(struct story *story, bool counted);
+
 struct story {
     struct text *told;            // what happened since the command began
     const char *until;            // NULL: until nothing happens
-    uint64_t step;                // 0, or the event after which the command is left
-    uint64_t events;              // of the command
-    bool met;                     // what `until` or `step` waits for
+    story_each_fn *each;          // NULL, or told of each event; may set `met`
+    bool met;                     // what `until` waits for: the command is left
     char wrong[STORY_LINE_BYTES]; // "" or why a command cannot be done
     bool leaked;                  // a process was killed, and what it held is not given back
     void *cast;
+    struct teller *teller;
 };
 
 // A command of a cast: `words[0]` is its name.

@@ -47,11 +47,6 @@ void story_lines_close(struct story_lines *lines)
     free(lines->at);
 }
 
-bool story_line_counts(const struct story_lines *lines, size_t number)
-{
-    return lines->at[number].whose != NULL;
-}
-
 // What comes again --------------------------------------------------------------------------------
 
 // How often `together` lines come, one time after another.

@@ -28,9 +28,6 @@ struct story_lines {
 void story_lines_open(struct story_lines *lines, const struct text *told);
 void story_lines_close(struct story_lines *lines);
 
-// Whether it is to be counted.
-bool story_line_counts(const struct story_lines *lines, size_t number);
-
 // Writes the lines with these numbers, indented by two.
 void story_lines_write(const struct story_lines *lines, size_t from, size_t to,
                        struct text *ret_text);
