@@ -17,13 +17,15 @@
 //     lose-wake             the next wake gets lost
 //     hide-wakes            wakes are not told of any more
 //     disk TIME             an operation on it takes so long
-//     disk fails WHAT, disk works
-//                           operations of one kind (read, write, sync ...) fail with EIO
+//     disk fails WHAT [HOW], disk works
+//                           operations of one kind (read, write, sync ...) fail with EIO, or EPERM,
+//                           or EMLINK
 //     disk full, disk roomy the file system has no more room, or has
 //     show nothing|disk [counted|above]
 //                           what is told of the disk, from now on: nothing, as at first; all;
 //                           counted: of what an engine does in its directory how often; above:
 //                           nothing of that
+//     list DIRECTORY        the names in it
 //     kill, power-loss [nothing|names|everything|sectors N]
 //                           the process or its machine ends: of what was not durable that much is
 //                           there
@@ -74,6 +76,7 @@ struct play {
     bool above;
     bool stopping;
     char failing[NAME_BYTES]; // operations that fail; "": none
+    int failing_error;        // -errno
     char config[2 * CONFIG_BYTES];
 };
 
@@ -104,7 +107,7 @@ static int disk_error(void *context, const struct sim_node *node, const char *wh
     const struct play *const play = context;
 
     (void)node;
-    return strcmp(play->failing, what) == 0 ? -EIO : 0;
+    return strcmp(play->failing, what) == 0 ? play->failing_error : 0;
 }
 
 // The path as it is inside the data directory: of that itself, its name.
@@ -394,9 +397,31 @@ static void command_disk(struct story *story, char **words, size_t count)
         profile->disk_bytes_max =
             strcmp(words[1], "full") == 0 ? 0 : sim_profile_default().disk_bytes_max;
     } else if (strcmp(words[1], "fails") == 0 && count > 2) {
+        const char *const how = count > 3 ? words[3] : "EIO";
+
         (void)snprintf(play->failing, sizeof play->failing, "%s", words[2]);
+        play->failing_error = strcmp(how, "EPERM") == 0    ? -EPERM
+                              : strcmp(how, "EMLINK") == 0 ? -EMLINK
+                                                           : -EIO;
     } else {
         profile->disk_ns_min = profile->disk_ns_max = story_time(story, words[1]);
+    }
+}
+
+static bool list_each(void *context, const char *name)
+{
+    story_tell(context, "there is %s", name);
+    return true;
+}
+
+static void command_list(struct story *story, char **words, size_t count)
+{
+    struct play *const play = story->cast;
+
+    (void)count;
+    if (is_up(play) &&
+        sim_node_list(sim_rldb_machine(play->rldb), words[1], list_each, story) == 0) {
+        story_tell(story, "and no more in %s", words[1]);
     }
 }
 
@@ -513,6 +538,7 @@ static const struct story_command commands[] = {
     {"power-loss", 0, command_end},
     {"stop", 0, command_stop},
     {"show", 1, command_show},
+    {"list", 1, command_list},
     {"restart", 0, command_restart},
     {"restore", 1, command_restore},
     {NULL, 0, NULL},
