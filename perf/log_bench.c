@@ -3,12 +3,14 @@
 //     perf_log_bench restart DIRECTORY [keys] [value bytes] [vnodes]
 //     perf_log_bench empty DIRECTORY [keys] [value bytes] [vnodes]
 //     perf_log_bench amplification DIRECTORY [keys] [value bytes] [vnodes] [uniform|zipfian|new]
+//     [MiB]
 //
 // restart: puts so many keys, closes, and opens again; then lets a process put over random keys
 // until its checkpoint is nearly written, which is when replay is longest, ends that with SIGKILL,
 // and opens what it left. empty: removes all keys, and looks at the disk and the index then.
 // amplification: all bytes that were written, by what was put, with half of the disk's bound live
-// and keys put over evenly or by Zipf's law, or with new keys alone.
+// and keys put over evenly or by Zipf's law, or with new keys alone; in segments of so many MiB
+// (64).
 //
 // Keys have 16 bytes and objects 10 of metadata beside the value, and `sync` is `never`. Each makes
 // the directory DIRECTORY/log-bench and removes it.
@@ -315,12 +317,15 @@ int main(int count, char **arguments)
         (strcmp(part, "restart") != 0 && strcmp(part, "empty") != 0 &&
          strcmp(part, "amplification") != 0)) {
         printf("usage: perf_log_bench restart|empty|amplification DIRECTORY [keys] [value bytes] "
-               "[vnodes] [uniform|zipfian|new]\n");
+               "[vnodes] [uniform|zipfian|new] [MiB of a segment]\n");
         return 2;
     }
     (void)snprintf(bench.directory, sizeof bench.directory, "%s/log-bench", arguments[2]);
     bench.cache_bytes = CACHE_BYTES;
     bench_begin(&bench);
+    if (count > 7) {
+        bench.segment_bytes = (uint32_t)strtoul(arguments[7], NULL, 10) << 20;
+    }
     scratch_remove(bench.directory);
     printf("%" PRIu64 " keys, values of %u bytes, %u vnodes\n", bench.keys, bench.value_bytes,
            bench.vnodes);

@@ -14,8 +14,9 @@
 //     with     compaction makes room for this phase and for that one
 //
 // One after the other, on one engine and the same files: the difference between the last two is
-// compaction. The first part of each phase is not counted. Lines of figures are names and values,
-// and perf/pauses reads them: times in us, amounts by bytes put. Keys are as in log_load.h.
+// compaction. Before each the disk is waited for, and disk_p50 is a bare write then. The first part
+// of each phase is not counted. Lines of figures are names and values, and perf/pauses reads them:
+// times in us, amounts by bytes put. Keys are as in log_load.h.
 #include "core/histogram.h"
 #include "core/memory.h"
 #include "engines/log.h"
@@ -35,6 +36,9 @@ enum {
     FLOOR_BYTES = 64 << 20,
     FLOOR_FRAME_BYTES = LOG_BLOCK_BYTES,
     NS_A_SECOND = 1000000000,
+    CALM_WRITES = 100,
+    CALM_WRITE_NS = 1000000, // far above what a durable write takes
+    CALM_PAUSE_NS = 100000000,
     SKIPPED_NS = 300000000, // of each phase: what was under way ends
     CONTENT_TURNS = 300,    // of nothing to do, and nothing under way
     CONTENT_TURN_NS = 1000000,
@@ -42,6 +46,8 @@ enum {
 };
 
 enum phase { PHASE_FLOOR, PHASE_WITHOUT, PHASE_WITH, PHASES };
+
+#define CALM_NS_MAX UINT64_C(5000000000)
 
 static const char *const phase_names[PHASES] = {"floor", "without", "with"};
 
@@ -161,6 +167,43 @@ static void floor_turn(struct pauses *pauses)
     }
 }
 
+// The median of some bare writes, one after another, ns.
+static uint64_t floor_median(struct pauses *pauses)
+{
+    static struct times times;
+    struct floor_file *const file = &pauses->file;
+
+    times_begin(&times);
+    for (uint32_t i = 0; i < CALM_WRITES; i++) {
+        const uint64_t begin_ns = io_clock_ns(pauses->bench.io);
+
+        file->op.done = floor_done;
+        io_write(pauses->bench.io, &file->op, file->fd, file->bytes, FLOOR_FRAME_BYTES,
+                 file->offset, IO_WRITE_DURABLE);
+        while (file->op.done != NULL) {
+            io_turn(pauses->bench.io, 0);
+        }
+        histogram_record(&times.histogram, io_clock_ns(pauses->bench.io) - begin_ns);
+    }
+    return histogram_percentile(&times.histogram, 50);
+}
+
+// A disk that holds each durable write for milliseconds, also bare ones, is waited for, for a
+// while: what it does then is not compaction's. Returns how long a bare write takes now.
+static uint64_t calm(struct pauses *pauses)
+{
+    const uint64_t until_ns = io_clock_ns(pauses->bench.io) + CALM_NS_MAX;
+
+    for (;;) {
+        const uint64_t median_ns = floor_median(pauses);
+
+        if (median_ns <= CALM_WRITE_NS || io_clock_ns(pauses->bench.io) > until_ns) {
+            return median_ns;
+        }
+        io_turn(pauses->bench.io, CALM_PAUSE_NS);
+    }
+}
+
 // The engine -------------------------------------------------------------------------------------
 
 static void engine_turn(struct pauses *pauses, bool rests)
@@ -245,10 +288,12 @@ static void run(struct pauses *pauses, enum phase phase)
 
     times_begin(&pauses->puts);
     times_begin(&pauses->gets);
+    const uint64_t disk_ns = calm(pauses);
+
     engine_stats(engine, &before);
     load(pauses, phase);
     engine_stats(engine, &after);
-    printf("phase %s", phase_names[phase]);
+    printf("phase %s disk_p50 %.1f", phase_names[phase], (double)disk_ns / 1000);
     times_tell("puts", &pauses->puts);
     if (phase != PHASE_FLOOR) {
         const double put = (double)(after.record_bytes - before.record_bytes);

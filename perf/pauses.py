@@ -3,7 +3,9 @@
 The engine alone, on one core: perf_pause_bench puts keys over evenly at a steady rate, with
 latencies from the moment at which a put was due. Each round does so against the bare disk (the
 floor), with compaction at rest, and with compaction at work, one after the other on the same
-files. A difference is the median of the rounds'. Kept as perf/results/pauses.json, or NAME.
+files. A difference is the median of the rounds'. Rounds in which a durable write to the bare disk
+takes more than a millisecond do not count: some disks do so for minutes, whoever writes.
+Kept as perf/results/pauses.json, or NAME.
 """
 
 import argparse
@@ -19,19 +21,21 @@ from peers import BUILD, parse_count
 PHASES = ("floor", "without", "with")
 PERCENTILES = ("p50", "p99", "p99_9", "max")
 MORE_MS_MAX = 1
+DISK_US_MAX = 1000
+ROUNDS_MIN = 3
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="perf/pauses", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--keys", type=parse_count, default=4_000_000, help="such as 10M (4M)")
+    parser.add_argument("--keys", type=parse_count, default=2_500_000, help="such as 10M (2.5M)")
     parser.add_argument("--value-size", type=int, default=100, help="bytes of a value (100)")
     parser.add_argument("--rate", type=int, default=2000, help="batches of 16 a second (2000)")
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=int, default=2, help="of each phase (2)")
+    parser.add_argument("--rounds", type=int, default=4, help="(4)")
+    parser.add_argument("--seconds", type=int, default=1, help="of each phase (1)")
     parser.add_argument("--live", type=int, default=70, help="percent of the bound (70)")
-    parser.add_argument("--segment", type=int, default=8, help="MiB (8)")
+    parser.add_argument("--segment", type=int, default=4, help="MiB (4)")
     parser.add_argument("--cpu", type=int, default=0)
     parser.add_argument("--dir", default=".", help="where the files lie a while (.)")
     parser.add_argument("--name", default="pauses", help="of the result (pauses)")
@@ -98,9 +102,12 @@ def main():
     try:
         with tempfile.TemporaryDirectory(prefix="pauses-", dir=options.dir) as folder:
             rounds = measure(options, folder)
-        if any(one["without"]["moved"] > one["with"]["moved"] / 20 for one in rounds):
+        calm = [one for one in rounds if max(one[p]["disk_p50"] for p in PHASES) <= DISK_US_MAX]
+        if len(calm) < ROUNDS_MIN:
+            raise RuntimeError(f"the disk was calm in {len(calm)} of {len(rounds)} rounds")
+        if any(one["without"]["moved"] > one["with"]["moved"] / 20 for one in calm):
             raise RuntimeError("compaction did not rest: smaller segments or more keys leave room")
-        rows, targets = judge(rounds)
+        rows, targets = judge(calm)
         for row in targets:
             met = "met" if row["met"] else "NOT MET"
             print(f"  {row['what']}: {row['figure']}, target {row['target']}: {met}")
