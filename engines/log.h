@@ -157,6 +157,7 @@ struct log_segment {
     uint64_t emptied;        // number of the checkpoint that was the next to begin then
     uint64_t emptied_commit; // group commit that was filling then, or the next
     uint64_t settled;        // all that emptied it is in frames up to this one; 0: not known yet
+    uint64_t sweep_ms;       // when it is to be swept; UINT64_MAX: nothing in it will expire
     uint64_t stamp_min;      // the smallest of its records, UINT64_MAX without any
     uint64_t removal_stamp_max;
     uint64_t live_bytes;   // length classes of what is reachable
@@ -455,10 +456,9 @@ uint64_t *log_dropped_slot(const struct log_engine *engine, uint32_t vnode, uint
 // All writing ends: what is on the disk is not known any more.
 void log_fail(struct log_engine *engine, int error);
 
-// Takes a record out of the index, the cache and the files of large values. The key leaves nothing
-// but a removal in the hot frame: without one, recovery would find the record again, beside what
-// was put to the key since and names no place that it took. Returns the bytes of the removal, 0
-// when there is no room for it: nothing has changed then.
+// Takes a record out of the index, the cache and the files of large values. A removal in the hot
+// frame says so: else recovery would find it again, beside what was put to its key since and names
+// no place that it took. Returns the removal's bytes; 0: there is no room for it, nothing changed.
 uint32_t log_take_out(struct log_engine *engine, uint32_t vnode, struct slice key, uint64_t hash,
                       const struct log_found *old);
 

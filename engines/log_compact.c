@@ -6,6 +6,11 @@
 // older record of any key is elsewhere. When nothing of it is live the segment is given up, and
 // used anew after the next checkpoint (log_segment.c).
 //
+// Nothing tells how much of a segment has expired until it is read. So where room is short and a
+// part of all keys have an expiry, sealed segments are swept in turn with the victims: what has
+// expired is reaped, all else stays where it is, and when the first of that expires is kept in
+// mind.
+//
 // The victim is the sealed segment with the most to gain for its cost: (1 - u) * age / (1 + u),
 // with u the live part (Rosenblum and Ousterhout, "The design and implementation of a
 // log-structured file system", 1992, section 3.6). How much of a victim may be live follows the
@@ -38,7 +43,9 @@ enum {
     ROOM_SEGMENTS_SHORT = 3,
     PINNED_FEW = 3,   // segments with nothing but removals that are left alone
     PINNED_SHARE = 4, // of the sealed ones that they may be
-    AHEAD = 16,       // records whose entries are fetched together
+    SWEEP_SHARE = 16, // one key in so many has an expiry where sweeping is worth the reads
+    SWEEP_AGAIN_MS = 10 * 1000, // at least, until a segment is swept again
+    AHEAD = 16,                 // records whose entries are fetched together
 };
 
 enum step { IDLE, READ, READING, FRAME };
@@ -61,8 +68,10 @@ struct log_compaction {
     uint64_t implied; // its stamp, if it has none of its own
     uint32_t ahead;   // of `hashes`, of the next records
     uint32_t ahead_next;
-    bool rests;  // between two slices
-    bool missed; // some of the victim could not be read
+    bool rests;             // between two slices
+    bool sweeps;            // nothing is moved; or what it did last was that
+    uint64_t sweep_next_ms; // the soonest expiry of what stays
+    bool missed;            // some of the victim could not be read
     uint64_t hashes[AHEAD];
 };
 
@@ -200,6 +209,27 @@ static bool pick_victim(struct log_engine *engine, uint32_t *ret_number)
         return true;
     }
     return best > 0;
+}
+
+// Which segment to sweep: of those in which something may have expired, the one that has been due
+// for longest.
+static bool pick_swept(const struct log_engine *engine, uint32_t *ret_number)
+{
+    uint64_t due_ms = engine->options.io->wall_ms + 1;
+
+    if (live_percent_max(engine) == LIVE_PERCENT_EASY ||
+        engine->with_expiry < engine->records / SWEEP_SHARE + 1) {
+        return false;
+    }
+    for (uint32_t i = 0; i < engine->segment_top; i++) {
+        const struct log_segment *const segment = &engine->segments[i];
+
+        if (segment->sweep_ms < due_ms && segment->live_bytes != 0 && is_sealed(engine, segment)) {
+            due_ms = segment->sweep_ms;
+            *ret_number = i;
+        }
+    }
+    return due_ms <= engine->options.io->wall_ms;
 }
 
 // What was moved may be dead meanwhile: a cold head that is mostly so is sealed, to be a victim.
@@ -377,7 +407,7 @@ static bool move_record(struct log_compaction *task, struct log_record *record, 
     struct log_engine *const engine = task->engine;
 
     if (record->kind == LOG_REMOVAL || record->kind == LOG_DROP) {
-        return record->stamp < task->oldest || planted(PLANTED_FORGET_REMOVAL) ||
+        return task->sweeps || record->stamp < task->oldest || planted(PLANTED_FORGET_REMOVAL) ||
                move_removal(engine, record);
     }
     if (record->vnode >= engine->options.vnodes) {
@@ -391,6 +421,12 @@ static bool move_record(struct log_compaction *task, struct log_record *record, 
     }
     if (record->expire_ms != 0 && record->expire_ms <= engine->options.io->wall_ms &&
         reap(engine, record, hash, slot, cached, location)) {
+        return true;
+    }
+    if (task->sweeps) {
+        if (record->expire_ms != 0 && record->expire_ms < task->sweep_next_ms) {
+            task->sweep_next_ms = record->expire_ms;
+        }
         return true;
     }
     return move_live(engine, record, hash, slot, cached, location);
@@ -464,7 +500,12 @@ static void victim_end(struct log_compaction *task)
     struct log_segment *const segment = &engine->segments[task->victim];
 
     segment->pins--;
-    if (segment->state == LOG_SEGMENT_SEALED) {
+    if (task->sweeps) {
+        const uint64_t again_ms = engine->options.io->wall_ms + SWEEP_AGAIN_MS;
+
+        segment->sweep_ms =
+            task->missed || task->sweep_next_ms < again_ms ? again_ms : task->sweep_next_ms;
+    } else if (segment->state == LOG_SEGMENT_SEALED) {
         if (segment->live_bytes == 0) {
             if (!task->missed) { // its removals were moved, or are of no use
                 segment->removal_stamp_max = 0;
@@ -538,7 +579,7 @@ static bool next_frame(struct log_compaction *task)
     return false;
 }
 
-static void victim_begin(struct log_compaction *task, uint32_t number)
+static void victim_begin(struct log_compaction *task, uint32_t number, bool sweeps)
 {
     struct log_engine *const engine = task->engine;
 
@@ -547,6 +588,8 @@ static void victim_begin(struct log_compaction *task, uint32_t number)
         return;
     }
     task->victim = number;
+    task->sweeps = sweeps;
+    task->sweep_next_ms = UINT64_MAX;
     task->oldest = log_oldest_dead(engine, number, NULL);
     task->offset = task->begin = task->end = 0;
     task->frame = NULL;
@@ -589,11 +632,15 @@ bool log_compact(struct log_engine *engine, uint32_t budget)
     }
     if (task->step == IDLE) {
         uint32_t number = 0;
+        bool sweeps = !task->sweeps && pick_swept(engine, &number);
 
-        if (!pick_victim(engine, &number)) {
-            return give_up_cold(engine);
+        if (!sweeps && !pick_victim(engine, &number)) {
+            sweeps = pick_swept(engine, &number);
+            if (!sweeps) {
+                return give_up_cold(engine);
+            }
         }
-        victim_begin(task, number);
+        victim_begin(task, number, sweeps);
     }
     while (task->step == FRAME && seen < budget && !stuck) {
         if (task->frame == NULL && !next_frame(task)) {

@@ -125,7 +125,7 @@ static void preparation_go(struct log_preparation *task)
         segment->live_bytes = 0;
         segment->filled_bytes = 0;
         segment->stuck = segment->unsaid = false;
-        segment->settled = 0;
+        segment->settled = segment->sweep_ms = 0;
         segment->stamp_min = UINT64_MAX;
         segment->removal_stamp_max = 0;
         engine->unused_bytes -= unused(engine, segment);
