@@ -27,7 +27,8 @@
 //     log_ahead.h, .c             reading files ahead, for that
 //     log_check.h, .c             looking through a directory, and mending it
 //     log_pace.h, .c              how fast compaction goes
-//     log_compact.c, log_drop.c   room: segments emptied, and reused; a vnode dropped
+//     log_compact.c               room: segments emptied, and reused
+//     log_drop.h, .c              a vnode dropped
 //
 // A write goes three ways at once: the record is appended to the open frame of the hot head, it is
 // put into the cache, and the index leads to it there. The frame goes to disk at the end of the
@@ -215,8 +216,11 @@ struct log_vnode {
     struct index_table table;
     uint64_t tombstones;
     uint64_t with_expiry;
-    uint64_t drop_owed; // it was dropped, and the log had no room to say so; nothing is put before
-    uint64_t unused;
+    // Stamps that no record has when it was dropped, 0: none. It was, and the log had no room to
+    // say so: nothing is put before. And what the manifest lists until a checkpoint began after the
+    // log has said it: log_drop.c.
+    uint64_t drop_owed;
+    uint64_t drop_listed;
 };
 
 static_assert(sizeof(struct log_vnode) == LIMIT_CACHE_LINE_BYTES, "every look-up reads it");
@@ -501,21 +505,6 @@ void log_get(struct engine *base, struct engine_op *const *ops, size_t count);
 void log_put(struct engine *base, struct engine_op *const *ops, size_t count);
 void log_remove(struct engine *base, struct engine_op *const *ops, size_t count);
 
-// log_drop.c
-
-uint64_t log_drop(struct engine *base, uint32_t vnode);
-
-// Says in the log what was dropped, where that is owed. False when there is no room still. Nothing
-// is put before: so the next frame that is written says all of it.
-bool log_drop_settle(struct log_engine *engine);
-
-// The commit with which all that was put, removed and dropped so far is durable; it may be none
-// yet.
-uint64_t log_drop_commit(const struct log_engine *engine);
-
-// Gives up about `budget` entries of what was dropped. True when there is more.
-bool log_drop_step(struct log_engine *engine, uint32_t budget);
-
 // log_tail.c
 
 // Room for a record at a head, in its open frame: where to write it, and its location. NULL when no
@@ -633,8 +622,10 @@ static inline uint32_t log_head_limit(const struct log_engine *engine, const str
     return engine->segments[head->segment].limit;
 }
 
-// What the manifest says of the log now, without its segments; and of one of these.
+// What the manifest says of the log now, without its segments; which drops it lists (NULL: how many
+// are counted); and of a segment.
 struct log_manifest log_manifest_of(const struct log_engine *engine);
+uint32_t log_manifest_drops(const struct log_engine *engine, struct log_manifest_drop *drops);
 struct log_manifest_segment log_manifest_entry(uint32_t number, const struct log_segment *segment);
 
 // The engine closes: no segment is filling or about to be, so that the manifest which comes with

@@ -533,6 +533,9 @@ static void apply(struct recovery *recovery, const struct log_record *record, ui
     struct log_engine *const engine = recovery->engine;
 
     recovery->report->records++;
+    if (stamp < engine->vnodes[record->vnode].drop_listed) {
+        return;
+    }
     if (!recovery->scratch && record->stamp == 0) { // what moves changes nothing
         count_replaced(engine, record);
         count_new(engine, record);

@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "core/wait.h"
 #include "engines/log.h"
+#include "engines/log_drop.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -55,6 +56,8 @@ struct log_checkpoint {
     uint32_t vnode;
     uint64_t position;
     uint64_t *counts; // two for each vnode, as at the beginning
+    uint64_t
+        *drops; // for each vnode what the manifest lists, and the log had said at the beginning
     char path[LOG_PATH_BYTES];
 };
 
@@ -70,7 +73,8 @@ int log_checkpoint_open(struct log_engine *engine)
     task->block = memory_allocate_aligned(CHECKPOINT_BLOCK_BYTES, LOG_BLOCK_BYTES);
     task->fd = -1;
     task->counts = memory_allocate((size_t)engine->options.vnodes * 2 * sizeof task->counts[0]);
-    return task->block != NULL && task->counts != NULL ? 0 : -ENOMEM;
+    task->drops = memory_allocate((size_t)engine->options.vnodes * sizeof task->drops[0]);
+    return task->block != NULL && task->counts != NULL && task->drops != NULL ? 0 : -ENOMEM;
 }
 
 void log_checkpoint_give_up(struct log_engine *engine)
@@ -86,6 +90,7 @@ void log_checkpoint_close(struct log_engine *engine)
     if (engine->checkpoint != NULL) {
         memory_free(engine->checkpoint->block);
         memory_free(engine->checkpoint->counts);
+        memory_free(engine->checkpoint->drops);
         memory_free(engine->checkpoint);
     }
 }
@@ -169,6 +174,21 @@ static void checkpoint_end(struct log_checkpoint *task)
     task->step = IDLE;
 }
 
+// It becomes the one that the manifest names. What was said before it began need not be listed.
+static void checkpoint_adopt(struct log_checkpoint *task)
+{
+    struct log_engine *const engine = task->engine;
+
+    engine->checkpoint_previous = engine->checkpoint_number;
+    engine->checkpoint_number = task->number;
+    engine->checkpoint_sequence = task->sequence;
+    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
+        struct log_vnode *const vnode = &engine->vnodes[i];
+
+        vnode->drop_listed = vnode->drop_listed == task->drops[i] ? 0 : vnode->drop_listed;
+    }
+}
+
 // The next state, when what the present one waited for has come.
 static void checkpoint_advance(struct log_checkpoint *task)
 {
@@ -189,9 +209,7 @@ static void checkpoint_advance(struct log_checkpoint *task)
         task->step = SYNC;
         break;
     case SYNC_DIRECTORY:
-        engine->checkpoint_previous = engine->checkpoint_number;
-        engine->checkpoint_number = task->number;
-        engine->checkpoint_sequence = task->sequence;
+        checkpoint_adopt(task);
         task->step = WAIT_MANIFEST;
         task->version = log_manifest_changed(engine);
         return;
@@ -345,6 +363,7 @@ void log_checkpoint_begin(struct log_engine *engine)
     for (uint32_t i = 0; i < engine->options.vnodes; i++) {
         task->counts[2 * (size_t)i] = engine->vnodes[i].tombstones;
         task->counts[2 * (size_t)i + 1] = engine->vnodes[i].with_expiry;
+        task->drops[i] = log_drop_is_unsaid(&engine->vnodes[i]) ? 0 : engine->vnodes[i].drop_listed;
     }
     engine->replay_bytes = 0;
     block_begin(task);

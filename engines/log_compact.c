@@ -26,6 +26,7 @@
 // written 1 / (1 - u) times. Half of a disk live, and a seventh of it kept as room: r = 0.58, u =
 // 0.3, 1.43.
 #include "engines/log.h"
+#include "engines/log_drop.h"
 
 #include "core/memory.h"
 #include "core/planted.h"

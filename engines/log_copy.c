@@ -59,6 +59,7 @@ struct log_copy {
     uint64_t sequence;                        // of the last frame
     struct log_manifest manifest;             // of the cut
     struct log_manifest_segment heads[HEADS]; // at the cut
+    struct log_manifest_drop *drops;          // at the cut; NULL: none
     uint32_t head_count;
     uint32_t head;    // the next
     uint32_t segment; // the next
@@ -148,8 +149,10 @@ static void let_go(struct log_copy *task)
     task->cut = false;
     memory_free(task->large);
     memory_free(task->bytes);
+    memory_free(task->drops);
     task->large = NULL;
     task->bytes = NULL;
+    task->drops = NULL;
     task->large_count = task->large_capacity = 0;
     if (engine->failed == 0) {
         log_segments_reclaim(engine);
@@ -445,6 +448,21 @@ static bool belongs(const struct log_copy *task, uint32_t number)
            segment->state == LOG_SEGMENT_EMPTIED || segment->state == LOG_SEGMENT_BAD;
 }
 
+static int cut_drops(struct log_copy *task)
+{
+    const uint32_t count = log_manifest_drops(task->engine, NULL);
+
+    if (count == 0) {
+        return 0;
+    }
+    task->drops = memory_allocate(count * sizeof task->drops[0]);
+    if (task->drops == NULL) {
+        return -ENOMEM;
+    }
+    (void)log_manifest_drops(task->engine, task->drops);
+    return 0;
+}
+
 static int copy_cut(struct log_copy *task)
 {
     struct log_engine *const engine = task->engine;
@@ -452,6 +470,11 @@ static int copy_cut(struct log_copy *task)
     CHECK(task->step == PREPARED);
     if (engine->failed != 0) {
         return engine->failed;
+    }
+    const int error = cut_drops(task);
+
+    if (error != 0) {
+        return error;
     }
     cut_head(task, &engine->hot);
     cut_head(task, &engine->cold);
@@ -567,7 +590,7 @@ static bool render(struct log_copy *task)
     const uint32_t end = task->segment + RENDER_SEGMENTS;
 
     if (task->bytes == NULL) {
-        task->size = log_manifest_bytes(task->manifest.segments);
+        task->size = log_manifest_bytes(task->manifest.segments, task->manifest.drops);
         task->bytes = memory_allocate(task->size);
         if (task->bytes == NULL) {
             copy_failed(task, -ENOMEM);
@@ -589,7 +612,10 @@ static bool render(struct log_copy *task)
         return true;
     }
     CHECK(task->rendered == task->manifest.segments);
-    log_manifest_seal(task->bytes, task->manifest.segments);
+    for (uint32_t i = 0; i < task->manifest.drops; i++) {
+        log_manifest_write_drop(task->bytes, task->rendered, i, &task->drops[i]);
+    }
+    log_manifest_seal(task->bytes, task->size);
     task->step = OPEN;
     copy_go(task);
     return false;

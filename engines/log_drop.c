@@ -1,28 +1,32 @@
-// Dropping a vnode: its table is taken away at once, and given up bucket by bucket. A record in the
-// log says so, for recovery.
+// Dropping a vnode, and saying so: log_drop.h.
+#include "engines/log_drop.h"
+
 #include "core/memory.h"
 #include "core/planted.h"
 #include "engines/log.h"
 
 #include <errno.h>
 
-static bool log_drop_record(struct log_engine *engine, uint32_t vnode)
+// `stamp`: of a drop that comes behind records which were put after it, as where it was moved; else
+// 0.
+static bool log_drop_record(struct log_engine *engine, uint32_t vnode, uint64_t stamp)
 {
     const struct log_record record = {
         .kind = LOG_DROP,
         .vnode = vnode,
         .replaces = LOG_LOCATION_NONE,
+        .stamp = stamp,
     };
     uint64_t location;
     uint8_t *const at = log_append_after(engine, LOG_LOCATION_NONE,
-                                         (uint32_t)log_record_bytes(0, 0, 0, 0), &location);
+                                         (uint32_t)log_record_bytes(0, 0, 0, stamp), &location);
 
     if (at == NULL) {
         return false;
     }
     log_record_write(at, &record, log_record_seed_at(engine, location));
-    log_note_stamp(engine, location, engine->stamp, true);
-    engine->stamp++;
+    log_note_stamp(engine, location, stamp != 0 ? stamp : engine->stamp, true);
+    engine->stamp += stamp != 0 ? 0 : 1;
     engine->commit_removal =
         engine->options.durability.sync == ENGINE_SYNC_ALWAYS ? engine->commit_open : 0;
     return true;
@@ -75,7 +79,7 @@ static void drop_one(struct log_engine *engine, uint32_t number)
     engine->drops_owed += vnode->drop_owed == 0 ? 1 : 0;
     log_snapshots_give_up(engine, number, -ESTALE);
     table_take(engine, number);
-    *vnode = (struct log_vnode){.drop_owed = 1};
+    *vnode = (struct log_vnode){.drop_owed = engine->stamp, .drop_listed = engine->stamp};
     if (!log_drop_settle(engine) && engine->options.durability.sync == ENGINE_SYNC_ALWAYS) {
         engine->commit_removal = log_drop_commit(engine);
     }
@@ -89,12 +93,16 @@ bool log_drop_settle(struct log_engine *engine)
         if (vnode->drop_owed == 0) {
             continue;
         }
-        if (engine->failed != 0 || !log_drop_record(engine, i)) {
+        const bool unsaid = log_drop_is_unsaid(vnode);
+
+        if (engine->failed != 0 || !log_drop_record(engine, i, unsaid ? 0 : vnode->drop_owed)) {
             return false;
         }
         vnode->drop_owed = 0;
         engine->drops_owed--;
-        log_large_drop(engine, i); // nothing was put there since
+        if (unsaid) {
+            log_large_drop(engine, i); // nothing was put there since
+        }
     }
     return engine->drops_owed == 0;
 }

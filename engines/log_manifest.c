@@ -31,7 +31,7 @@ void log_manifest_write(uint8_t *bytes, const struct log_manifest *manifest)
     codec_write_u64(&writer, manifest->checkpoint);
     codec_write_u64(&writer, manifest->checkpoint_sequence);
     codec_write_u32(&writer, manifest->segments);
-    codec_write_u32(&writer, 0);
+    codec_write_u32(&writer, manifest->drops);
     CHECK(!writer.failed && writer.at == writer.end);
 }
 
@@ -39,7 +39,7 @@ void log_manifest_write_segment(uint8_t *bytes, uint32_t index,
                                 const struct log_manifest_segment *segment)
 {
     struct codec_writer writer =
-        codec_writer_of(bytes + log_manifest_bytes(index), LOG_MANIFEST_SEGMENT_BYTES);
+        codec_writer_of(bytes + log_manifest_bytes(index, 0), LOG_MANIFEST_SEGMENT_BYTES);
 
     codec_write_u32(&writer, segment->number);
     codec_write_u8(&writer, (uint8_t)segment->state);
@@ -54,10 +54,21 @@ void log_manifest_write_segment(uint8_t *bytes, uint32_t index,
     CHECK(!writer.failed && writer.at == writer.end);
 }
 
-void log_manifest_seal(uint8_t *bytes, uint32_t segments)
+void log_manifest_write_drop(uint8_t *bytes, uint32_t segments, uint32_t index,
+                             const struct log_manifest_drop *drop)
 {
-    const uint64_t checksum =
-        hash_checksum(bytes + CHECKSUM_FROM, log_manifest_bytes(segments) - CHECKSUM_FROM);
+    struct codec_writer writer =
+        codec_writer_of(bytes + log_manifest_bytes(segments, index), LOG_MANIFEST_DROP_BYTES);
+
+    codec_write_u32(&writer, drop->vnode);
+    codec_write_u32(&writer, 0);
+    codec_write_u64(&writer, drop->stamp);
+    CHECK(!writer.failed && writer.at == writer.end);
+}
+
+void log_manifest_seal(uint8_t *bytes, size_t size)
+{
+    const uint64_t checksum = hash_checksum(bytes + CHECKSUM_FROM, size - CHECKSUM_FROM);
 
     memcpy(bytes + 8, &checksum, sizeof checksum);
 }
@@ -84,7 +95,7 @@ int log_manifest_read(struct slice bytes, struct log_manifest *ret_manifest)
     manifest.checkpoint = codec_read_u64(&reader);
     manifest.checkpoint_sequence = codec_read_u64(&reader);
     manifest.segments = codec_read_u32(&reader);
-    const uint32_t zeros = codec_read_u32(&reader);
+    manifest.drops = codec_read_u32(&reader);
 
     if (reader.failed || memcmp(magic.bytes, manifest_magic, sizeof manifest_magic) != 0 ||
         (version ^ complement) != UINT16_MAX) {
@@ -93,8 +104,8 @@ int log_manifest_read(struct slice bytes, struct log_manifest *ret_manifest)
     if (version > LOG_VERSION) {
         return -EPROTONOSUPPORT;
     }
-    if (version == 0 || zeros != 0 || manifest.segments > LOG_SEGMENTS_MAX ||
-        bytes.size != log_manifest_bytes(manifest.segments) ||
+    if (version == 0 || manifest.segments > LOG_SEGMENTS_MAX || manifest.drops > manifest.vnodes ||
+        bytes.size != log_manifest_bytes(manifest.segments, manifest.drops) ||
         hash_checksum(bytes.bytes + CHECKSUM_FROM, bytes.size - CHECKSUM_FROM) != checksum ||
         manifest.segment_bytes > LOG_SEGMENT_BYTES_MAX || manifest.segment_bytes == 0 ||
         manifest.segment_bytes % LOG_BLOCK_BYTES != 0 || manifest.vnodes == 0) {
@@ -107,7 +118,7 @@ int log_manifest_read(struct slice bytes, struct log_manifest *ret_manifest)
 bool log_manifest_read_segment(struct slice bytes, uint32_t index,
                                struct log_manifest_segment *ret_segment)
 {
-    const size_t at = log_manifest_bytes(index);
+    const size_t at = log_manifest_bytes(index, 0);
 
     CHECK(at + LOG_MANIFEST_SEGMENT_BYTES <= bytes.size);
     struct codec_reader reader =
@@ -131,5 +142,24 @@ bool log_manifest_read_segment(struct slice bytes, uint32_t index,
         return false;
     }
     *ret_segment = segment;
+    return true;
+}
+
+bool log_manifest_read_drop(struct slice bytes, const struct log_manifest *manifest, uint32_t index,
+                            struct log_manifest_drop *ret_drop)
+{
+    const size_t at = log_manifest_bytes(manifest->segments, index);
+
+    CHECK(at + LOG_MANIFEST_DROP_BYTES <= bytes.size);
+    struct codec_reader reader =
+        codec_reader_of(slice_of(bytes.bytes + at, LOG_MANIFEST_DROP_BYTES));
+    const uint32_t vnode = codec_read_u32(&reader);
+    const uint32_t zeros = codec_read_u32(&reader);
+    const uint64_t stamp = codec_read_u64(&reader);
+
+    if (vnode >= manifest->vnodes || zeros != 0 || stamp == 0) {
+        return false;
+    }
+    *ret_drop = (struct log_manifest_drop){.vnode = vnode, .stamp = stamp};
     return true;
 }

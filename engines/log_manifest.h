@@ -21,11 +21,15 @@
 //     80      8      checkpoint: its number, 0 for none
 //     88      8      the frame after which replay begins with that checkpoint
 //     96      4      segments
-//     100     4      zero
+//     100     4      drops
 //     104            for each segment, in ascending order of number:
 //                    number 4, state 1, zero 3, generation 8, first and last sequence 8 and 8,
 //                    used bytes 8, smallest stamp 8, largest stamp of a removal 8, length classes
 //                    of its records 8
+//                    for each drop: vnode 4, zero 4, stamp 8
+//
+// A drop is listed when the log may not say it, since it had no room, and what the checkpoint leads
+// to may not tell: all records of the vnode with smaller stamps are gone.
 #pragma once
 
 #include "core/slice.h"
@@ -33,7 +37,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LOG_MANIFEST_HEADER_BYTES = 104, LOG_MANIFEST_SEGMENT_BYTES = 64 };
+enum {
+    LOG_MANIFEST_HEADER_BYTES = 104,
+    LOG_MANIFEST_SEGMENT_BYTES = 64,
+    LOG_MANIFEST_DROP_BYTES = 16,
+};
 
 enum log_manifest_state {
     LOG_MANIFEST_USED = 1,  // holds frames of this generation, or may at any moment
@@ -55,6 +63,12 @@ struct log_manifest {
     uint64_t checkpoint;
     uint64_t checkpoint_sequence;
     uint32_t segments;
+    uint32_t drops; // of different vnodes
+};
+
+struct log_manifest_drop {
+    uint32_t vnode;
+    uint64_t stamp;
 };
 
 struct log_manifest_segment {
@@ -69,17 +83,20 @@ struct log_manifest_segment {
     uint64_t filled;            // sum of the length classes of its records, in bytes
 };
 
-static inline size_t log_manifest_bytes(uint32_t segments)
+static inline size_t log_manifest_bytes(uint32_t segments, uint32_t drops)
 {
-    return LOG_MANIFEST_HEADER_BYTES + (size_t)segments * LOG_MANIFEST_SEGMENT_BYTES;
+    return LOG_MANIFEST_HEADER_BYTES + (size_t)segments * LOG_MANIFEST_SEGMENT_BYTES +
+           (size_t)drops * LOG_MANIFEST_DROP_BYTES;
 }
 
-// Writes the header; then each segment at its index, then the seal. `bytes` has
+// Writes the header; then each segment and drop at its index, then the seal. `bytes` has
 // log_manifest_bytes().
 void log_manifest_write(uint8_t *bytes, const struct log_manifest *manifest);
 void log_manifest_write_segment(uint8_t *bytes, uint32_t index,
                                 const struct log_manifest_segment *segment);
-void log_manifest_seal(uint8_t *bytes, uint32_t segments);
+void log_manifest_write_drop(uint8_t *bytes, uint32_t segments, uint32_t index,
+                             const struct log_manifest_drop *drop);
+void log_manifest_seal(uint8_t *bytes, size_t size);
 
 // The version that a manifest is of, where log_manifest_read() says that it is a newer one.
 static inline uint32_t log_manifest_version(struct slice bytes)
@@ -93,3 +110,7 @@ int log_manifest_read(struct slice bytes, struct log_manifest *ret_manifest);
 // A segment of a manifest that was read. False when it is not well-formed.
 bool log_manifest_read_segment(struct slice bytes, uint32_t index,
                                struct log_manifest_segment *ret_segment);
+
+// And a drop.
+bool log_manifest_read_drop(struct slice bytes, const struct log_manifest *manifest, uint32_t index,
+                            struct log_manifest_drop *ret_drop);

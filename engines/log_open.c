@@ -5,6 +5,7 @@
 #include "engines/log.h"
 #include "engines/log_checkpoint.h"
 #include "engines/log_copy.h"
+#include "engines/log_drop.h"
 #include "engines/log_recover.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 enum {
     STEP_ENTRIES_SHARE = 64, // bytes of a step's budget that an entry of a checkpoint counts
     STALL_FRAMES = LIMIT_LOG_FRAMES / 2,
-    CLOSE_TRIES = 8, // to find room for records of drops
 };
 
 static const uint64_t reservation_bytes = UINT64_C(1) << 36; // addresses of the index: 64 GiB
@@ -371,19 +371,6 @@ static void wait_idle(struct log_engine *engine)
     }
 }
 
-// What was dropped is to stand in the log too: the checkpoint alone may be damaged later. Where
-// there is no room at all it has to do.
-static void settle_drops(struct log_engine *engine)
-{
-    uint32_t tries = CLOSE_TRIES;
-
-    while (tries-- > 0 && engine->failed == 0 && !log_drop_settle(engine)) {
-        log_segments_reclaim(engine);
-        log_segments_step(engine);
-        wait_idle(engine);
-    }
-}
-
 // Writes a checkpoint, so that the next start replays nothing; then closes. Waits in io_turn(). Of
 // an engine that has failed only what is under way is waited for.
 static void log_close(struct engine *base)
@@ -393,7 +380,7 @@ static void log_close(struct engine *base)
     engine->options.committed = NULL;
     log_manifest_retry(engine);
     wait_idle(engine); // a checkpoint that is under way may have begun before the last write
-    settle_drops(engine);
+    (void)log_drop_settle(engine); // else the manifest lists it
     if (engine->failed == 0) {
         log_segments_retire(engine);
     }

@@ -1,5 +1,6 @@
 // put and remove: what is written, to the log, the cache and the index at once.
 #include "engines/log.h"
+#include "engines/log_drop.h"
 
 #include <inttypes.h>
 

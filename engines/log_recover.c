@@ -15,7 +15,8 @@
 
 enum { MANIFEST_BYTES_MAX = 2 << 20 };
 
-static_assert(LOG_MANIFEST_HEADER_BYTES + LOG_SEGMENTS_MAX * LOG_MANIFEST_SEGMENT_BYTES <=
+static_assert(LOG_MANIFEST_HEADER_BYTES + LOG_SEGMENTS_MAX * LOG_MANIFEST_SEGMENT_BYTES +
+                      LOG_VNODES_MAX * LOG_MANIFEST_DROP_BYTES <=
                   MANIFEST_BYTES_MAX,
               "a manifest is read whole");
 
@@ -70,6 +71,31 @@ static void adopt_segment(struct log_engine *engine, const struct log_manifest_s
     }
 }
 
+static void forget_drops(struct log_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
+        engine->vnodes[i].drop_owed = engine->vnodes[i].drop_listed = 0;
+    }
+    engine->drops_owed = 0;
+}
+
+static bool adopt_drops(struct log_engine *engine, struct slice bytes,
+                        const struct log_manifest *manifest)
+{
+    for (uint32_t i = 0; i < manifest->drops; i++) {
+        struct log_manifest_drop drop;
+
+        if (!log_manifest_read_drop(bytes, manifest, i, &drop) ||
+            engine->vnodes[drop.vnode].drop_owed != 0) {
+            forget_drops(engine);
+            return false;
+        }
+        engine->vnodes[drop.vnode].drop_owed = engine->vnodes[drop.vnode].drop_listed = drop.stamp;
+        engine->drops_owed++;
+    }
+    return true;
+}
+
 static int adopt(struct log_engine *engine, struct slice bytes)
 {
     struct log_manifest manifest;
@@ -81,6 +107,9 @@ static int adopt(struct log_engine *engine, struct slice bytes)
     if (manifest.vnodes != engine->options.vnodes || manifest.shard != engine->options.shard ||
         manifest.shards != engine->options.shards) {
         return -EINVAL;
+    }
+    if (!adopt_drops(engine, bytes, &manifest)) {
+        return -EBADMSG;
     }
     engine->log_id = manifest.log_id;
     engine->options.hash_seed = manifest.hash_seed;
@@ -107,15 +136,18 @@ static int adopt(struct log_engine *engine, struct slice bytes)
 
 // The index ---------------------------------------------------------------------------------------
 
+static void forget_table(struct log_engine *engine, struct log_vnode *vnode)
+{
+    while (vnode->table.buckets != 0) {
+        (void)index_shed(&engine->index, &vnode->table, log_ignore_entry, NULL);
+    }
+    vnode->tombstones = vnode->with_expiry = 0;
+}
+
 static void forget_index(struct log_engine *engine)
 {
     for (uint32_t i = 0; i < engine->options.vnodes; i++) {
-        struct log_vnode *const vnode = &engine->vnodes[i];
-
-        while (vnode->table.buckets != 0) {
-            (void)index_shed(&engine->index, &vnode->table, log_ignore_entry, NULL);
-        }
-        vnode->tombstones = vnode->with_expiry = 0;
+        forget_table(engine, &engine->vnodes[i]);
     }
 }
 
@@ -139,6 +171,9 @@ static int load_checkpoint(struct log_engine *engine, uint64_t number)
 
     engine->load_ns = io_clock_ns(engine->options.io) - begin_ns;
     for (uint32_t i = 0; error == 0 && i < engine->options.vnodes; i++) {
+        if (engine->vnodes[i].drop_listed != 0) {
+            forget_table(engine, &engine->vnodes[i]);
+        }
         engine->loaded_records += engine->vnodes[i].table.entries;
     }
     return error;
@@ -199,6 +234,7 @@ static int find_log(struct log_engine *engine, struct log_recovery *report, bool
     int error = log_files_find(engine, report, ret_empty);
 
     engine->checkpoint_number = engine->checkpoint_sequence = 0;
+    forget_drops(engine); // those of another checkpoint than the one that is found
     if (error != 0 || *ret_empty) {
         return error;
     }

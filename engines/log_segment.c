@@ -102,7 +102,36 @@ struct log_manifest log_manifest_of(const struct log_engine *engine)
         .stamp = engine->stamp,
         .checkpoint = engine->checkpoint_number,
         .checkpoint_sequence = engine->checkpoint_sequence,
+        .drops = log_manifest_drops(engine, NULL),
     };
+}
+
+uint32_t log_manifest_drops(const struct log_engine *engine, struct log_manifest_drop *drops)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
+        const uint64_t stamp = engine->vnodes[i].drop_listed;
+
+        if (stamp != 0 && drops != NULL) {
+            drops[count] = (struct log_manifest_drop){.vnode = i, .stamp = stamp};
+        }
+        count += stamp != 0 ? 1 : 0;
+    }
+    return count;
+}
+
+static void render_drops(const struct log_engine *engine, uint8_t *bytes, uint32_t segments)
+{
+    uint32_t index = 0;
+
+    for (uint32_t i = 0; i < engine->options.vnodes; i++) {
+        const struct log_manifest_drop drop = {.vnode = i, .stamp = engine->vnodes[i].drop_listed};
+
+        if (drop.stamp != 0) {
+            log_manifest_write_drop(bytes, segments, index++, &drop);
+        }
+    }
 }
 
 static int manifest_render(struct log_engine *engine, struct log_manifest_task *task)
@@ -112,14 +141,15 @@ static int manifest_render(struct log_engine *engine, struct log_manifest_task *
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         manifest.segments += manifest_names(&engine->segments[i]) ? 1 : 0;
     }
-    uint8_t *const bytes = memory_resize(task->bytes, log_manifest_bytes(manifest.segments));
+    const size_t size = log_manifest_bytes(manifest.segments, manifest.drops);
+    uint8_t *const bytes = memory_resize(task->bytes, size);
     uint32_t index = 0;
 
     if (bytes == NULL) {
         return -ENOMEM;
     }
     task->bytes = bytes;
-    task->size = log_manifest_bytes(manifest.segments);
+    task->size = size;
     log_manifest_write(bytes, &manifest);
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         const struct log_segment *const segment = &engine->segments[i];
@@ -130,7 +160,8 @@ static int manifest_render(struct log_engine *engine, struct log_manifest_task *
             log_manifest_write_segment(bytes, index++, &entry);
         }
     }
-    log_manifest_seal(bytes, manifest.segments);
+    render_drops(engine, bytes, manifest.segments);
+    log_manifest_seal(bytes, size);
     return 0;
 }
 

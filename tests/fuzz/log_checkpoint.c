@@ -33,7 +33,7 @@ static void put_manifest(struct sim_node *node)
 
     log_manifest_write(bytes, &manifest);
     log_manifest_write_segment(bytes, 0, &segment);
-    log_manifest_seal(bytes, 1);
+    log_manifest_seal(bytes, sizeof bytes);
     sim_node_put_file(node, "/log/MANIFEST", bytes, sizeof bytes);
 }
 

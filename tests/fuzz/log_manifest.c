@@ -17,16 +17,23 @@ static void read_all(struct slice bytes)
 {
     struct log_manifest manifest;
     struct log_manifest_segment segment;
+    struct log_manifest_drop drop;
     const int error = log_manifest_read(bytes, &manifest);
 
     CHECK(error == 0 || error == -EBADMSG || error == -EPROTONOSUPPORT);
     if (error != 0) {
         return;
     }
-    CHECK(log_manifest_bytes(manifest.segments) == bytes.size && manifest.vnodes != 0);
+    CHECK(log_manifest_bytes(manifest.segments, manifest.drops) == bytes.size);
+    CHECK(manifest.vnodes != 0);
     for (uint32_t i = 0; i < manifest.segments; i++) {
         if (log_manifest_read_segment(bytes, i, &segment)) {
             CHECK(segment.number < LOG_SEGMENTS_MAX);
+        }
+    }
+    for (uint32_t i = 0; i < manifest.drops; i++) {
+        if (log_manifest_read_drop(bytes, &manifest, i, &drop)) {
+            CHECK(drop.vnode < manifest.vnodes && drop.stamp != 0);
         }
     }
 }

@@ -87,7 +87,6 @@ struct run {
     bool pauses;       // its segments can be small, and it has quiet times in which they become so
     bool crashed;      // the life before did not end by a close
     bool reads_failed; // in this life, maybe
-    bool drop_owed;    // a life ended before it could say in the log what was dropped
     bool over;
     bool rotten;
     bool checkpoints_rotten; // before the next start
@@ -591,7 +590,6 @@ static uint64_t life_end(struct run *run, enum end how)
     }
     const uint64_t committed = engine_committed(run->engine, &error);
     note_figures(run);
-    run->drop_owed = run->drop_owed || log_engine_of(run->engine)->drops_owed != 0;
     mark(run, how == END_KILL ? LOG_MARK_KILLED : LOG_MARK_POWER_LOSS,
          log_engine_of(run->engine)->frames_writing != 0);
     sim_node_stop(run->node, how == END_KILL ? SIM_KILL : SIM_POWER_LOSS);
@@ -767,7 +765,7 @@ static void run_life(struct run *run, bool last)
     if (!last && !run->failed) {
         const bool rots = draw(run, 6) == 0 || (rot_percent != 0 && draw(run, 100) < rot_percent);
 
-        if (rots && !run->drop_owed) {
+        if (rots) {
             rot_checkpoints(run);
         }
         life_begin(run);

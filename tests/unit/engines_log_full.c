@@ -155,6 +155,141 @@ Test(engines_log_full, goes_on_when_the_disk_has_room_again)
     free(bench);
 }
 
+// Drops ------------------------------------------------------------------------------------------
+
+// One key removed, in a frame of its own, with no work in the background.
+static enum engine_status remove_alone(struct bench *bench, uint32_t number)
+{
+    struct bench_op op;
+    struct engine_op *const ops[1] = {bench_op(&op, number)};
+
+    engine_remove(bench->engine, ops, 1);
+    while (op.op.status == ENGINE_PENDING && !op.done) {
+        io_turn(bench->io, 20000);
+    }
+    engine_commit(bench->engine);
+    io_turn(bench->io, 20000);
+    return op.op.status;
+}
+
+// Fills the disk to the last frame, drops all, and has a checkpoint written, after which the power
+// fails. Returns how many keys there were.
+static uint32_t drop_without_room(struct bench *bench)
+{
+    const struct log_engine *const engine = log_engine_of(bench->engine);
+    const uint32_t keys = fill(bench, 0);
+    uint32_t number = 0;
+
+    while (remove_alone(bench, number) == ENGINE_OK) {
+        number++;
+    }
+    cr_assert_lt(number, keys);
+    cr_assert_neq(engine_drop(bench->engine, ENGINE_ALL_VNODES), 0);
+    cr_assert_eq(engine->drops_owed, IMAGE_VNODES);
+    const uint64_t before = engine->checkpoints;
+
+    engine_save(bench->engine);
+    for (uint32_t turn = 0; engine->checkpoints == before; turn++) {
+        cr_assert_lt(turn, 10000);
+        cr_assert_eq(engine->drops_owed, IMAGE_VNODES);
+        bench_turn(bench);
+    }
+    bench_kill(bench, SIM_POWER_LOSS);
+    return keys;
+}
+
+// No checkpoint can be read any more.
+static void rot_checkpoints(struct bench *bench)
+{
+    struct image image;
+    char path[128];
+    uint32_t found = 0;
+
+    image_take(bench->node, &image);
+    for (uint32_t i = 0; i < image.count; i++) {
+        if (strncmp(image.files[i].name, "checkpoint-", 11) == 0) {
+            (void)snprintf(path, sizeof path, "/log/%s", image.files[i].name);
+            sim_node_rot(bench->node, path, 800);
+            found++;
+        }
+    }
+    image_free(&image);
+    cr_assert_neq(found, 0);
+}
+
+static void assert_missing(struct bench *bench, uint32_t from, uint32_t to)
+{
+    uint64_t version;
+
+    for (uint32_t number = from; number < to; number++) {
+        cr_assert_eq(bench_get(bench, number, &version), ENGINE_MISS, "key %u", number);
+    }
+}
+
+static void open_again(struct bench *bench)
+{
+    bench_open_engine(bench);
+    cr_assert_eq(bench->error, 0);
+    log_verify(bench->engine);
+}
+
+// What was dropped while the log had no room to say so, and was seen to be gone, does not come back
+// where the checkpoint that was written then is damaged.
+Test(engines_log_full, lists_a_drop_that_it_had_no_room_for)
+{
+    struct bench *const bench = malloc(sizeof *bench);
+
+    bench_open(bench, 4, NULL);
+    const uint32_t keys = drop_without_room(bench);
+
+    rot_checkpoints(bench);
+    open_again(bench);
+    cr_assert_neq(bench->damages, 0);
+    assert_missing(bench, 0, keys);
+    bench_done(bench);
+    free(bench);
+}
+
+// And what was put after it stays, whatever is replayed, in however many lives.
+Test(engines_log_full, keeps_what_was_put_after_a_drop_that_is_listed)
+{
+    enum { PUT = 40 };
+    struct bench *const bench = malloc(sizeof *bench);
+    bool listed = false;
+
+    bench_open(bench, 5, NULL);
+    const uint32_t keys = drop_without_room(bench);
+
+    open_again(bench);
+    assert_missing(bench, 0, keys);
+    for (uint32_t life = 0; life < 3; life++) {
+        for (uint32_t number = life * PUT; number < (life + 1) * PUT; number++) {
+            while (bench_put(bench, number, number + 1) == ENGINE_FULL) {
+                bench_turn(bench); // as soon as there is room
+            }
+        }
+        listed = listed || log_manifest_drops(log_engine_of(bench->engine), NULL) != 0;
+        turns(bench, 100);
+        bench_kill(bench, SIM_POWER_LOSS);
+        if (life == 1) {
+            rot_checkpoints(bench);
+        }
+        open_again(bench);
+        cr_assert(bench->damages != 0 || life != 1);
+        bench_assert_there(bench, 0, (life + 1) * PUT);
+        assert_missing(bench, 3 * PUT, keys);
+    }
+    cr_assert(listed, "nothing was put while it was");
+    bench_close(bench);
+    open_again(bench);
+    bench_assert_there(bench, 0, 3 * PUT);
+    assert_missing(bench, 3 * PUT, keys);
+    cr_assert_eq(log_manifest_drops(log_engine_of(bench->engine), NULL), 0,
+                 "it is listed for ever");
+    bench_done(bench);
+    free(bench);
+}
+
 // A disk that does not answer is not a full one: callers that look whether the engine is stalled
 // are never refused, and what is under way ends the stall.
 Test(engines_log_full, stalls_before_a_slow_disk_has_all_frames)
