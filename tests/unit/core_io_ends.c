@@ -487,11 +487,13 @@ CASE(core_io_ends, what_a_cancelled_send_has_not_taken_can_be_sent_anew)
 
     io_cancel(driver->io, &call.op);
     WAIT(!call.op.pending);
-    EXPECT(call.result == -ECANCELED);
+    // Room may have come just before, as the kernel moves bytes when it has time to.
+    EXPECT(call.result == -ECANCELED || call.result > 0);
+    sent += call.result > 0 ? (size_t)call.result : 0;
     // The same op again, which the cancel has nothing to do with.
     io_send(driver->io, call_op(&call), link.fd, &(struct iovec){bytes + sent, 1000}, 1);
     turn_for(driver, 5 * TURN_NS);
-    EXPECT(call.op.pending);
+    EXPECT(call.op.pending || call.result > 0);
     while (seen < sent || call.op.pending) {
         const long got = io_peer_recv(link.peer, received, sizeof received);
 
