@@ -203,9 +203,13 @@ static void info_persistence(struct info *info)
     text_printf(&info->text,
                 "loading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
                 "rdb_bgsave_in_progress:%d\r\nrdb_last_save_time:%" PRIu64
-                "\r\nrdb_last_bgsave_status:%s\r\naof_enabled:%d\r\naof_rewrite_in_progress:0\r\n",
+                "\r\nrdb_last_bgsave_status:%s\r\naof_enabled:%d\r\naof_rewrite_in_progress:0"
+                "\r\nsnapshot_in_progress:%" PRIu64 "\r\nsnapshots_made:%" PRIu64
+                "\r\nsnapshot_failures:%" PRIu64 "\r\n",
                 engine->checkpoints_running != 0, shard_saved_ms(shard) / 1000,
-                engine->checkpoint_failures == 0 ? "ok" : "err", shard->durable);
+                engine->checkpoint_failures == 0 ? "ok" : "err", shard->durable,
+                info->total->stats.snapshots_running, info->total->stats.snapshots,
+                info->total->stats.snapshot_failures);
 }
 
 static void info_stats(struct info *info)

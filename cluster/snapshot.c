@@ -389,6 +389,7 @@ static void snapshot_end(struct snapshot *snapshot)
     struct shard *shard = snapshot->shard;
     CHECK(shard->snapshot == snapshot && snapshot->fd < 0);
     shard->snapshot = NULL;
+    shard->stats.snapshots_running = 0;
     shard->stats.snapshots += snapshot->error == 0 && snapshot->order == SNAPSHOT_CREATE;
     shard->stats.snapshot_failures += snapshot->error != 0;
     snapshot_log(snapshot);
@@ -541,6 +542,7 @@ bool snapshot_begin(struct snapshot *snapshot, struct shard *shard, enum snapsho
         return false;
     }
     shard->snapshot = snapshot;
+    shard->stats.snapshots_running = 1;
     snapshot->op.done = snapshot_done;
     snapshot->shard = shard;
     snapshot->done = done;

@@ -71,6 +71,11 @@ static const struct metric stats_rows[] = {
      .kind = METRIC_GAUGE,
      .unit = METRIC_BYTES,
      .offset = offsetof(struct stats, input_gathered_bytes)},
+    {.name = "snapshots_running",
+     .help = "Snapshots that are being made or deleted",
+     .kind = METRIC_GAUGE,
+     .unit = METRIC_COUNT,
+     .offset = offsetof(struct stats, snapshots_running)},
     {.name = "stage_latency",
      .help = "Time of a batch of requests, of a hop to another core and back, of a wait behind a "
              "gate or for the disk, of a command over several keys in several steps",
@@ -217,6 +222,7 @@ void stats_note_error(struct stats *stats, struct slice text)
 void stats_reset(struct stats *stats)
 {
     uint64_t gathered = stats->input_gathered_bytes;
+    uint64_t running = stats->snapshots_running;
     uint64_t *buckets = stats->latency_buckets;
     for (uint32_t i = 0; i < COMMAND_INDEX_MAX; i++) {
         if (stats->of[i].latency.count != 0) {
@@ -231,5 +237,6 @@ void stats_reset(struct stats *stats)
     memset(stats, 0, offsetof(struct stats, stages));
     stats->error_counts = (struct error_counts){0};
     stats->input_gathered_bytes = gathered;
+    stats->snapshots_running = running;
     stats->latency_buckets = buckets;
 }

@@ -48,6 +48,7 @@ struct stats {
     uint64_t multis;
     uint64_t snapshots;
     uint64_t snapshot_failures;
+    uint64_t snapshots_running; // gauge
     uint64_t holds;
     uint64_t loads;
     uint64_t load_errors;

@@ -278,6 +278,10 @@ def names_and_errors():
         time.sleep(0.05)
     expect(told(node, "snapshot", "delete", "a.1"), {"name": "a.1", "deleted": True})
     expect(snapshots(folder), [])
+    with node.connect() as client:
+        info = client.cmd("INFO", "persistence").decode().split()
+        wanted = ("snapshot_in_progress:0", "snapshots_made:1", "snapshot_failures:3")
+        expect_true(all(line in info for line in wanted), info)
     # What is in the way is told, and nothing is left.
     os.rmdir(folder + "/data/snapshots")
     with open(folder + "/data/snapshots", "w", encoding="ascii"):
