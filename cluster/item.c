@@ -113,6 +113,11 @@ bool item_loaded(struct exec *x, struct item *item)
     }
     if (op->status != ENGINE_OK) {
         CHECK(op->status == ENGINE_ERROR);
+        // Not with EIO, though SET and DEL do without the old value. The index knows a few bits of
+        // a key, so what was not read may be another key's record: once in thousands of writes. Of
+        // a record that is damaged nothing is lost by that; one whose read failed for the moment
+        // may be whole, and acknowledged. A block that never reads is told from such a moment by
+        // `rldb repair` alone, and until then its keys answer IOERR.
         item->unreadable = op->error == -EBADMSG && item_is_blind(x);
         return item->unreadable || item_unreadable(x, op->error);
     }
