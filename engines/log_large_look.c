@@ -36,14 +36,28 @@ bool log_large_is_looked_at(const struct log_large *large)
     return look != NULL && look->large == large;
 }
 
+// The frame that no record names it after. What took its record away may be in a frame that is not
+// durable yet; one that was never whole never had any.
+static uint64_t orphaned_after(const struct log_engine *engine, const struct log_large *large)
+{
+    const bool filling = engine->hot.open != NULL && engine->hot.open->header.records != 0;
+
+    if (large->object_bytes == 0) {
+        return 0;
+    }
+    return filling ? UINT64_MAX : engine->sequence;
+}
+
 static void look_end(struct log_large_look *look, bool orphan)
 {
     struct log_engine *const engine = look->engine;
     struct log_large *const large = look->large;
 
+    // A drop that the log has yet to say takes it away when that is said.
+    orphan = orphan && (large->object_bytes == 0 || engine->vnodes[large->vnode].drop_owed == 0);
     if (orphan) {
         large->aside = engine->large.damaged;
-        log_large_die(large, 0);
+        log_large_die(large, orphaned_after(engine, large));
     }
     if (orphan && large->aside) {
         log_report(engine, false,

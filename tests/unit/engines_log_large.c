@@ -76,6 +76,37 @@ Test(engines_log_large, follows_the_model)
     model_end(&model);
 }
 
+// Whose a file is may be asked when its vnode was dropped: until that is durable, a start after a
+// loss of power leads to it.
+Test(engines_log_large, stays_until_a_drop_is_durable)
+{
+    struct engine_options options = roomy;
+    struct model model;
+
+    options.durability.sync = ENGINE_SYNC_NEVER;
+    model_begin(&model, 12, 40, options);
+    model.large_every = 3;
+    work(&model, 40, 100);
+    settle_files(&model);
+    const uint32_t before = files(&model);
+
+    cr_assert_gt(before, 0);
+    end_engine(&model, END_CLOSE);
+    open_engine(&model);
+    engine_drop(model.engine, ENGINE_ALL_VNODES);
+    for (int i = 0; i < 300; i++) {
+        turn(&model, 1000000);
+    }
+    cr_assert_eq(log_engine_of(model.engine)->large.unknown, 0, "all were looked at");
+    cr_assert_eq(files(&model), before);
+    for (uint32_t number = 0; number < model.key_count; number++) {
+        model.keys[number].version = 0;
+    }
+    settle_files(&model);
+    end_engine(&model, END_CLOSE);
+    model_end(&model);
+}
+
 // Also: what no record names after a crash is removed.
 Test(engines_log_large, keeps_what_was_acknowledged)
 {
