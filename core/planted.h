@@ -66,7 +66,8 @@
     X(EARLY_LARGE, "early-large", "a frame that names a file does not wait for it")                \
     X(EARLY_DROP, "early-drop", "FLUSHALL is acknowledged before it is durable")                   \
     X(REPLAY_DROP, "replay-drop", "a FLUSHALL that compaction moved is replayed where it went")    \
-    X(REAP_UNSAID, "reap-unsaid", "the log does not say which expired records were reaped")
+    X(REAP_UNSAID, "reap-unsaid", "the log does not say which expired records were reaped")        \
+    X(STALE_FOOTER, "stale-footer", "a footer is believed whatever use of its segment it is of")
 
 #define PLANTED_BUGS(X) PLANTED_NODE_BUGS(X) PLANTED_LOG_BUGS(X)
 

@@ -232,12 +232,14 @@ struct engine_stats {
     uint64_t corrupt_records;
     uint64_t damages;      /* told: those that a start has met, and since */
     uint64_t zeroed_bytes; /* of new segments, ahead of their first use */
+    uint64_t footer_bytes; /* of sealed segments */
     uint64_t checkpoint_bytes;
     uint64_t loaded_records;  /* when it was opened: entries of the checkpoint */
     uint64_t replayed_frames; /* and what was read of the log after it */
     uint64_t replayed_records;
     uint64_t replayed_bytes;
-    uint64_t load_ns; /* of open_ns */
+    uint64_t footer_records; /* of replayed_records, those that were told of by footers */
+    uint64_t load_ns;        /* of open_ns */
     uint64_t replay_ns;
     uint64_t open_ns;
     uint64_t disk_short;  /* 1 while puts are refused since too little of the disk is free */

@@ -218,21 +218,29 @@ static inline void index_prefetch(const struct index *index, const struct index_
     __builtin_prefetch((const void *)((uintptr_t)line ^ INDEX_LINE_BYTES));
 }
 
-// Asks for the first overflow line of a hash's bucket, whose own lines were asked for a while ago:
-// who looks for what may not be there reads all of a bucket.
+// Asks for the first overflow line of a hash's bucket, or the second one, whose predecessors were
+// asked for a while ago: who looks for what may not be there reads all of a bucket.
 static inline void index_prefetch_overflow(const struct index *index,
-                                           const struct index_table *table, uint64_t hash)
+                                           const struct index_table *table, uint64_t hash,
+                                           uint32_t number)
 {
-    const uint64_t *const line = index_line(index, table, hash);
+    const uint64_t *line = index_line(index, table, hash);
 
-    if (line != NULL) {
-        const uint64_t last =
-            ((const uint64_t *)((uintptr_t)line | INDEX_LINE_BYTES))[INDEX_LINE_SLOTS - 1];
-
-        if (last != 0 && last >> INDEX_PAYLOAD_BITS == 0) {
-            __builtin_prefetch(index->base + (last & INDEX_PAYLOAD_MASK) * INDEX_LINE_BYTES);
-        }
+    if (line == NULL) {
+        return;
     }
+    line = (const uint64_t *)((uintptr_t)line | INDEX_LINE_BYTES);
+    while (number != 0) {
+        const uint64_t last = line[INDEX_LINE_SLOTS - 1];
+
+        if (last == 0 || last >> INDEX_PAYLOAD_BITS != 0) {
+            return;
+        }
+        line = (const uint64_t *)(const void *)(index->base +
+                                                (last & INDEX_PAYLOAD_MASK) * INDEX_LINE_BYTES);
+        number--;
+    }
+    __builtin_prefetch(line);
 }
 
 // The slots of a line that hold `fingerprint`, as bits. Of fingerprint 0: the free ones and a link.

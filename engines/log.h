@@ -1,4 +1,5 @@
 // The log engine, for its own files: what they share. Others see engines/engine.h only.
+// It is one thing, since all of them work on struct log_engine.
 //
 //     log_format.h, .c            frames and records as bytes
 //     log_manifest.h, .c          the list of segments as bytes
@@ -8,14 +9,15 @@
 //     log_tail.c                  frames: appended to, written, durable in their order
 //     log_segment.c               segments: taken, sealed; the manifest on disk
 //     log_ready.c                 segments: made ready, and given back
+//     log_footer.h, .c, log_seal.h, .c  footers of sealed segments, as bytes and as work
 //     log_reclaim.c               segments given up: when they may be used anew
 //     log_space.c                 room on the disk: what is kept, who may write
 //     log_cache.h, .c             records in RAM
 //     log_read.c                  records from disk, one read each
 //     log_scan.c                  scans and samples
 //     log_snapshot.c              frozen views
-//     log_copy.h, .c              a copy of the directory, made of links
-//     log_copy_head.h, .c         and of what heads had filled
+//     log_copy.h, .c              a copy of the directory, made of links; log_copy_head.h, .c of
+//                                 what heads had filled
 //     log_large.h, .c             values with files of their own
 //     log_large_stage.c           put together, and told, over several turns
 //     log_large_look.c            whose such files are, after a start
@@ -23,8 +25,7 @@
 //     log_recover.h, .c           from what a stop left to an engine that serves
 //     log_files.h, .c             which file is which segment
 //     log_replay.h, .c, log_stream.h, .c, log_apply.c, log_salvage.c
-//                                 the part of it that reads frames
-//     log_ahead.h, .c             reading files ahead, for that
+//                                 the part of it that reads frames; log_ahead.h, .c ahead of it
 //     log_check.h, .c             looking through a directory, and mending it
 //     log_pace.h, .c              how fast compaction goes
 //     log_compact.c               room: segments emptied, and reused
@@ -66,6 +67,7 @@
 #include "engines/log_large.h"
 #include "engines/log_manifest.h"
 #include "engines/log_pace.h"
+#include "engines/log_seal.h"
 
 enum {
     LOG_FRAME_CAPACITY = 2 << 20,     // of a frame's buffer
@@ -86,7 +88,7 @@ enum {
                                    // compaction packs what they filled before
     LOG_SEGMENTS_RESERVED = 1,     // of those that are ready, for what compaction moves
     LOG_BUCKET_ENTRIES_MAX = 1024, // far beyond what chance puts into one bucket of the index
-    LOG_REPLAY_RECORD_BYTES = 64,  // that are read in the time in which a record is applied
+    LOG_REPLAY_RECORD_BYTES = 384, // that are read in the time in which a record is applied
 };
 
 // Entry payloads: bit 41 cached, bits 36..40 length class of the record in the log, bits 0..35 its
@@ -136,6 +138,7 @@ struct log_head {
     uint32_t segment; // LOG_SEGMENTS_MAX: none
     uint32_t offset;  // where the open frame begins, or the next one
     struct log_frame *open;
+    struct log_seal *seal; // what the segment's footer will say; NULL: it will have none
     bool hot;
 };
 
@@ -166,8 +169,9 @@ struct log_segment {
     uint32_t limit; // bytes that may be written to: they have room on the disk, and were before
     uint32_t used;
     uint32_t packed; // bytes of all its records, dead ones and removals too; after a start `used`
-    uint64_t order;  // of the hot head's in this run; 0: what snapshots take for old
-    uint32_t pins;   // reads under way, and records kept for snapshots
+    uint32_t loaded_to; // the checkpoint that a start has loaded leads to nothing at or behind it
+    uint64_t order;     // of the hot head's in this run; 0: what snapshots take for old
+    uint32_t pins;      // reads under way, and records kept for snapshots
     int32_t fd;
     uint8_t state; // enum log_segment_state
     bool dirty;    // written to since it was last made durable
@@ -353,6 +357,7 @@ struct log_engine {
     uint64_t commit_removal; // of the newest removal: who misses a key waits for it
     uint64_t flush;          // frames up to it are to be durable soon
     struct log_sync *sync;
+    struct log_seals *seals;
 
     struct log_read *reads[LOG_READ_BUCKETS];
     struct log_read *reads_free;
@@ -396,6 +401,8 @@ struct log_engine {
     uint64_t compacted_bytes;
     uint64_t written_bytes; // of frames
     uint64_t zeroed_bytes;
+    uint64_t footer_bytes;
+    uint64_t footers; // written
     uint64_t checkpoint_bytes;
     uint64_t checkpoints;
     uint64_t checkpoint_failures;
@@ -404,6 +411,7 @@ struct log_engine {
     uint64_t replayed_frames;
     uint64_t replayed_records;
     uint64_t replayed_bytes;
+    uint64_t footer_records; // of the replayed ones, that footers told of
     uint64_t load_ns;
     uint64_t replay_ns;
     uint64_t open_ns;

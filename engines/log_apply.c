@@ -239,7 +239,7 @@ static void apply_drop(struct recovery *recovery, const struct log_record *recor
 }
 
 // The slots that lead to the record itself, and to what it replaces, NULL for none, in one walk
-// through the bucket. A location that is none is that of no entry.
+// through the bucket, no further than is needed. A location that is none is that of no entry.
 static void find_places(const struct log_engine *engine, const struct log_record *record,
                         uint64_t hash, uint64_t location, uint64_t **ret_own, uint64_t **ret_old)
 {
@@ -251,12 +251,18 @@ static void find_places(const struct log_engine *engine, const struct log_record
     uint64_t *slot;
 
     *ret_own = *ret_old = NULL;
+    if (location == LOG_LOCATION_NONE && replaces == LOG_LOCATION_NONE) {
+        return;
+    }
     index_probe_begin(&engine->index, &engine->vnodes[record->vnode].table, hash, &probe);
     while ((slot = index_probe_next(&engine->index, &probe)) != NULL) {
         const uint64_t where = index_payload(*slot) & mask;
 
         *ret_own = where == location ? slot : *ret_own;
         *ret_old = where == replaces ? slot : *ret_old;
+        if (*ret_old != NULL && location == LOG_LOCATION_NONE) {
+            return;
+        }
     }
 }
 
@@ -470,7 +476,13 @@ static bool apply_value(struct recovery *recovery, const struct log_record *reco
     uint64_t *own;
     uint64_t *named;
 
-    find_places(engine, record, hash, location, &own, &named);
+    // Nothing leads to the record yet that the checkpoint does not lead to, of those that replay
+    // comes by in their order.
+    const bool comes_new =
+        !recovery->careful &&
+        log_location_offset(location) >= engine->segments[log_location_segment(location)].loaded_to;
+
+    find_places(engine, record, hash, comes_new ? LOG_LOCATION_NONE : location, &own, &named);
     if (own != NULL) {
         if (named != NULL) { // the checkpoint was ahead, and an earlier frame has come after it
             index_remove(&engine->index, table, hash, named);
@@ -494,16 +506,16 @@ static bool apply_value(struct recovery *recovery, const struct log_record *reco
 }
 
 // What the segment that is being looked through holds. Of a sealed one the manifest knows it.
-static void note_record(struct log_engine *engine, struct log_segment *segment,
-                        const struct log_record *record, uint64_t stamp)
+static void note_record(struct log_engine *engine, struct log_segment *segment, enum log_kind kind,
+                        uint32_t bytes, uint64_t stamp)
 {
     engine->stamp = stamp >= engine->stamp ? stamp + 1 : engine->stamp;
     if (segment->state != LOG_SEGMENT_HEAD) {
         return;
     }
-    if (record->kind == LOG_VALUE || record->kind == LOG_TOMBSTONE) {
+    if (kind == LOG_VALUE || kind == LOG_TOMBSTONE) {
         segment->stamp_min = stamp < segment->stamp_min ? stamp : segment->stamp_min;
-        segment->filled_bytes += log_class_bytes(log_class(record->bytes));
+        segment->filled_bytes += log_class_bytes(log_class(bytes));
     } else if (stamp > segment->removal_stamp_max) {
         segment->removal_stamp_max = stamp;
     }
@@ -558,7 +570,8 @@ void log_apply_record(struct recovery *recovery, const struct log_record *record
                       uint64_t offset, uint64_t stamp)
 {
     if (is_possible(recovery, record, segment, offset)) {
-        note_record(recovery->engine, &recovery->engine->segments[segment], record, stamp);
+        note_record(recovery->engine, &recovery->engine->segments[segment], record->kind,
+                    record->bytes, stamp);
         apply(recovery, record, log_hash(recovery->engine, record->key), segment, offset, stamp);
     }
 }
@@ -582,77 +595,159 @@ void log_apply_unreadable(struct recovery *recovery, const struct log_record *re
     }
 }
 
+// Records whose index lines are on their way: nearly all of what replay takes is waiting for
+// memory. A record goes in and has the two lines of its bucket asked for; a third of the ring later
+// what hangs on them, then what hangs on that; and it is applied when the ring has come round.
+enum { AHEAD_RECORDS = 96, AHEAD_STAGES = 3, AHEAD_STAGE = AHEAD_RECORDS / AHEAD_STAGES };
+
 struct record_ahead {
-    struct log_record record;
-    uint64_t hash;
-    uint64_t stamp;
-    uint64_t offset; // in the segment
+    struct log_footer_record said;
+    struct slice key; // while its frame is there
+    uint32_t segment;
+    uint32_t offset;
 };
 
-// The next records of a frame, whose index lines are asked for: nearly all of what replay takes is
-// waiting for memory.
 struct records_ahead {
+    uint32_t in; // place of the next one
+    uint32_t count;
+    struct record_ahead of[AHEAD_RECORDS];
+};
+
+int log_apply_open(struct recovery *recovery)
+{
+    recovery->ahead = memory_allocate_zeroed(sizeof *recovery->ahead);
+    return recovery->ahead == NULL ? -ENOMEM : 0;
+}
+
+void log_apply_close(struct recovery *recovery)
+{
+    memory_free(recovery->ahead);
+}
+
+// The record that went in so many before the next one.
+static struct record_ahead *ahead_at(struct records_ahead *ahead, uint32_t before)
+{
+    const uint32_t at = ahead->in + AHEAD_RECORDS - before;
+
+    return &ahead->of[at < AHEAD_RECORDS ? at : at - AHEAD_RECORDS];
+}
+
+static void apply_first(struct recovery *recovery)
+{
+    struct records_ahead *const ahead = recovery->ahead;
+    const struct record_ahead *const next = ahead_at(ahead, ahead->count--);
+    const struct log_record record = {
+        .kind = next->said.kind,
+        .vnode = next->said.vnode,
+        .replaces = next->said.replaces,
+        .expire_ms = next->said.expires ? 1 : 0,
+        .stamp = next->said.own_stamp,
+        .large = next->said.large,
+        .key = next->key,
+        .bytes = next->said.bytes,
+    };
+
+    if (recovery->error == 0) {
+        apply(recovery, &record, next->said.hash, next->segment, next->offset, next->said.stamp);
+    }
+}
+
+void log_apply_settle(struct recovery *recovery)
+{
+    while (recovery->ahead->count != 0) {
+        apply_first(recovery);
+    }
+}
+
+// A record of a frame that was read, or told of by a footer.
+struct applying {
     struct recovery *recovery;
     const struct log_frame_header *header;
-    const bool known; // the checkpoint has them: they are only counted
-    uint32_t count;
-    struct record_ahead of[LOG_BATCH];
+    const bool known; // the checkpoint has it: it is only counted
 };
 
-static void apply_ahead(struct records_ahead *ahead)
+static bool apply_next(const struct applying *applying, const struct log_footer_record *said,
+                       struct slice key, uint64_t offset)
 {
-    struct recovery *const recovery = ahead->recovery;
+    struct recovery *const recovery = applying->recovery;
     struct log_engine *const engine = recovery->engine;
-    struct log_segment *const segment = &engine->segments[ahead->header->segment];
+    struct records_ahead *const ahead = recovery->ahead;
 
-    for (uint32_t i = 0; i < ahead->count && !ahead->known; i++) {
-        const struct record_ahead *const next = &ahead->of[i];
-
-        if (next->record.vnode < engine->options.vnodes) {
-            index_prefetch_overflow(&engine->index, &engine->vnodes[next->record.vnode].table,
-                                    next->hash);
-        }
+    if (ahead->count == AHEAD_RECORDS) {
+        apply_first(recovery);
     }
-    for (uint32_t i = 0; i < ahead->count && recovery->error == 0; i++) {
-        const struct record_ahead *const next = &ahead->of[i];
+    for (uint32_t stage = 1; stage < AHEAD_STAGES && ahead->count >= stage * AHEAD_STAGE; stage++) {
+        const struct log_footer_record *const next = &ahead_at(ahead, stage * AHEAD_STAGE)->said;
 
-        if (ahead->known) {
-            note_record(engine, segment, &next->record, next->stamp);
-        } else if (is_possible(recovery, &next->record, ahead->header->segment, next->offset)) {
-            note_record(engine, segment, &next->record, next->stamp);
-            apply(recovery, &next->record, next->hash, ahead->header->segment, next->offset,
-                  next->stamp);
-        }
+        index_prefetch_overflow(&engine->index, &engine->vnodes[next->vnode].table, next->hash,
+                                stage);
     }
-    ahead->count = 0;
+    *ahead_at(ahead, 0) = (struct record_ahead){
+        .said = *said,
+        .key = key,
+        .segment = applying->header->segment,
+        .offset = (uint32_t)offset,
+    };
+    ahead->in = ahead->in + 1 < AHEAD_RECORDS ? ahead->in + 1 : 0;
+    ahead->count++;
+    index_prefetch(&engine->index, &engine->vnodes[said->vnode].table, said->hash);
+    return recovery->error == 0;
 }
 
 static bool apply_one(void *context, const struct log_record *record, uint64_t stamp,
                       uint64_t offset)
 {
-    struct records_ahead *const ahead = context;
-    struct log_engine *const engine = ahead->recovery->engine;
-    struct record_ahead *const next = &ahead->of[ahead->count++];
+    const struct applying *const applying = context;
+    struct recovery *const recovery = applying->recovery;
+    const uint32_t segment = applying->header->segment;
+    const struct log_footer_record said = log_footer_record_of(
+        record, stamp, applying->known ? 0 : log_hash(recovery->engine, record->key));
 
-    *next = (struct record_ahead){.record = *record, .stamp = stamp, .offset = offset};
-    if (!ahead->known && record->vnode < engine->options.vnodes) {
-        next->hash = log_hash(engine, record->key);
-        index_prefetch(&engine->index, &engine->vnodes[record->vnode].table, next->hash);
+    if (!applying->known && !is_possible(recovery, record, segment, offset)) {
+        return true;
     }
-    if (ahead->count == LOG_BATCH) {
-        apply_ahead(ahead);
+    note_record(recovery->engine, &recovery->engine->segments[segment], record->kind, record->bytes,
+                stamp);
+    return applying->known || apply_next(applying, &said, record->key, offset);
+}
+
+// What the segment's footer says of the frame's records.
+static void apply_footer(const struct applying *applying, struct log_footer_reader *footer)
+{
+    struct log_engine *const engine = applying->recovery->engine;
+    struct log_segment *const segment = &engine->segments[applying->header->segment];
+    uint64_t at = (uint64_t)applying->header->offset + LOG_FRAME_HEADER_BYTES;
+
+    for (uint32_t i = 0; i < applying->header->records; i++) {
+        struct log_footer_record said;
+
+        log_footer_next(footer, &said);
+        note_record(engine, segment, said.kind, said.bytes, said.stamp);
+        if (!applying->known) {
+            (void)apply_next(applying, &said, slice_of(NULL, 0), at);
+        }
+        at += said.bytes;
     }
-    return ahead->recovery->error == 0;
+    if (!applying->known) {
+        engine->footer_records += applying->header->records;
+    }
 }
 
 int log_apply_frame(struct recovery *recovery, const struct stream *stream, bool known)
 {
     struct log_engine *const engine = recovery->engine;
     struct log_segment *const segment = &engine->segments[stream->segment];
-    struct records_ahead ahead = {.recovery = recovery, .header = &stream->header, .known = known};
-    const bool whole = log_frame_each(stream->frame, &stream->header, apply_one, &ahead);
+    struct applying applying = {.recovery = recovery, .header = &stream->header, .known = known};
+    bool whole = true;
 
-    apply_ahead(&ahead);
+    if (stream->footer != NULL) {
+        apply_footer(&applying, stream->footer);
+    } else {
+        whole = log_frame_each(stream->frame, &stream->header, apply_one, &applying);
+    }
+    if (recovery->careful) {
+        log_apply_settle(recovery); // while its keys are there
+    }
     if (!whole) {
         log_complain(recovery->report,
                      "segment-%05u at %u: a frame whose records are not as it says",
@@ -669,7 +764,7 @@ int log_apply_frame(struct recovery *recovery, const struct stream *stream, bool
     }
     if (!known) {
         recovery->report->frames++;
-        recovery->report->bytes += stream->header.bytes;
+        recovery->report->bytes += stream->footer != NULL ? 0 : stream->header.bytes;
     }
     return recovery->error;
 }

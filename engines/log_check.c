@@ -6,6 +6,7 @@
 #include "engines/log_manifest.h"
 #include "engines/log_newer.h"
 #include "engines/log_recover.h"
+#include "engines/log_stream.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -555,6 +556,121 @@ static int mend(struct checking *checking)
     return 0;
 }
 
+// Footers ----------------------------------------------------------------------------------------
+
+struct footing {
+    const struct log_engine *engine;
+    struct log_footer_writer writer;
+};
+
+static bool say_record(void *context, const struct log_record *record, uint64_t stamp,
+                       uint64_t offset)
+{
+    struct footing *const footing = context;
+    const struct log_footer_record said = log_footer_record_of(
+        record, stamp, record->kind == LOG_DROP ? 0 : log_hash(footing->engine, record->key));
+
+    (void)offset;
+    log_footer_add(&footing->writer, &said);
+    return true;
+}
+
+// Says of a segment's frames what its footer should. False where they are not all there, and so say
+// nothing of it.
+static bool say_frames(struct footing *footing, uint32_t segment, uint64_t last)
+{
+    struct stream stream = {
+        .engine = (struct log_engine *)(uintptr_t)footing->engine,
+        .segment = segment,
+        .limit = footing->engine->segment_bytes,
+        .sequence_max = last,
+    };
+    bool whole = stream_begin(&stream) == 0;
+
+    while (whole && !stream.ended) {
+        whole = stream.hole_from == stream.hole_to &&
+                log_footer_add_frame(&footing->writer, &stream.header) &&
+                log_frame_each(stream.frame, &stream.header, say_record, footing);
+        if (whole) {
+            stream_next(&stream);
+        }
+    }
+    stream_rest(&stream);
+    return whole && stream.error == 0 && footing->writer.header.sequence_last == last;
+}
+
+// Whether a segment has no footer, or one that says what its frames do.
+static int look_at_footer(struct checking *checking, uint32_t segment, bool *ret_holds)
+{
+    struct log_engine *const engine = checking->engine;
+    const uint32_t capacity = engine->segment_bytes / LOG_FOOTER_SHARE;
+    struct footing footing = {.engine = engine};
+    struct log_footer_reader reader;
+    enum log_footer_status status;
+    uint8_t *body = NULL;
+    int error = stream_footer_read(engine, segment, &status, &body, &reader);
+
+    *ret_holds = error != 0 || status != LOG_FOOTER_DAMAGED;
+    if (error != 0 || status != LOG_FOOTER_VALID) {
+        return error;
+    }
+    uint8_t *const bytes = memory_allocate_aligned(capacity, LOG_BLOCK_BYTES);
+    uint8_t *const block = memory_allocate_aligned(LOG_BLOCK_BYTES, LOG_BLOCK_BYTES);
+
+    error = bytes == NULL || block == NULL ? -ENOMEM : 0;
+    if (error == 0 && reader.header.tree_bytes == 0) {
+        struct log_footer_header header = reader.header;
+
+        header.frames = header.records = header.body_bytes = 0;
+        log_footer_begin(&footing.writer, &header, bytes, capacity);
+        if (say_frames(&footing, segment, reader.header.sequence_last)) {
+            log_footer_seal(&footing.writer, block);
+            *ret_holds = memcmp(&footing.writer.header, &reader.header, sizeof header) == 0;
+        }
+    }
+    memory_free(body);
+    memory_free(bytes);
+    memory_free(block);
+    return error;
+}
+
+// A footer says nothing that is not in the frames. So where it is damaged it is taken away, once
+// the segment is copied.
+static int remove_footer(struct checking *checking, uint32_t segment)
+{
+    struct log_engine *const engine = checking->engine;
+    struct io *const io = checking->check->io;
+    const int fd = engine->segments[segment].fd;
+    int error = copy_aside(checking, segment);
+
+    memset(checking->window, 0, LOG_BLOCK_BYTES);
+    error = error != 0 ? error
+                       : wait_write(io, fd, checking->window, LOG_BLOCK_BYTES,
+                                    engine->segment_bytes - LOG_BLOCK_BYTES);
+    return error != 0 ? error : wait_sync(io, fd);
+}
+
+static int check_footers(struct checking *checking)
+{
+    struct log_engine *const engine = checking->engine;
+    int error = 0;
+
+    for (uint32_t i = 0; i < engine->segment_top && error == 0; i++) {
+        const struct log_segment *const segment = &engine->segments[i];
+        bool holds = true;
+
+        if (segment->fd >= 0 &&
+            (segment->state == LOG_SEGMENT_SEALED || segment->state == LOG_SEGMENT_EMPTIED)) {
+            error = look_at_footer(checking, i, &holds);
+        }
+        if (!holds) {
+            log_report(engine, true, "segment-%05u: its footer is not what its frames say", i);
+            error = checking->check->mend ? remove_footer(checking, i) : error;
+        }
+    }
+    return error;
+}
+
 // What the directory is of, by its manifest, or else by what the caller knows. A file of segments
 // has to be there then, or mending would begin a new log.
 static int find_manifest(struct log_check *check, struct log_manifest *ret_manifest)
@@ -625,6 +741,7 @@ int log_check_run(struct log_check *check)
     }
     error = weigh(&checking);
     error = error != 0 || check->brief ? error : check_records(&checking);
+    error = error != 0 || check->brief ? error : check_footers(&checking);
     if (error == 0 && check->mend) {
         error = mend(&checking);
     }

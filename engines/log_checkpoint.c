@@ -13,10 +13,8 @@ enum {
     GROUP_BYTES = 8,
     REMOVED_BEYOND = 1024, // segments: numbers are the lowest that are free
     LAST_BYTES = 32,       // of the last block before its counts
-    // What replay may cost before the next checkpoint, by the size of that: a byte of checkpoints
-    // for 14 of log keeps write amplification low, and a start that replays 14 bytes for each that
-    // it loads takes about twice as long as one that only loads.
-    REPLAY_A_BYTE = 14,
+    // What replay may cost before the next checkpoint, by the size of that: see README.md.
+    REPLAY_A_BYTE = 36,
     ENTRY_BYTES = 9, // of a checkpoint, its share of headers with it
 };
 
@@ -342,6 +340,12 @@ int log_checkpoint_error(const struct log_engine *engine)
     return engine->checkpoint->error;
 }
 
+uint64_t log_checkpoint_begun(const struct log_engine *engine)
+{
+    return engine->checkpoint->step != IDLE ? engine->checkpoint->sequence
+                                            : engine->checkpoint_sequence;
+}
+
 void log_checkpoint_begin(struct log_engine *engine)
 {
     struct log_checkpoint *const task = engine->checkpoint;
@@ -482,7 +486,7 @@ struct load {
 // a copy alone: replay comes by the records that have taken the place of what was there
 // (log_reclaim.c). log_recover() looks whether it has. False for a number that is far beyond those
 // that there are.
-static bool note_segment(struct load *load, uint32_t number)
+static bool note_segment(struct load *load, uint32_t number, uint64_t offset)
 {
     struct log_engine *const engine = load->engine;
     struct log_segment *const segment = &engine->segments[number];
@@ -495,6 +499,7 @@ static bool note_segment(struct load *load, uint32_t number)
         segment->fd = -1;
         engine->segment_top = number < engine->segment_top ? engine->segment_top : number + 1;
     }
+    segment->loaded_to = offset < segment->loaded_to ? segment->loaded_to : (uint32_t)offset + 1;
     return true;
 }
 
@@ -514,7 +519,8 @@ static bool load_group(struct load *load, struct codec_reader *reader)
         const uint64_t payload = index_payload(entry);
         const uint32_t segment = log_location_segment(payload & LOG_PAYLOAD_WHERE);
 
-        if (reader->failed || entry >> INDEX_PAYLOAD_BITS == 0 || !note_segment(load, segment) ||
+        if (reader->failed || entry >> INDEX_PAYLOAD_BITS == 0 ||
+            !note_segment(load, segment, log_location_offset(payload & LOG_PAYLOAD_WHERE)) ||
             (payload & LOG_PAYLOAD_CACHED) != 0 ||
             !index_insert(&engine->index, &engine->vnodes[vnode].table, hash, payload)) {
             return false;

@@ -56,6 +56,9 @@ bool log_checkpoint_idle(const struct log_engine *engine);
 // Why the last one failed of those that did: -errno, or 0.
 int log_checkpoint_error(const struct log_engine *engine);
 
+// The frame after which replay begins with the newest one that has begun.
+uint64_t log_checkpoint_begun(const struct log_engine *engine);
+
 // Whether what was appended since the last one would take long to replay.
 bool log_checkpoint_due(const struct log_engine *engine);
 

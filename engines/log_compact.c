@@ -249,6 +249,7 @@ static bool give_up_cold(struct log_engine *engine)
     }
     log_close_frame(engine, cold);
     log_segment_seal(engine, cold->segment);
+    log_seal_end(engine, cold);
     cold->segment = LOG_SEGMENTS_MAX;
     log_submit(engine);
     return true;

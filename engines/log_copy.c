@@ -623,8 +623,8 @@ static bool render(struct log_copy *task)
 
 static void wait_durable(struct log_copy *task)
 {
-    if (task->engine->durable < task->sequence) {
-        return;
+    if (task->engine->durable < task->sequence || log_seals_busy(task->engine)) {
+        return; // or a segment's footer is still being written
     }
     task->step = task->manifest.checkpoint != 0 ? LINK_CHECKPOINT
                  : next_segment(task)           ? LINK_SEGMENT

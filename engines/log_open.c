@@ -290,11 +290,13 @@ static void log_stats(struct engine *base, struct engine_stats *ret_stats)
         .corrupt_records = engine->corrupt_records,
         .damages = engine->damages,
         .zeroed_bytes = engine->zeroed_bytes,
+        .footer_bytes = engine->footer_bytes,
         .checkpoint_bytes = engine->checkpoint_bytes,
         .loaded_records = engine->loaded_records,
         .replayed_frames = engine->replayed_frames,
         .replayed_records = engine->replayed_records,
         .replayed_bytes = engine->replayed_bytes,
+        .footer_records = engine->footer_records,
         .load_ns = engine->load_ns,
         .replay_ns = engine->replay_ns,
         .open_ns = engine->open_ns,
@@ -319,6 +321,7 @@ static void release(struct log_engine *engine)
     log_compaction_close(engine);
     log_copy_close(engine);
     log_checkpoint_close(engine);
+    log_seals_close(engine);
     log_tail_close(engine);
     while (engine->dropped != NULL) {
         struct log_dropped *const dropped = engine->dropped;
@@ -357,7 +360,7 @@ static bool busy(const struct log_engine *engine)
 {
     return engine->reads_flying != 0 || log_tail_busy(engine) || log_compaction_busy(engine) ||
            log_segments_busy(engine) || log_checkpoint_busy(engine) || log_large_busy(engine) ||
-           log_copy_busy(engine);
+           log_seals_busy(engine) || log_copy_busy(engine);
 }
 
 static void wait_idle(struct log_engine *engine)
@@ -441,6 +444,7 @@ static int open_parts(struct log_engine *engine)
     error = cache_open(&engine->cache, engine->options.cache_bytes, cache_moved, engine);
     error = error != 0 ? error : log_segments_open(engine);
     error = error != 0 ? error : log_tail_open(engine);
+    error = error != 0 ? error : log_seals_open(engine);
     error = error != 0 ? error : log_checkpoint_open(engine);
     error = error != 0 ? error : log_copy_open(engine);
     return error != 0 ? error : log_compaction_open(engine);

@@ -291,11 +291,11 @@ static void settle_segments(struct log_engine *engine, struct log_recovery *repo
         engine->records += vnode->table.entries;
         engine->tombstones += vnode->tombstones;
         engine->with_expiry += vnode->with_expiry;
-        uint64_t position = 0;
-
-        do {
-            position = index_scan(&engine->index, &vnode->table, position, count_live, engine);
-        } while (position != 0);
+        for (uint32_t bucket = 0; bucket < vnode->table.buckets; bucket++) {
+            (void)index_bucket_each(&engine->index,
+                                    index_pair(&engine->index, &vnode->table, bucket), count_live,
+                                    engine);
+        }
     }
     for (uint32_t i = 0; i < engine->segment_top; i++) {
         struct log_segment *const segment = &engine->segments[i];

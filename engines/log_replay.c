@@ -63,6 +63,9 @@ static bool was_durable(struct recovery *recovery, uint64_t sequence)
             continue;
         }
         look.ahead = NULL;
+        look.body = NULL;
+        look.footer = NULL;
+        look.footers = false;
         look.patience = 0;
         recovery->error = stream_begin(&look);
         if (recovery->error != 0) {
@@ -170,6 +173,7 @@ static void tell_gap(struct recovery *recovery, uint64_t last, bool cut_off)
 // those from there on were written and never acknowledged.
 static bool pass_gap(struct recovery *recovery, uint64_t next)
 {
+    log_apply_settle(recovery);
     if (!was_durable(recovery, next - 1)) {
         const uint64_t known =
             recovery->durable >= recovery->expected ? recovery->durable : recovery->expected - 1;
@@ -223,6 +227,57 @@ static int replay_frame(struct recovery *recovery, struct stream *stream, bool k
     return error != 0 ? error : stream->error;
 }
 
+// What a footer should have told is read from the frames.
+static void tell_footer(struct recovery *recovery, struct stream *stream)
+{
+    if (stream->footer_damaged) {
+        log_complain(recovery->report,
+                     "segment-%05u: its footer is damaged; its frames are read instead",
+                     stream->segment);
+        stream->footer_damaged = false;
+    }
+}
+
+// Footers have no keys, which careful replay compares.
+static void leave_footers(struct recovery *recovery)
+{
+    recovery->footers = false;
+    for (uint32_t i = 0; i < recovery->stream_count && recovery->error == 0; i++) {
+        recovery->error = stream_leave_footer(&recovery->streams[i]);
+    }
+}
+
+// Where a sealed segment has a footer, its stream need not begin to say which frame is its first.
+// -EPROTONOSUPPORT: a newer version's.
+static int look_at_footer(struct recovery *recovery, struct stream *stream)
+{
+    struct log_footer_header header;
+
+    if (!recovery->footers) {
+        return 0;
+    }
+    switch (stream_footer(recovery->engine, stream->segment, &header)) {
+    case LOG_FOOTER_NEWER:
+        log_complain(recovery->report,
+                     "segment-%05u has a footer of a newer format: use the version of rldbd that "
+                     "wrote it, or a newer one",
+                     stream->segment);
+        return -EPROTONOSUPPORT;
+    case LOG_FOOTER_DAMAGED:
+        stream->footer_damaged = true;
+        tell_footer(recovery, stream);
+        return 0;
+    case LOG_FOOTER_VALID:
+        stream->footers = true;
+        stream->header.sequence =
+            stream->header.sequence == 0 ? header.sequence_first : stream->header.sequence;
+        return 0;
+    case LOG_FOOTER_NONE:
+        return 0;
+    }
+    return 0;
+}
+
 static int replay(struct recovery *recovery)
 {
     struct stream *stream;
@@ -230,8 +285,9 @@ static int replay(struct recovery *recovery)
     while ((stream = stream_first(recovery)) != NULL && recovery->error == 0) {
         const uint64_t sequence = stream->header.sequence;
 
-        if (stream->ahead == NULL) {
+        if (!stream_is_begun(stream)) {
             recovery->error = stream_begin(stream);
+            tell_footer(recovery, stream);
             continue;
         }
         if (stream->header.epoch < recovery->epoch) { // cut off when a later run began
@@ -244,6 +300,11 @@ static int replay(struct recovery *recovery)
             recovery->report->torn = true;
             break;
         }
+        if (recovery->careful && recovery->error == 0 && recovery->footers) {
+            recovery->expected = sequence > recovery->expected ? sequence : recovery->expected;
+            leave_footers(recovery);
+            continue;
+        }
         if (recovery->error == 0) {
             recovery->error = replay_frame(recovery, stream, sequence < recovery->expected);
         }
@@ -251,6 +312,7 @@ static int replay(struct recovery *recovery)
             recovery->expected = sequence + 1;
         }
     }
+    log_apply_settle(recovery);
     if (recovery->error == 0) {
         refuse_unread(recovery); // nobody can tell whether the log ends there
     }
@@ -291,10 +353,12 @@ static int open_streams(struct recovery *recovery, uint64_t after)
             .patience =
                 sealed || recovery->careful || recovery->report->damages != 0 ? 0 : PATIENCE_BYTES,
         };
-        if (stream->header.sequence != 0) {
+        int error = look_at_footer(recovery, stream);
+
+        if (error == 0 && stream->header.sequence != 0) {
             continue; // it is begun when it is its turn
         }
-        const int error = stream_begin(stream);
+        error = error != 0 ? error : stream_begin(stream);
 
         if (error != 0) {
             return error;
@@ -329,6 +393,7 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
         .files_lost = report->files_lost,
         .careful = scratch,
         .scratch = scratch,
+        .footers = from == REPLAY_AFTER_CHECKPOINT && report->damages == 0,
         .manifest = from == REPLAY_AFTER_CHECKPOINT,
     };
 
@@ -342,6 +407,7 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
     if (error == 0 && scratch) {
         error = oldest_open(&recovery);
     }
+    error = error != 0 ? error : log_apply_open(&recovery);
     if (error == 0) {
         error = open_streams(&recovery, after);
     }
@@ -355,6 +421,7 @@ int log_replay(struct log_engine *engine, enum replay_from from, struct log_reco
         stream_rest(&recovery.streams[i]);
     }
     memory_free(recovery.oldest);
+    log_apply_close(&recovery);
     memory_free(recovery.overtaken);
     memory_free(recovery.salvaged);
     // Frames that a checkpoint has seen are not numbered again, also where they are gone.

@@ -36,6 +36,7 @@ struct recovery {
     uint64_t epoch;      // of the frame applied last
     bool files_lost;     // frames may be missing because their segment's file is
     bool careful;        // not all that was before is known: keys are compared
+    bool footers;        // nothing is wrong so far: what footers say need not be read
     bool scratch;        // the index was empty, and segments may be older than what was reused
     bool manifest;       // where segments began is known, of all frames up to the checkpoint
     uint8_t *twin;       // a buffer for a record that is compared
@@ -47,6 +48,7 @@ struct recovery {
     uint32_t salvaged_count;
     uint32_t salvaged_capacity;
     bool salvaged_sorted;
+    struct records_ahead *ahead; // that are about to be applied
     int error;
 };
 
@@ -70,7 +72,12 @@ void log_complain(struct log_recovery *report, const char *format, ...)
 void log_remark(struct log_recovery *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-// The frame of a stream. Known: the checkpoint has it, and it is only counted. 0 or -errno.
+int log_apply_open(struct recovery *recovery);
+void log_apply_close(struct recovery *recovery);
+
+// The frame of a stream. Known: the checkpoint has it, and it is only counted. 0 or -errno. Its
+// last records are applied later, in their order, unless replay is careful.
+void log_apply_settle(struct recovery *recovery); // now
 int log_apply_frame(struct recovery *recovery, const struct stream *stream, bool known);
 
 // A record that was read whole, at a place that counts as its frame's.

@@ -328,11 +328,13 @@ void log_segments_close(struct log_engine *engine)
 uint64_t log_hot_left(const struct log_engine *engine)
 {
     const struct log_head *const hot = &engine->hot;
+    const uint32_t records = hot->open == NULL ? 0 : hot->open->header.records;
+    const uint64_t taken = (hot->open == NULL ? 0 : log_frame_span(hot->open->header.bytes)) +
+                           (uint64_t)log_seal_room(hot, records + 1);
 
-    return hot->segment == LOG_SEGMENTS_MAX
+    return hot->segment == LOG_SEGMENTS_MAX || log_head_limit(engine, hot) - hot->offset < taken
                ? 0
-               : log_head_limit(engine, hot) - hot->offset -
-                     (hot->open == NULL ? 0 : log_frame_span(hot->open->header.bytes));
+               : log_head_limit(engine, hot) - hot->offset - taken;
 }
 
 // The largest for the hot head, the smallest for the other: LOG_SEGMENTS_MAX for none.
@@ -366,6 +368,7 @@ bool log_head_advance(struct log_engine *engine, struct log_head *head)
     }
     if (head->segment != LOG_SEGMENTS_MAX) {
         log_segment_seal(engine, head->segment);
+        log_seal_end(engine, head);
         if (head->hot) {
             log_segments_grow(engine);
         }
@@ -375,6 +378,7 @@ bool log_head_advance(struct log_engine *engine, struct log_head *head)
     engine->segments[next].order = head->hot ? ++engine->order : 0;
     head->segment = next;
     head->offset = 0;
+    log_seal_begin(engine, head);
     log_segments_step(engine);
     return true;
 }
@@ -444,6 +448,7 @@ void log_heads_leave(struct log_engine *engine)
 {
     retire_head(engine, &engine->hot);
     retire_head(engine, &engine->cold);
+    log_seals_forget(engine);
 }
 
 void log_segments_retire(struct log_engine *engine)

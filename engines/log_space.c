@@ -15,6 +15,7 @@
 enum {
     LOOK_NS = 500 * 1000 * 1000,
     AMPLE_SEGMENTS = 8,          // more than there may be small ones
+    FOOTER_SHARE = 32,           // of a segment whose records take a block and more each
     CHECKPOINT_ENTRY_BYTES = 12, // with its share of what groups and blocks take
 };
 
@@ -98,7 +99,8 @@ static uint64_t room(const struct log_engine *engine)
     const uint64_t kept = LOG_SEGMENTS_RESERVED + LOG_SEGMENTS_SPARED;
 
     return segments <= kept ? 0
-                            : (segments - kept) * (engine->segment_bytes - LOG_RECORD_BYTES_MAX);
+                            : (segments - kept) * (engine->segment_bytes - LOG_RECORD_BYTES_MAX -
+                                                   engine->segment_bytes / FOOTER_SHARE);
 }
 
 bool log_is_full(const struct log_engine *engine, uint64_t bytes)

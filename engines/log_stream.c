@@ -1,6 +1,8 @@
 #include "engines/log_stream.h"
 
 #include "core/memory.h"
+#include "core/planted.h"
+#include "core/wait.h"
 #include "engines/log.h"
 #include "engines/log_ahead.h"
 
@@ -87,10 +89,149 @@ static void stream_seek(struct stream *stream)
     stream_rest(stream);
 }
 
+// The footer -------------------------------------------------------------------------------------
+
+static enum log_footer_status open_footer(const struct log_engine *engine, uint32_t segment,
+                                          uint8_t *block, struct log_footer_header *ret_header)
+{
+    const uint32_t at = engine->segment_bytes - LOG_BLOCK_BYTES;
+    uint64_t generation = engine->segments[segment].generation;
+    uint32_t got = 0;
+
+    if (wait_read_some(engine->options.io, engine->segments[segment].fd, block, LOG_BLOCK_BYTES, at,
+                       &got) != 0) {
+        return LOG_FOOTER_NONE;
+    }
+    if (planted(PLANTED_STALE_FOOTER) && got == LOG_BLOCK_BYTES) {
+        memcpy(&generation, block + 32, sizeof generation);
+    }
+    return log_footer_open(slice_of(block, got), engine->log_id, segment, generation,
+                           engine->segment_bytes, ret_header);
+}
+
+enum log_footer_status stream_footer(const struct log_engine *engine, uint32_t segment,
+                                     struct log_footer_header *ret_header)
+{
+    uint8_t *const block = memory_allocate_aligned(LOG_BLOCK_BYTES, LOG_BLOCK_BYTES);
+
+    if (block == NULL) {
+        return LOG_FOOTER_NONE;
+    }
+    const enum log_footer_status status = open_footer(engine, segment, block, ret_header);
+
+    memory_free(block);
+    return status;
+}
+
+int stream_footer_read(const struct log_engine *engine, uint32_t segment,
+                       enum log_footer_status *ret_status, uint8_t **ret_body,
+                       struct log_footer_reader *ret_reader)
+{
+    struct log_footer_header header;
+    enum log_footer_status status = stream_footer(engine, segment, &header);
+    uint32_t got = 0;
+
+    *ret_status = status;
+    if (status != LOG_FOOTER_VALID) {
+        return 0;
+    }
+    const uint32_t span = log_frame_span(header.body_bytes);
+    uint8_t *const body = memory_allocate_aligned(span, LOG_BLOCK_BYTES);
+
+    if (body == NULL) {
+        return -ENOMEM;
+    }
+    // A read that fails says nothing of what is there, and all of it is in the frames.
+    if (wait_read_some(engine->options.io, engine->segments[segment].fd, body, span,
+                       log_footer_body_from(engine->segment_bytes, header.body_bytes), &got) != 0) {
+        memory_free(body);
+        *ret_status = LOG_FOOTER_NONE;
+        return 0;
+    }
+    if (got < header.body_bytes || !log_footer_read(slice_of(body, header.body_bytes), &header,
+                                                    engine->segment_bytes, ret_reader)) {
+        memory_free(body);
+        *ret_status = LOG_FOOTER_DAMAGED;
+        return 0;
+    }
+    *ret_body = body;
+    return 0;
+}
+
+// Whether a footer says things as this engine's index wants them.
+static bool is_of_index(const struct log_engine *engine, const struct log_footer_header *header)
+{
+    return header->hash_seed == engine->options.hash_seed &&
+           header->vnodes == engine->options.vnodes &&
+           header->hash_bits == engine->index.base_bits + INDEX_FINGERPRINT_BITS;
+}
+
+static void footer_end(struct stream *stream)
+{
+    memory_free(stream->body);
+    memory_free(stream->footer);
+    stream->body = NULL;
+    stream->footer = NULL;
+}
+
+static void footer_next(struct stream *stream)
+{
+    struct log_frame_header header;
+
+    stream->hole_from = stream->hole_to = stream->offset;
+    if (!log_footer_next_frame(stream->footer, &header) || header.sequence > stream->sequence_max) {
+        footer_end(stream);
+        stream->ended = true;
+        return;
+    }
+    stream->header = header;
+    stream->offset = header.offset;
+}
+
+// Whether the stream goes by the segment's footer.
+static int footer_begin(struct stream *stream)
+{
+    struct log_engine *const engine = stream->engine;
+    enum log_footer_status status;
+
+    stream->footers = false; // if not now, then not at all
+    stream->footer = memory_allocate(sizeof *stream->footer);
+    const int error = stream->footer == NULL ? -ENOMEM
+                                             : stream_footer_read(engine, stream->segment, &status,
+                                                                  &stream->body, stream->footer);
+
+    if (error != 0 || status != LOG_FOOTER_VALID || !is_of_index(engine, &stream->footer->header)) {
+        stream->footer_damaged = error == 0 && status == LOG_FOOTER_DAMAGED;
+        footer_end(stream);
+        return error;
+    }
+    footer_next(stream);
+    return 0;
+}
+
+int stream_leave_footer(struct stream *stream)
+{
+    stream->footers = false;
+    if (stream->footer == NULL) {
+        return 0;
+    }
+    footer_end(stream);
+    return stream_begin(stream);
+}
+
+// All --------------------------------------------------------------------------------------------
+
 int stream_begin(struct stream *stream)
 {
     struct log_engine *const engine = stream->engine;
 
+    if (stream->footers && stream->offset == 0) {
+        stream->error = footer_begin(stream);
+        stream->ended = stream->ended || stream->error != 0;
+        if (stream->error != 0 || stream->footer != NULL || stream->ended) {
+            return stream->error;
+        }
+    }
     stream->ahead = memory_allocate_zeroed(sizeof *stream->ahead);
     if (stream->ahead == NULL) {
         stream->ended = true;
@@ -111,12 +252,17 @@ void stream_rest(struct stream *stream)
     }
     stream->ahead = NULL;
     stream->frame = NULL;
+    footer_end(stream);
 }
 
 void stream_next(struct stream *stream)
 {
     stream->hole_after = stream->header.sequence;
     stream->offset += log_frame_span(stream->header.bytes);
+    if (stream->footer != NULL) {
+        footer_next(stream);
+        return;
+    }
     stream->hole_from = stream->hole_to = stream->offset;
     stream->unread = false; // one that rests keeps what it has met
     stream_seek(stream);

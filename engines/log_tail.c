@@ -85,11 +85,18 @@ void log_tail_close(struct log_engine *engine)
 
 // Filling ----------------------------------------------------------------------------------------
 
+// Whether a frame of so many bytes and records has room in the head's segment, before its footer.
+static bool has_room(const struct log_engine *engine, const struct log_head *head, uint32_t bytes,
+                     uint32_t records)
+{
+    return log_frame_span(bytes) + (uint64_t)log_seal_room(head, records) <=
+           log_head_limit(engine, head) - head->offset;
+}
+
 static bool frame_begin(struct log_engine *engine, struct log_head *head, uint32_t bytes)
 {
-    const uint32_t needed = LOG_FRAME_HEADER_BYTES + bytes;
-
-    if (head->segment == LOG_SEGMENTS_MAX || log_head_limit(engine, head) - head->offset < needed) {
+    if (head->segment == LOG_SEGMENTS_MAX ||
+        !has_room(engine, head, LOG_FRAME_HEADER_BYTES + bytes, 1)) {
         if (!log_head_advance(engine, head)) {
             return false;
         }
@@ -120,7 +127,9 @@ uint8_t *log_append(struct log_engine *engine, struct log_head *head, uint32_t b
                     uint64_t *ret_location)
 {
     CHECK(bytes <= LOG_RECORD_BYTES_MAX && bytes % LOG_RECORD_ALIGN == 0);
-    if (head->open != NULL && head->open->capacity - head->open->header.bytes < bytes) {
+    if (head->open != NULL && (head->open->capacity - head->open->header.bytes < bytes ||
+                               !has_room(engine, head, head->open->header.bytes + bytes,
+                                         head->open->header.records + 1))) {
         log_close_frame(engine, head);
     }
     if (head->open == NULL && !frame_begin(engine, head, bytes)) {
@@ -235,6 +244,7 @@ void log_close_frame(struct log_engine *engine, struct log_head *head)
         segment->sequence_first = frame->header.sequence;
     }
     segment->dirty = true;
+    log_seal_add(engine, head, frame);
     if (frame->hot) {
         segment->stamp_min =
             frame->header.stamp < segment->stamp_min ? frame->header.stamp : segment->stamp_min;
@@ -399,6 +409,7 @@ static void frames_advance(struct log_engine *engine)
         }
     }
     sync_step(engine); // more may have been asked for meanwhile
+    log_seals_step(engine);
     log_checkpoint_step(engine);
     if (engine->commit_written != before && engine->options.committed != NULL) {
         engine->options.committed(engine->options.committed_context);

@@ -5,12 +5,12 @@
 //     perf_log_bench amplification DIRECTORY [keys] [value bytes] [vnodes] [uniform|zipfian|new]
 //     [MiB]
 //
-// restart: puts so many keys, closes, and opens again; then lets a process put over random keys
-// until its checkpoint is nearly written, which is when replay is longest, ends that with SIGKILL,
-// and opens what it left. empty: removes all keys, and looks at the disk and the index then.
-// amplification: all bytes that were written, by what was put, with half of the disk's bound live
-// and keys put over evenly or by Zipf's law, or with new keys alone; in segments of so many MiB
-// (64).
+// restart: puts so many keys, closes, and opens again; then lets a process put as many, and another
+// one put over random keys too until its checkpoint is nearly written, which is when replay is
+// longest, ends each with SIGKILL, and opens what it left. empty: removes all keys, and looks at
+// the disk and the index then. amplification: all bytes that were written, by what was put, with
+// half of the disk's bound live and keys put over evenly or by Zipf's law, or with new keys alone;
+// in segments of so many MiB (64).
 //
 // Keys have 16 bytes and objects 10 of metadata beside the value, and `sync` is `never`. Each makes
 // the directory DIRECTORY/log-bench and removes it.
@@ -126,9 +126,10 @@ static void open_again(struct bench *bench, const char *after)
     printf("after %s: %.3f s, %.3f s of the core: %.2fM records/s, %.2fM/s of the core\n", after,
            took, took_core, records / took / 1e6, records / took_core / 1e6);
     printf("    checkpoint %" PRIu64 " records in %.3f s; replayed %" PRIu64 " records, %" PRIu64
-           " frames, %" PRIu64 " bytes in %.3f s\n",
+           " frames, %" PRIu64 " bytes in %.3f s, %" PRIu64 " of the records by footers\n",
            stats.loaded_records, (double)stats.load_ns / 1e9, stats.replayed_records,
-           stats.replayed_frames, stats.replayed_bytes, (double)stats.replay_ns / 1e9);
+           stats.replayed_frames, stats.replayed_bytes, (double)stats.replay_ns / 1e9,
+           stats.footer_records);
     printf("    %" PRIu64 " records, index %.2f bytes a key, resident %.2f more, overflow lines "
            "%.2f%%\n",
            stats.records, (double)stats.index_bytes / (double)stats.records,
@@ -137,15 +138,26 @@ static void open_again(struct bench *bench, const char *after)
     look_at_some(bench);
 }
 
-// Puts over until a checkpoint is nearly written, and ends with SIGKILL.
-static void child_run(struct bench *bench)
+// All keys are put anew, in a cache that holds them, and over until a checkpoint is nearly written;
+// ends with SIGKILL.
+static void child_run(struct bench *bench, bool over)
 {
     struct engine_stats stats;
     uint64_t begin_bytes = 0;
     bool running = false;
 
+    bench->cache_bytes = bench->keys * (bench_record_bytes(bench) + CACHE_BYTES_A_RECORD);
     io_begin(bench);
     engine_begin(bench);
+    fill(bench, 0, bench->keys);
+    do {
+        engine_sync_all(bench->engine);
+        turn_end(bench);
+        engine_stats(bench->engine, &stats);
+    } while (stats.unsynced_bytes != 0);
+    if (!over) {
+        (void)raise(SIGKILL);
+    }
     for (;;) {
         put_over(bench, TURN_OPERATIONS);
         engine_stats(bench->engine, &stats);
@@ -160,9 +172,28 @@ static void child_run(struct bench *bench)
     }
 }
 
-static void restart(struct bench *bench)
+static void open_killed(struct bench *bench, bool over, const char *after)
 {
     int status = 0;
+
+    scratch_remove(bench->directory);
+    (void)fflush(stdout);
+    const pid_t child = fork();
+
+    if (child == 0) {
+        child_run(bench, over);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status)) {
+        fail("the child", errno);
+    }
+    io_begin(bench);
+    open_again(bench, after);
+    engine_close(bench->engine);
+    io_destroy(bench->io);
+}
+
+static void restart(struct bench *bench)
+{
     const double wall = seconds_of(CLOCK_MONOTONIC);
 
     io_begin(bench);
@@ -177,20 +208,8 @@ static void restart(struct bench *bench)
     open_again(bench, "a close");
     engine_close(bench->engine);
     io_destroy(bench->io);
-    (void)fflush(stdout);
-
-    const pid_t child = fork();
-
-    if (child == 0) {
-        child_run(bench);
-    }
-    if (child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status)) {
-        fail("the child", errno);
-    }
-    io_begin(bench);
-    open_again(bench, "SIGKILL");
-    engine_close(bench->engine);
-    io_destroy(bench->io);
+    open_killed(bench, false, "SIGKILL, new keys");
+    open_killed(bench, true, "SIGKILL, put over");
 }
 
 // empty -------------------------------------------------------------------------------------------
@@ -260,15 +279,18 @@ static void amplified(const struct bench *bench, const char *what, struct engine
     const double put = (double)(now.record_bytes - before->record_bytes);
     const double frames = (double)(now.written_bytes - before->written_bytes);
     const double checkpoints = (double)(now.checkpoint_bytes - before->checkpoint_bytes);
+    const double footers = (double)(now.footer_bytes - before->footer_bytes);
     const double zeroed = (double)(now.zeroed_bytes - before->zeroed_bytes);
     const double all = (double)(disk - *disk_before);
 
-    printf("%-9s put %8.1f MiB, written %.3f of it: frames %.3f (moved %.3f), checkpoints %.3f; "
-           "zeroing apart %.3f; the kernel counts %.3f; %.1f%% of %.0f MiB live\n",
-           what, put / 1048576.0, (all - zeroed) / put, frames / put,
-           (double)(now.compacted_bytes - before->compacted_bytes) / put, checkpoints / put,
-           zeroed / put, all / put, 100.0 * (double)now.disk_live_bytes / (double)now.disk_bytes,
-           (double)now.disk_bytes / 1048576.0);
+    printf(
+        "%-9s put %8.1f MiB, written %.3f of it: frames %.3f (moved %.3f), footers %.3f, "
+        "checkpoints %.3f; zeroing apart %.3f; the kernel counts %.3f; %.1f%% of %.0f MiB live\n",
+        what, put / 1048576.0, (all - zeroed) / put, frames / put,
+        (double)(now.compacted_bytes - before->compacted_bytes) / put, footers / put,
+        checkpoints / put, zeroed / put, all / put,
+        100.0 * (double)now.disk_live_bytes / (double)now.disk_bytes,
+        (double)now.disk_bytes / 1048576.0);
     (void)fflush(stdout);
     *before = now;
     *disk_before = disk;

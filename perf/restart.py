@@ -214,7 +214,7 @@ STARTED = re.compile(
 )
 REPLAYED = re.compile(
     r"checkpoint (\d+) records in ([\d.]+) s; replayed (\d+) records, (\d+) frames, (\d+) bytes "
-    r"in ([\d.]+) s"
+    r"in ([\d.]+) s, (\d+) of the records by footers"
 )
 INDEX = re.compile(r"(\d+) records, index ([\d.]+) bytes a key, resident ([\d.]+) more")
 LEFT = re.compile(
@@ -222,7 +222,8 @@ LEFT = re.compile(
 )
 WRITTEN = re.compile(
     r"^(.{9}) put +([\d.]+) MiB, written ([\d.]+) of it: frames ([\d.]+) \(moved ([\d.]+)\), "
-    r"checkpoints ([\d.]+).* zeroing apart ([\d.]+);.*; ([\d.]+)% of (\d+) MiB live"
+    r"footers ([\d.]+), checkpoints ([\d.]+).* zeroing apart ([\d.]+);.*; "
+    r"([\d.]+)% of (\d+) MiB live"
 )
 
 
@@ -252,6 +253,7 @@ def part_engine(options):
                 "replayed_frames": int(found[4]),
                 "replayed_bytes": int(found[5]),
                 "replay_s": float(found[6]),
+                "footer_records": int(found[7]),
             }
         elif found := INDEX.search(line):
             rows[-1] |= {
@@ -287,8 +289,8 @@ def part_amplification(options):
     for how in ("uniform", "zipfian", "new"):
         for line in run(options, "amplification", how):
             if found := WRITTEN.match(line):
-                names = ("put_mib", "written", "frames", "moved", "checkpoints", "zeroed")
-                names += ("live_percent", "disk_mib")
+                names = ("put_mib", "written", "frames", "moved", "footers", "checkpoints")
+                names += ("zeroed", "live_percent", "disk_mib")
                 row = dict(zip(names, map(float, found.groups()[1:])))
                 rows.append({"how": how, "phase": found[1].strip()} | row)
     return {"rows": rows}

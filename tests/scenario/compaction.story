@@ -14,27 +14,32 @@ put apple*100=#12K
   frame 1 is durable
   100 of apple* are acknowledged
 put pear*70=#12K
-  70 of pear* are put in group 2
-  frame 2 is on its way to segment-00000 at 1232896: 70 records, 864256 bytes
-  frame 2 is written to segment-00000 at 1232896: 70 records, 864256 bytes
+  69 of pear* are put in group 2
+  1 of pear* are put in group 3
+  frame 2 is on its way to segment-00000 at 1232896: 69 records, 851968 bytes
+  frame 2 is written to segment-00000 at 1232896: 69 records, 851968 bytes
   frame 2 is durable
-  70 of pear* are acknowledged
-put apple*100=#10K
-  64 of apple* are put in group 3
-  frame 3 is on its way to segment-00001 at 0: 64 records, 659456 bytes
-  frame 3 is written to segment-00001 at 0: 64 records, 659456 bytes
+  69 of pear* are acknowledged
+  frame 3 is on its way to segment-00001 at 0: 1 record, 16384 bytes
+  frame 3 is written to segment-00001 at 0: 1 record, 16384 bytes
   frame 3 is durable
-  36 of apple* are put in group 4
-  64 of apple* are acknowledged
-  frame 4 is on its way to segment-00001 at 659456: 36 records, 372736 bytes
-  frame 4 is written to segment-00001 at 659456: 36 records, 372736 bytes
+  1 of pear* are acknowledged
+put apple*100=#10K
+  64 of apple* are put in group 4
+  frame 4 is on its way to segment-00001 at 16384: 64 records, 659456 bytes
+  frame 4 is written to segment-00001 at 16384: 64 records, 659456 bytes
   frame 4 is durable
+  36 of apple* are put in group 5
+  64 of apple* are acknowledged
+  frame 5 is on its way to segment-00001 at 675840: 36 records, 372736 bytes
+  frame 5 is written to segment-00001 at 675840: 36 records, 372736 bytes
+  frame 5 is durable
   36 of apple* are acknowledged
 put pear*50=#10K
-  50 of pear* are put in group 5
-  frame 5 is on its way to segment-00001 at 1032192: 50 records, 516096 bytes
-  frame 5 is written to segment-00001 at 1032192: 50 records, 516096 bytes
-  frame 5 is durable
+  50 of pear* are put in group 6
+  frame 6 is on its way to segment-00001 at 1048576: 50 records, 516096 bytes
+  frame 6 is written to segment-00001 at 1048576: 50 records, 516096 bytes
+  frame 6 is durable
   50 of pear* are acknowledged
 segments
   segment-00000 is sealed, some of it live
@@ -47,7 +52,7 @@ show frames files reads zeroing uses
 # The disk loses what it has not promised; it keeps all; it has a part of what was moved; the process
 # ends.
 work, at each step power-loss nothing, then show nothing, then start, then get apple*100 pear*70
-  2097152 bytes are read at 0 of segment-00000
+  2084864 bytes are read at 0 of segment-00000
     it is started: epoch 2, 170 records
     64 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
@@ -55,11 +60,11 @@ work, at each step power-loss nothing, then show nothing, then start, then get a
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
   segment-00002 is written to
-  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  frame 7 is on its way to segment-00002 at 0: 19 records, 237568 bytes
   segment-00000 is emptied
   segment-00005 is made
-  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-  frame 6 is durable
+  frame 7 is written to segment-00002 at 0: 19 records, 237568 bytes
+  frame 7 is durable
   segment-00005 is given room
   segment-00005 is zeroed
   segment-00005 is zeroed
@@ -73,7 +78,7 @@ work, at each step power-loss nothing, then show nothing, then start, then get a
   log is durable
   segment-00005 is ready
 work, at each step power-loss everything, then show nothing, then start, then get apple*100 pear*70
-  2097152 bytes are read at 0 of segment-00000
+  2084864 bytes are read at 0 of segment-00000
     it is started: epoch 2, 170 records
     64 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
@@ -81,11 +86,11 @@ work, at each step power-loss everything, then show nothing, then start, then ge
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
   segment-00002 is written to
-  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  frame 7 is on its way to segment-00002 at 0: 19 records, 237568 bytes
   segment-00000 is emptied
   segment-00005 is made
-  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-  frame 6 is durable
+  frame 7 is written to segment-00002 at 0: 19 records, 237568 bytes
+  frame 7 is durable
   segment-00005 is given room
   segment-00005 is zeroed
   segment-00005 is zeroed
@@ -99,7 +104,7 @@ work, at each step power-loss everything, then show nothing, then start, then ge
   log is durable
   segment-00005 is ready
 work, at each step power-loss sectors 20, then show nothing, then start, then get apple*100 pear*70
-  2097152 bytes are read at 0 of segment-00000
+  2084864 bytes are read at 0 of segment-00000
     it is started: epoch 2, 170 records
     64 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
@@ -107,18 +112,18 @@ work, at each step power-loss sectors 20, then show nothing, then start, then ge
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
   segment-00002 is written to
-  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  frame 7 is on its way to segment-00002 at 0: 19 records, 237568 bytes
   segment-00000 is emptied
   segment-00005 is made
-  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-    the log says: the log ends with frame 5: what was written after it was torn by the stop, and is not used
+  frame 7 is written to segment-00002 at 0: 19 records, 237568 bytes
+    the log says: the log ends with frame 6: what was written after it was torn by the stop, and is not used
     it is started: epoch 2, 170 records
     64 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 6 is durable
+  frame 7 is durable
     it is started: epoch 2, 170 records
     64 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
@@ -138,7 +143,7 @@ work, at each step power-loss sectors 20, then show nothing, then start, then ge
   log is durable
   segment-00005 is ready
 work, at each step kill, then show nothing, then start, then get apple*100 pear*70
-  2097152 bytes are read at 0 of segment-00000
+  2084864 bytes are read at 0 of segment-00000
     it is started: epoch 2, 170 records
     64 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
@@ -146,11 +151,11 @@ work, at each step kill, then show nothing, then start, then get apple*100 pear*
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
   segment-00002 is written to
-  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  frame 7 is on its way to segment-00002 at 0: 19 records, 237568 bytes
   segment-00000 is emptied
   segment-00005 is made
-  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-  frame 6 is durable
+  frame 7 is written to segment-00002 at 0: 19 records, 237568 bytes
+  frame 7 is durable
   segment-00005 is given room
   segment-00005 is zeroed
   segment-00005 is zeroed
@@ -166,10 +171,10 @@ work, at each step kill, then show nothing, then start, then get apple*100 pear*
 
 # In the meantime one of the records that are moved is written anew, and one is removed.
 work, at each step show nothing, then put pear60=newest, until is acknowledged, then remove pear61, until is acknowledged, then power-loss nothing, then start, then get pear60 pear61, then get pear*70
-  2097152 bytes are read at 0 of segment-00000
-    pear60 is put in group 6
+  2084864 bytes are read at 0 of segment-00000
+    pear60 is put in group 7
     pear60 is acknowledged
-    pear61 is removed in group 7
+    pear61 is removed in group 8
     pear61 is acknowledged
     it is started: epoch 2, 169 records
     pear61 is not there
@@ -180,11 +185,11 @@ work, at each step show nothing, then put pear60=newest, until is acknowledged, 
     14 of pear* are abcd..., 12288 bytes
     4 of pear* are abcd..., 12288 bytes
   segment-00002 is written to
-  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  frame 7 is on its way to segment-00002 at 0: 19 records, 237568 bytes
   segment-00000 is emptied
   segment-00005 is made
-  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-  frame 6 is durable
+  frame 7 is written to segment-00002 at 0: 19 records, 237568 bytes
+  frame 7 is durable
   segment-00005 is given room
   segment-00005 is zeroed
   segment-00005 is zeroed
@@ -198,10 +203,10 @@ work, at each step show nothing, then put pear60=newest, until is acknowledged, 
   log is durable
   segment-00005 is ready
 work, at each step show nothing, then put pear60=newest, then remove pear61, then work, then kill, then start, then get pear60 pear61, then get pear*70
-  2097152 bytes are read at 0 of segment-00000
-    pear60 is put in group 6
+  2084864 bytes are read at 0 of segment-00000
+    pear60 is put in group 7
     pear60 is acknowledged
-    pear61 is removed in group 7
+    pear61 is removed in group 8
     pear61 is acknowledged
     it is started: epoch 2, 169 records
     pear61 is not there
@@ -212,11 +217,11 @@ work, at each step show nothing, then put pear60=newest, then remove pear61, the
     14 of pear* are abcd..., 12288 bytes
     4 of pear* are abcd..., 12288 bytes
   segment-00002 is written to
-  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  frame 7 is on its way to segment-00002 at 0: 19 records, 237568 bytes
   segment-00000 is emptied
   segment-00005 is made
-  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-  frame 6 is durable
+  frame 7 is written to segment-00002 at 0: 19 records, 237568 bytes
+  frame 7 is durable
   segment-00005 is given room
   segment-00005 is zeroed
   segment-00005 is zeroed
@@ -233,13 +238,13 @@ work, at each step show nothing, then put pear60=newest, then remove pear61, the
 # The segment is emptied, and when a checkpoint leads to nothing in it, it is made ready for another
 # use.
 work
-  2097152 bytes are read at 0 of segment-00000
+  2084864 bytes are read at 0 of segment-00000
   segment-00002 is written to
-  frame 6 is on its way to segment-00002 at 0: 20 records, 249856 bytes
+  frame 7 is on its way to segment-00002 at 0: 19 records, 237568 bytes
   segment-00000 is emptied
   segment-00005 is made
-  frame 6 is written to segment-00002 at 0: 20 records, 249856 bytes
-  frame 6 is durable
+  frame 7 is written to segment-00002 at 0: 19 records, 237568 bytes
+  frame 7 is durable
   segment-00005 is given room
   segment-00005 is zeroed
   segment-00005 is zeroed
@@ -266,103 +271,112 @@ checkpoint
   log is durable
   segment-00000 is spare
 put apple*100=#11K, at each step power-loss nothing, then show nothing, then start, then get apple*100 pear*70
-  48 of apple* are put in group 6
+  46 of apple* are put in group 7
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  16 of apple* are put in group 7
-  frame 7 is on its way to segment-00001 at 1548288: 48 records, 544768 bytes
+  18 of apple* are put in group 8
+  frame 8 is on its way to segment-00001 at 1564672: 46 records, 520192 bytes
   segment-00000 is being prepared
   segment-00001 is sealed
   segment-00003 is written to
   MANIFEST.new is made
-  frame 7 is written to segment-00001 at 1548288: 48 records, 544768 bytes
-  frame 7 is durable
+  frame 8 is written to segment-00001 at 1564672: 46 records, 520192 bytes
+  frame 8 is durable
     it is started: epoch 2, 170 records, from checkpoint 1
-    48 of apple* are abcd..., 11264 bytes
-    16 of apple* are abcd..., 10240 bytes
+    46 of apple* are abcd..., 11264 bytes
+    18 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  36 of apple* are put in group 7
-  48 of apple* are acknowledged
-  frame 8 is on its way to segment-00003 at 0: 52 records, 589824 bytes
+  36 of apple* are put in group 8
+  46 of apple* are acknowledged
+  frame 9 is on its way to segment-00003 at 0: 54 records, 610304 bytes
   MANIFEST.new is written
-  frame 8 is written to segment-00003 at 0: 52 records, 589824 bytes
-  frame 8 is durable
+  segment-00001 is written
+  frame 9 is written to segment-00003 at 0: 54 records, 610304 bytes
+  frame 9 is durable
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 11264 bytes
     36 of apple* are abcd..., 11264 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  52 of apple* are acknowledged
+  54 of apple* are acknowledged
   MANIFEST.new is durable
+  segment-00001 is durable
+  segment-00001 is written
   MANIFEST.new becomes MANIFEST
   log is durable
   segment-00000 is ready
 put apple*100=#11K, at each step power-loss everything, then show nothing, then start, then get apple*100 pear*70
-  48 of apple* are put in group 6
+  46 of apple* are put in group 7
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  16 of apple* are put in group 7
-  frame 7 is on its way to segment-00001 at 1548288: 48 records, 544768 bytes
+  18 of apple* are put in group 8
+  frame 8 is on its way to segment-00001 at 1564672: 46 records, 520192 bytes
   segment-00000 is being prepared
   segment-00001 is sealed
   segment-00003 is written to
   MANIFEST.new is made
-  frame 7 is written to segment-00001 at 1548288: 48 records, 544768 bytes
+  frame 8 is written to segment-00001 at 1564672: 46 records, 520192 bytes
     it is started: epoch 2, 170 records, from checkpoint 1
-    48 of apple* are abcd..., 11264 bytes
-    16 of apple* are abcd..., 10240 bytes
+    46 of apple* are abcd..., 11264 bytes
+    18 of apple* are abcd..., 10240 bytes
     36 of apple* are abcd..., 10240 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 7 is durable
-  36 of apple* are put in group 7
-  48 of apple* are acknowledged
-  frame 8 is on its way to segment-00003 at 0: 52 records, 589824 bytes
+  frame 8 is durable
+  36 of apple* are put in group 8
+  46 of apple* are acknowledged
+  frame 9 is on its way to segment-00003 at 0: 54 records, 610304 bytes
   MANIFEST.new is written
-  frame 8 is written to segment-00003 at 0: 52 records, 589824 bytes
+  segment-00001 is written
+  frame 9 is written to segment-00003 at 0: 54 records, 610304 bytes
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 11264 bytes
     36 of apple* are abcd..., 11264 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 8 is durable
-  52 of apple* are acknowledged
+  frame 9 is durable
+  54 of apple* are acknowledged
   MANIFEST.new is durable
+  segment-00001 is durable
+  segment-00001 is written
   MANIFEST.new becomes MANIFEST
   log is durable
   segment-00000 is ready
 put apple*100=#11K
-  48 of apple* are put in group 6
-  16 of apple* are put in group 7
-  frame 7 is on its way to segment-00001 at 1548288: 48 records, 544768 bytes
+  46 of apple* are put in group 7
+  18 of apple* are put in group 8
+  frame 8 is on its way to segment-00001 at 1564672: 46 records, 520192 bytes
   segment-00000 is being prepared
   segment-00001 is sealed
   segment-00003 is written to
   MANIFEST.new is made
-  frame 7 is written to segment-00001 at 1548288: 48 records, 544768 bytes
-  frame 7 is durable
-  36 of apple* are put in group 7
-  48 of apple* are acknowledged
-  frame 8 is on its way to segment-00003 at 0: 52 records, 589824 bytes
-  MANIFEST.new is written
-  frame 8 is written to segment-00003 at 0: 52 records, 589824 bytes
+  frame 8 is written to segment-00001 at 1564672: 46 records, 520192 bytes
   frame 8 is durable
-  52 of apple* are acknowledged
+  36 of apple* are put in group 8
+  46 of apple* are acknowledged
+  frame 9 is on its way to segment-00003 at 0: 54 records, 610304 bytes
+  MANIFEST.new is written
+  segment-00001 is written
+  frame 9 is written to segment-00003 at 0: 54 records, 610304 bytes
+  frame 9 is durable
+  54 of apple* are acknowledged
   MANIFEST.new is durable
+  segment-00001 is durable
+  segment-00001 is written
   MANIFEST.new becomes MANIFEST
   log is durable
   segment-00000 is ready
@@ -376,53 +390,54 @@ segments
 
 # It is written to, over what it held, which no start takes for anything any more.
 put apple*100=#12K
-  64 of apple* are put in group 8
-  frame 9 is on its way to segment-00003 at 589824: 64 records, 790528 bytes
-  frame 9 is written to segment-00003 at 589824: 64 records, 790528 bytes
-  frame 9 is durable
-  36 of apple* are put in group 9
-  64 of apple* are acknowledged
-  frame 10 is on its way to segment-00003 at 1380352: 36 records, 446464 bytes
-  frame 10 is written to segment-00003 at 1380352: 36 records, 446464 bytes
+  64 of apple* are put in group 9
+  frame 10 is on its way to segment-00003 at 610304: 64 records, 790528 bytes
+  frame 10 is written to segment-00003 at 610304: 64 records, 790528 bytes
   frame 10 is durable
+  36 of apple* are put in group 10
+  64 of apple* are acknowledged
+  frame 11 is on its way to segment-00003 at 1400832: 36 records, 446464 bytes
+  frame 11 is written to segment-00003 at 1400832: 36 records, 446464 bytes
+  frame 11 is durable
   36 of apple* are acknowledged
 put apple*100=#13K, at each step power-loss nothing, then show nothing, then start, then get apple*100 pear*70
-  20 of apple* are put in group 10
+  18 of apple* are put in group 11
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 12288 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  44 of apple* are put in group 11
-  frame 11 is on its way to segment-00003 at 1826816: 20 records, 270336 bytes
-  frame 12 is on its way to segment-00000 at 0: 44 records, 589824 bytes
+  46 of apple* are put in group 12
+  frame 12 is on its way to segment-00003 at 1847296: 18 records, 241664 bytes
+  frame 13 is on its way to segment-00000 at 0: 46 records, 614400 bytes
   segment-00000 is written to
   segment-00003 is sealed
   segment-00006 is made
-  frame 11 is written to segment-00003 at 1826816: 20 records, 270336 bytes
-  frame 12 is written to segment-00000 at 0: 44 records, 589824 bytes
-  frame 11 is durable
+  frame 12 is written to segment-00003 at 1847296: 18 records, 241664 bytes
+  frame 13 is written to segment-00000 at 0: 46 records, 614400 bytes
+  frame 12 is durable
     it is started: epoch 2, 170 records, from checkpoint 1
-    20 of apple* are abcd..., 13312 bytes
-    44 of apple* are abcd..., 12288 bytes
+    18 of apple* are abcd..., 13312 bytes
+    46 of apple* are abcd..., 12288 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 12 is durable
+  frame 13 is durable
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 13312 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  36 of apple* are put in group 12
+  36 of apple* are put in group 13
   64 of apple* are acknowledged
-  frame 13 is on its way to segment-00000 at 589824: 36 records, 483328 bytes
+  frame 14 is on its way to segment-00000 at 614400: 36 records, 483328 bytes
   segment-00006 is given room
-  frame 13 is written to segment-00000 at 589824: 36 records, 483328 bytes
-  frame 13 is durable
+  segment-00003 is written
+  frame 14 is written to segment-00000 at 614400: 36 records, 483328 bytes
+  frame 14 is durable
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 13312 bytes
     36 of apple* are abcd..., 13312 bytes
@@ -430,6 +445,8 @@ put apple*100=#13K, at each step power-loss nothing, then show nothing, then sta
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
   36 of apple* are acknowledged
+  segment-00003 is durable
+  segment-00003 is written
   segment-00006 is durable
   log is durable
   segment-00006 is being prepared
@@ -440,52 +457,33 @@ put apple*100=#13K, at each step power-loss nothing, then show nothing, then sta
   log is durable
   segment-00006 is ready
 put apple*100=#13K, at each step power-loss sectors 20, then show nothing, then start, then get apple*100 pear*70
-  20 of apple* are put in group 10
+  18 of apple* are put in group 11
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 12288 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  44 of apple* are put in group 11
-  frame 11 is on its way to segment-00003 at 1826816: 20 records, 270336 bytes
-  frame 12 is on its way to segment-00000 at 0: 44 records, 589824 bytes
+  46 of apple* are put in group 12
+  frame 12 is on its way to segment-00003 at 1847296: 18 records, 241664 bytes
+  frame 13 is on its way to segment-00000 at 0: 46 records, 614400 bytes
   segment-00000 is written to
   segment-00003 is sealed
   segment-00006 is made
-  frame 11 is written to segment-00003 at 1826816: 20 records, 270336 bytes
-    the log says: the log ends with frame 10: what was written after it was torn by the stop, and is not used
+  frame 12 is written to segment-00003 at 1847296: 18 records, 241664 bytes
+    the log says: the log ends with frame 11: what was written after it was torn by the stop, and is not used
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 12288 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 12 is written to segment-00000 at 0: 44 records, 589824 bytes
-  frame 11 is durable
-    the log says: the log ends with frame 11: what was written after it was torn by the stop, and is not used
-    it is started: epoch 2, 170 records, from checkpoint 1
-    20 of apple* are abcd..., 13312 bytes
-    44 of apple* are abcd..., 12288 bytes
-    36 of apple* are abcd..., 12288 bytes
-    28 of pear* are abcd..., 10240 bytes
-    22 of pear* are abcd..., 10240 bytes
-    20 of pear* are abcd..., 12288 bytes
+  frame 13 is written to segment-00000 at 0: 46 records, 614400 bytes
   frame 12 is durable
-    it is started: epoch 2, 170 records, from checkpoint 1
-    64 of apple* are abcd..., 13312 bytes
-    36 of apple* are abcd..., 12288 bytes
-    28 of pear* are abcd..., 10240 bytes
-    22 of pear* are abcd..., 10240 bytes
-    20 of pear* are abcd..., 12288 bytes
-  36 of apple* are put in group 12
-  64 of apple* are acknowledged
-  frame 13 is on its way to segment-00000 at 589824: 36 records, 483328 bytes
-  segment-00006 is given room
-  frame 13 is written to segment-00000 at 589824: 36 records, 483328 bytes
     the log says: the log ends with frame 12: what was written after it was torn by the stop, and is not used
     it is started: epoch 2, 170 records, from checkpoint 1
-    64 of apple* are abcd..., 13312 bytes
+    18 of apple* are abcd..., 13312 bytes
+    46 of apple* are abcd..., 12288 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
@@ -493,11 +491,33 @@ put apple*100=#13K, at each step power-loss sectors 20, then show nothing, then 
   frame 13 is durable
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  36 of apple* are put in group 13
+  64 of apple* are acknowledged
+  frame 14 is on its way to segment-00000 at 614400: 36 records, 483328 bytes
+  segment-00006 is given room
+  segment-00003 is written
+  frame 14 is written to segment-00000 at 614400: 36 records, 483328 bytes
+    the log says: the log ends with frame 13: what was written after it was torn by the stop, and is not used
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
+    36 of apple* are abcd..., 12288 bytes
+    28 of pear* are abcd..., 10240 bytes
+    22 of pear* are abcd..., 10240 bytes
+    20 of pear* are abcd..., 12288 bytes
+  frame 14 is durable
+    it is started: epoch 2, 170 records, from checkpoint 1
+    64 of apple* are abcd..., 13312 bytes
     36 of apple* are abcd..., 13312 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
   36 of apple* are acknowledged
+  segment-00003 is durable
+  segment-00003 is written
   segment-00006 is durable
   log is durable
   segment-00006 is being prepared
@@ -508,49 +528,52 @@ put apple*100=#13K, at each step power-loss sectors 20, then show nothing, then 
   log is durable
   segment-00006 is ready
 put apple*100=#13K, at each step kill, then show nothing, then start, then get apple*100 pear*70
-  20 of apple* are put in group 10
+  18 of apple* are put in group 11
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 12288 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  44 of apple* are put in group 11
-  frame 11 is on its way to segment-00003 at 1826816: 20 records, 270336 bytes
-  frame 12 is on its way to segment-00000 at 0: 44 records, 589824 bytes
+  46 of apple* are put in group 12
+  frame 12 is on its way to segment-00003 at 1847296: 18 records, 241664 bytes
+  frame 13 is on its way to segment-00000 at 0: 46 records, 614400 bytes
   segment-00000 is written to
   segment-00003 is sealed
   segment-00006 is made
-  frame 11 is written to segment-00003 at 1826816: 20 records, 270336 bytes
+  frame 12 is written to segment-00003 at 1847296: 18 records, 241664 bytes
     it is started: epoch 2, 170 records, from checkpoint 1
-    20 of apple* are abcd..., 13312 bytes
-    44 of apple* are abcd..., 12288 bytes
+    18 of apple* are abcd..., 13312 bytes
+    46 of apple* are abcd..., 12288 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 12 is written to segment-00000 at 0: 44 records, 589824 bytes
+  frame 13 is written to segment-00000 at 0: 46 records, 614400 bytes
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 13312 bytes
     36 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 11 is durable
   frame 12 is durable
-  36 of apple* are put in group 12
+  frame 13 is durable
+  36 of apple* are put in group 13
   64 of apple* are acknowledged
-  frame 13 is on its way to segment-00000 at 589824: 36 records, 483328 bytes
+  frame 14 is on its way to segment-00000 at 614400: 36 records, 483328 bytes
   segment-00006 is given room
-  frame 13 is written to segment-00000 at 589824: 36 records, 483328 bytes
+  segment-00003 is written
+  frame 14 is written to segment-00000 at 614400: 36 records, 483328 bytes
     it is started: epoch 2, 170 records, from checkpoint 1
     64 of apple* are abcd..., 13312 bytes
     36 of apple* are abcd..., 13312 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 13 is durable
+  frame 14 is durable
   36 of apple* are acknowledged
+  segment-00003 is durable
+  segment-00003 is written
   segment-00006 is durable
   log is durable
   segment-00006 is being prepared
@@ -561,24 +584,27 @@ put apple*100=#13K, at each step kill, then show nothing, then start, then get a
   log is durable
   segment-00006 is ready
 put apple*100=#13K
-  20 of apple* are put in group 10
-  44 of apple* are put in group 11
-  frame 11 is on its way to segment-00003 at 1826816: 20 records, 270336 bytes
-  frame 12 is on its way to segment-00000 at 0: 44 records, 589824 bytes
+  18 of apple* are put in group 11
+  46 of apple* are put in group 12
+  frame 12 is on its way to segment-00003 at 1847296: 18 records, 241664 bytes
+  frame 13 is on its way to segment-00000 at 0: 46 records, 614400 bytes
   segment-00000 is written to
   segment-00003 is sealed
   segment-00006 is made
-  frame 11 is written to segment-00003 at 1826816: 20 records, 270336 bytes
-  frame 12 is written to segment-00000 at 0: 44 records, 589824 bytes
-  frame 11 is durable
+  frame 12 is written to segment-00003 at 1847296: 18 records, 241664 bytes
+  frame 13 is written to segment-00000 at 0: 46 records, 614400 bytes
   frame 12 is durable
-  36 of apple* are put in group 12
-  64 of apple* are acknowledged
-  frame 13 is on its way to segment-00000 at 589824: 36 records, 483328 bytes
-  segment-00006 is given room
-  frame 13 is written to segment-00000 at 589824: 36 records, 483328 bytes
   frame 13 is durable
+  36 of apple* are put in group 13
+  64 of apple* are acknowledged
+  frame 14 is on its way to segment-00000 at 614400: 36 records, 483328 bytes
+  segment-00006 is given room
+  segment-00003 is written
+  frame 14 is written to segment-00000 at 614400: 36 records, 483328 bytes
+  frame 14 is durable
   36 of apple* are acknowledged
+  segment-00003 is durable
+  segment-00003 is written
   segment-00006 is durable
   log is durable
   segment-00006 is being prepared

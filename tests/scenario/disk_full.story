@@ -13,33 +13,33 @@ put apple*80=#20K
   frame 1 is durable
   80 of apple* are acknowledged
 put pear*80=#20K
-  22 of pear* are put in group 2
-  58 of pear* are put in group 3
-  frame 2 is on its way to segment-00000 at 1642496: 22 records, 454656 bytes
-  frame 3 is on its way to segment-00001 at 0: 58 records, 1191936 bytes
-  frame 2 is written to segment-00000 at 1642496: 22 records, 454656 bytes
-  frame 3 is written to segment-00001 at 0: 58 records, 1191936 bytes
+  21 of pear* are put in group 2
+  59 of pear* are put in group 3
+  frame 2 is on its way to segment-00000 at 1642496: 21 records, 434176 bytes
+  frame 3 is on its way to segment-00001 at 0: 59 records, 1212416 bytes
+  frame 2 is written to segment-00000 at 1642496: 21 records, 434176 bytes
+  frame 3 is written to segment-00001 at 0: 59 records, 1212416 bytes
   frame 2 is durable
   frame 3 is durable
   80 of pear* are acknowledged
 work
 put plum*80=#20K
-  44 of plum* are put in group 4
-  36 of plum* are put in group 5
-  frame 4 is on its way to segment-00001 at 1191936: 44 records, 905216 bytes
-  frame 5 is on its way to segment-00002 at 0: 36 records, 741376 bytes
-  frame 4 is written to segment-00001 at 1191936: 44 records, 905216 bytes
-  frame 5 is written to segment-00002 at 0: 36 records, 741376 bytes
+  42 of plum* are put in group 4
+  38 of plum* are put in group 5
+  frame 4 is on its way to segment-00001 at 1212416: 42 records, 864256 bytes
+  frame 5 is on its way to segment-00002 at 0: 38 records, 782336 bytes
+  frame 4 is written to segment-00001 at 1212416: 42 records, 864256 bytes
+  frame 5 is written to segment-00002 at 0: 38 records, 782336 bytes
   frame 4 is durable
   frame 5 is durable
   80 of plum* are acknowledged
 put quince*80=#20K
-  65 of quince* are put in group 6
-  15 of quince* are not put: the disk is full
-  frame 6 is on its way to segment-00002 at 741376: 65 records, 1335296 bytes
-  frame 6 is written to segment-00002 at 741376: 65 records, 1335296 bytes
+  63 of quince* are put in group 6
+  17 of quince* are not put: the disk is full
+  frame 6 is on its way to segment-00002 at 782336: 63 records, 1294336 bytes
+  frame 6 is written to segment-00002 at 782336: 63 records, 1294336 bytes
   frame 6 is durable
-  65 of quince* are acknowledged
+  63 of quince* are acknowledged
 work
 put fig*80=#20K
   80 of fig* are not put: the disk is full
@@ -61,7 +61,7 @@ get apple1 pear80 cherry80
   pear80 is abcd..., 20480 bytes
 kill
 start
-  it is started: epoch 2, 305 records
+  it is started: epoch 2, 303 records
 get apple1 pear80 cherry80
   cherry80 is not there
   apple1 is red
@@ -96,8 +96,8 @@ remove pear*80
   frame 12 is durable
   16 of pear* are acknowledged
 work
-  frame 13 is on its way to segment-00004 at 0: 44 records, 905216 bytes
-  frame 13 is written to segment-00004 at 0: 44 records, 905216 bytes
+  frame 13 is on its way to segment-00004 at 0: 42 records, 864256 bytes
+  frame 13 is written to segment-00004 at 0: 42 records, 864256 bytes
   frame 13 is durable
 checkpoint
 work

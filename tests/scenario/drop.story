@@ -69,13 +69,13 @@ put plum*100=#9K
   frame 10 is on its way to segment-00002 at 1454080: 64 records, 593920 bytes
   frame 10 is written to segment-00002 at 1454080: 64 records, 593920 bytes
   frame 10 is durable
-  5 of plum* are put in group 11
-  31 of plum* are put in group 12
+  4 of plum* are put in group 11
+  32 of plum* are put in group 12
   64 of plum* are acknowledged
-  frame 11 is on its way to segment-00002 at 2048000: 5 records, 49152 bytes
-  frame 12 is on its way to segment-00003 at 0: 31 records, 290816 bytes
-  frame 11 is written to segment-00002 at 2048000: 5 records, 49152 bytes
-  frame 12 is written to segment-00003 at 0: 31 records, 290816 bytes
+  frame 11 is on its way to segment-00002 at 2048000: 4 records, 40960 bytes
+  frame 12 is on its way to segment-00003 at 0: 32 records, 299008 bytes
+  frame 11 is written to segment-00002 at 2048000: 4 records, 40960 bytes
+  frame 12 is written to segment-00003 at 0: 32 records, 299008 bytes
   frame 11 is durable
   frame 12 is durable
   36 of plum* are acknowledged
@@ -84,8 +84,8 @@ put apple=red cherry=black grape=blue lemon=sour
   cherry is put in group 13
   grape is put in group 13
   lemon is put in group 13
-  frame 13 is on its way to segment-00003 at 290816: 4 records, 4096 bytes
-  frame 13 is written to segment-00003 at 290816: 4 records, 4096 bytes
+  frame 13 is on its way to segment-00003 at 299008: 4 records, 4096 bytes
+  frame 13 is written to segment-00003 at 299008: 4 records, 4096 bytes
   frame 13 is durable
   apple is acknowledged
   cherry is acknowledged
@@ -98,8 +98,8 @@ work
   frame 15 is on its way to segment-00004 at 4096: 60 records, 741376 bytes
   frame 15 is written to segment-00004 at 4096: 60 records, 741376 bytes
   frame 15 is durable
-  frame 16 is on its way to segment-00004 at 745472: 69 records, 638976 bytes
-  frame 16 is written to segment-00004 at 745472: 69 records, 638976 bytes
+  frame 16 is on its way to segment-00004 at 745472: 68 records, 630784 bytes
+  frame 16 is written to segment-00004 at 745472: 68 records, 630784 bytes
   frame 16 is durable
 segments
   segment-00000 is emptied, nothing of it live

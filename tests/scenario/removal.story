@@ -23,12 +23,12 @@ remove apple
   frame 2 is durable
   apple is acknowledged
 put plum*100=#12K
-  9 of plum* are put in group 3
-  91 of plum* are put in group 4
-  frame 3 is on its way to segment-00000 at 1978368: 9 records, 114688 bytes
-  frame 4 is on its way to segment-00001 at 0: 91 records, 1122304 bytes
-  frame 3 is written to segment-00000 at 1978368: 9 records, 114688 bytes
-  frame 4 is written to segment-00001 at 0: 91 records, 1122304 bytes
+  8 of plum* are put in group 3
+  92 of plum* are put in group 4
+  frame 3 is on its way to segment-00000 at 1978368: 8 records, 102400 bytes
+  frame 4 is on its way to segment-00001 at 0: 92 records, 1134592 bytes
+  frame 3 is written to segment-00000 at 1978368: 8 records, 102400 bytes
+  frame 4 is written to segment-00001 at 0: 92 records, 1134592 bytes
   frame 3 is durable
   frame 4 is durable
   100 of plum* are acknowledged
@@ -55,17 +55,17 @@ put plum*100=#10K
   frame 7 is on its way to segment-00002 at 1134592: 64 records, 659456 bytes
   frame 7 is written to segment-00002 at 1134592: 64 records, 659456 bytes
   frame 7 is durable
-  29 of plum* are put in group 4
-  7 of plum* are put in group 5
+  28 of plum* are put in group 4
+  8 of plum* are put in group 5
   64 of plum* are acknowledged
-  frame 8 is on its way to segment-00002 at 1794048: 29 records, 299008 bytes
-  frame 8 is written to segment-00002 at 1794048: 29 records, 299008 bytes
+  frame 8 is on its way to segment-00002 at 1794048: 28 records, 290816 bytes
+  frame 8 is written to segment-00002 at 1794048: 28 records, 290816 bytes
   frame 8 is durable
-  29 of plum* are acknowledged
-  frame 9 is on its way to segment-00003 at 0: 7 records, 73728 bytes
-  frame 9 is written to segment-00003 at 0: 7 records, 73728 bytes
+  28 of plum* are acknowledged
+  frame 9 is on its way to segment-00003 at 0: 8 records, 86016 bytes
+  frame 9 is written to segment-00003 at 0: 8 records, 86016 bytes
   frame 9 is durable
-  7 of plum* are acknowledged
+  8 of plum* are acknowledged
 segments
   segment-00000 is sealed, some of it live
   segment-00001 is emptied, nothing of it live

@@ -41,9 +41,9 @@ say ann SETRANGE lime 700000 x
   generation-1/shard-0: frames begun 1, frames written 1, frames durable 1
   ann hears :700001
 say ann SETRANGE date 700000 x
-  generation-1/shard-0: frames begun 1, made 1, frames written 1, frames durable 1, given room 1
+  generation-1/shard-0: frames begun 1, written 1, made 1, frames written 1, frames durable 1, given room 1, durable 1
   ann hears :700001
-  generation-1/shard-0: zeroed 2, durable 4, made 1, written 1, renamed 1
+  generation-1/shard-0: written 2, zeroed 2, durable 4, made 1, renamed 1
 say ann DEL pear
   generation-1/shard-0: frames begun 1, frames written 1, frames durable 1
   ann hears :1
@@ -195,10 +195,10 @@ restart 3, at each step power-loss, then show disk above, then restart 2, then s
     ann hears yellow
     ann hears :700001, 3 times
   generation-2/shard-2: made 11, written 8, given room 4, zeroed 8, durable 23, renamed 6, frames begun 1, frames written 1, frames done 1
-  generation-1/shard-0: read 20
-  generation-2/shard-0: frames begun 2, made 8, frames written 2, frames done 2, given room 3, zeroed 6, durable 18, written 6, renamed 4
+  generation-1/shard-0: read 24
+  generation-2/shard-0: frames begun 2, made 8, frames written 2, frames done 2, given room 3, zeroed 6, durable 20, written 8, renamed 4
   generation-2/shard-1: made 6, given room 2, zeroed 4, durable 13, written 5, renamed 3, frames begun 1, frames written 1, frames done 1
-  generation-1/shard-1: read 17
+  generation-1/shard-1: read 18
   CURRENT.new is made
   CURRENT.new is written
   CURRENT.new is durable
@@ -380,10 +380,10 @@ restart 3, at each step kill, then show nothing, then restart 3, then connect an
   generation-2/shard-2 is made
   generation-2 is durable
   generation-2/shard-2: made 11, written 8, given room 4, zeroed 8, durable 23, renamed 6, frames begun 1, frames written 1, frames done 1
-  generation-1/shard-0: read 20
-  generation-2/shard-0: frames begun 2, made 8, frames written 2, frames done 2, given room 3, zeroed 6, durable 18, written 6, renamed 4
+  generation-1/shard-0: read 24
+  generation-2/shard-0: frames begun 2, made 8, frames written 2, frames done 2, given room 3, zeroed 6, durable 20, written 8, renamed 4
   generation-2/shard-1: made 6, given room 2, zeroed 4, durable 13, written 5, renamed 3, frames begun 1, frames written 1, frames done 1
-  generation-1/shard-1: read 17
+  generation-1/shard-1: read 18
   CURRENT.new is made
   CURRENT.new is written
   CURRENT.new is durable
@@ -442,10 +442,10 @@ restart 3, at each step power-loss everything, then show nothing, then restart 4
   generation-2/shard-2 is made
   generation-2 is durable
   generation-2/shard-2: made 11, written 8, given room 4, zeroed 8, durable 23, renamed 6, frames begun 1, frames written 1, frames done 1
-  generation-1/shard-0: read 20
-  generation-2/shard-0: frames begun 2, made 8, frames written 2, frames done 2, given room 3, zeroed 6, durable 18, written 6, renamed 4
+  generation-1/shard-0: read 24
+  generation-2/shard-0: frames begun 2, made 8, frames written 2, frames done 2, given room 3, zeroed 6, durable 20, written 8, renamed 4
   generation-2/shard-1: made 6, given room 2, zeroed 4, durable 13, written 5, renamed 3, frames begun 1, frames written 1, frames done 1
-  generation-1/shard-1: read 17
+  generation-1/shard-1: read 18
   CURRENT.new is made
   CURRENT.new is written
   CURRENT.new is durable
@@ -485,10 +485,10 @@ restart 3, until CURRENT.new is durable
   generation-2/shard-2 is made
   generation-2 is durable
   generation-2/shard-2: made 11, written 8, given room 4, zeroed 8, durable 23, renamed 6, frames begun 1, frames written 1, frames done 1
-  generation-1/shard-0: read 20
-  generation-2/shard-0: frames begun 2, made 8, frames written 2, frames done 2, given room 3, zeroed 6, durable 18, written 6, renamed 4
+  generation-1/shard-0: read 24
+  generation-2/shard-0: frames begun 2, made 8, frames written 2, frames done 2, given room 3, zeroed 6, durable 20, written 8, renamed 4
   generation-2/shard-1: made 6, given room 2, zeroed 4, durable 13, written 5, renamed 3, frames begun 1, frames written 1, frames done 1
-  generation-1/shard-1: read 17
+  generation-1/shard-1: read 18
   CURRENT.new is made
   CURRENT.new is written
   CURRENT.new is durable

@@ -75,7 +75,7 @@ restart
   124 bytes are read at 0 of CURRENT
   0 bytes are read at 124 of CURRENT
   generation-1 is durable
-  generation-1/shard-0: read 21, durable 13, made 5, written 4, renamed 4, given room 2, zeroed 8, frames begun 1, frames written 1, frames durable 1
+  generation-1/shard-0: read 23, durable 13, made 5, written 4, renamed 4, given room 2, zeroed 8, frames begun 1, frames written 1, frames durable 1
   the node is up
 connect ann 0
   generation-1/shard-0: read 1, frames begun 1, made 2, frames written 1, frames durable 1, given room 1, zeroed 6, durable 4, written 1, renamed 1

@@ -306,8 +306,8 @@ restart
   0 bytes are read at 124 of CURRENT
   generation-1 is durable
   generation-1 is durable
-  generation-1/shard-0: read 26, made 4, written 4, durable 7, renamed 3, frames begun 1, frames written 1, frames durable 1
-  generation-1/shard-1: read 26, made 4, written 4, durable 7, renamed 3, frames begun 1, frames written 1, frames durable 1
+  generation-1/shard-0: read 30, made 4, written 4, durable 7, renamed 3, frames begun 1, frames written 1, frames durable 1
+  generation-1/shard-1: read 30, made 4, written 4, durable 7, renamed 3, frames begun 1, frames written 1, frames durable 1
   the node is up
 connect bob 1
   generation-1/shard-0: read 1, frames begun 1, renamed 3, frames written 1, frames durable 1, durable 9, made 4, given room 2, zeroed 4, written 2
@@ -384,9 +384,9 @@ restore monday 3
   snapshots/monday/generation-2/shard-2 is made
   snapshots/monday/generation-2 is durable
   snapshots/monday/generation-2/shard-2: made 11, written 8, given room 4, zeroed 8, durable 23, renamed 6, frames begun 1, frames written 1, frames done 1
-  snapshots/monday/generation-1/shard-0: read 21
+  snapshots/monday/generation-1/shard-0: read 24
   snapshots/monday/generation-2/shard-1: made 6, given room 2, zeroed 4, durable 13, written 5, renamed 3, frames begun 1, frames written 1, frames done 1
-  snapshots/monday/generation-1/shard-1: read 22
+  snapshots/monday/generation-1/shard-1: read 25
   snapshots/monday/generation-2/shard-0: frames begun 1, made 6, frames written 1, frames done 1, given room 2, durable 13, zeroed 4, written 5, renamed 3
   snapshots/monday/CURRENT.new is made
   snapshots/monday/CURRENT.new is written

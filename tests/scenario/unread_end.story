@@ -22,10 +22,10 @@ disk fails read EIO after 9
 start
   segment-00002: read fails: Input/output error
   segment-00003: read fails: Input/output error
-  segment-00000: read fails: Input/output error, 513 times
-  segment-00001: read fails: Input/output error, 513 times
-  segment-00002: read fails: Input/output error, 513 times
-  segment-00003: read fails: Input/output error, 513 times
+  segment-00000: read fails: Input/output error, 514 times
+  segment-00001: read fails: Input/output error, 514 times
+  segment-00002: read fails: Input/output error, 514 times
+  segment-00003: read fails: Input/output error, 514 times
   the log finds damage: segment-00000 behind 0: the disk fails to read the log; start again, and where that fails too, let rldb repair set aside what cannot be read, or copy the file to a disk that works
   it does not start: Input/output error
 disk works

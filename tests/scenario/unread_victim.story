@@ -96,20 +96,20 @@ put cherry*160=#12K
   frame 12 is durable
   160 of cherry* are acknowledged
 put cherry*160=#12K
-  48 of cherry* are put in group 13
-  16 of cherry* are put in group 14
-  frame 13 is on its way to segment-00003 at 1503232: 48 records, 593920 bytes
-  frame 13 is written to segment-00003 at 1503232: 48 records, 593920 bytes
+  47 of cherry* are put in group 13
+  17 of cherry* are put in group 14
+  frame 13 is on its way to segment-00003 at 1503232: 47 records, 581632 bytes
+  frame 13 is written to segment-00003 at 1503232: 47 records, 581632 bytes
   frame 13 is durable
   64 of cherry* are put in group 14
-  48 of cherry* are acknowledged
-  frame 14 is on its way to segment-00004 at 0: 80 records, 987136 bytes
-  frame 14 is written to segment-00004 at 0: 80 records, 987136 bytes
+  47 of cherry* are acknowledged
+  frame 14 is on its way to segment-00004 at 0: 81 records, 999424 bytes
+  frame 14 is written to segment-00004 at 0: 81 records, 999424 bytes
   frame 14 is durable
   32 of cherry* are put in group 15
-  80 of cherry* are acknowledged
-  frame 15 is on its way to segment-00004 at 987136: 32 records, 397312 bytes
-  frame 15 is written to segment-00004 at 987136: 32 records, 397312 bytes
+  81 of cherry* are acknowledged
+  frame 15 is on its way to segment-00004 at 999424: 32 records, 397312 bytes
+  frame 15 is written to segment-00004 at 999424: 32 records, 397312 bytes
   frame 15 is durable
   32 of cherry* are acknowledged
 work
