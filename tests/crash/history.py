@@ -38,7 +38,9 @@ class Key:
         Returns whether it is newer than that, and when the oldest write that is lost was
         acknowledged; None: none is."""
         known = value == self.sure or value in self.sent
-        lost = None if known else next((at for held, at in self.before if held == value), None)
+        # It may have held the same value several times: the last time explains what is there.
+        ends = (at for held, at in reversed(self.before) if held == value)
+        lost = None if known else next(ends, None)
         if not known and (durable or lost is None):
             raise Wrong(
                 f"{name}: holds {show(value)}; acknowledged was {show(self.sure)}, sent after it "
