@@ -81,8 +81,10 @@ static void flush_if_short(struct log_engine *engine, const struct log_segment *
     const bool filling =
         segment->settled == 0 && engine->options.durability.sync != ENGINE_SYNC_ALWAYS;
 
-    if (engine->segments_ready + engine->segments_spare < AT_HAND_FEW &&
-        (filling || engine->flush < segment->settled) && log_checkpoint_idle(engine)) {
+    if (engine->segments_ready + engine->segments_spare <=
+            LOG_SEGMENTS_RESERVED + LOG_SEGMENTS_SPARED && // puts are refused
+        (filling || engine->flush < segment->settled) &&
+        log_checkpoint_idle(engine)) {
         log_flush(engine);
     }
 }
