@@ -517,8 +517,8 @@ static uint64_t session_delay_ns(struct session *session)
     } else if (waits && most_ns < wait_ns) {
         most_ns <<= session->waits < WAITS_LOG_MAX ? session->waits : WAITS_LOG_MAX;
         most_ns = most_ns < wait_ns ? most_ns : wait_ns;
-    } else if (session->reads_slowly && session->out_size == 0) {
-        most_ns *= SLOW_TURNS;
+    } else if (session->reads_slowly && session->out_size == 0 && most_ns < second_ns) {
+        most_ns *= SLOW_TURNS; // of a longer rest it would not be back before the run ends
     }
     return random_below(&session->random, most_ns);
 }

@@ -393,6 +393,8 @@ static void profile_change(struct sim_profile *profile, const struct playing *it
         break;
     case SIM_FAULT_SLOW_DISK:
         profile->disk_ns_max *= fault->amount;
+        profile->disk_ns_max = // several at once; what is asked may not outlast the liveness phase
+            profile->disk_ns_max < 10 * second_ns ? profile->disk_ns_max : 10 * second_ns;
         break;
     case SIM_FAULT_DISK_FULL:
         profile->disk_bytes_max = 0;
