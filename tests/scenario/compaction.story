@@ -627,40 +627,40 @@ segments
 # when what was moved out of it is durable, and not before.
 show frames
 checkpoint
-  frame 14 is on its way to segment-00002 at 249856: 50 records, 516096 bytes
-  frame 14 is written to segment-00002 at 249856: 50 records, 516096 bytes
-  frame 14 is durable
-  frame 15 is on its way to segment-00002 at 765952: 20 records, 270336 bytes
-  frame 15 is written to segment-00002 at 765952: 20 records, 270336 bytes
+  frame 15 is on its way to segment-00002 at 237568: 51 records, 528384 bytes
+  frame 15 is written to segment-00002 at 237568: 51 records, 528384 bytes
   frame 15 is durable
-put apple*100=#12K
-  64 of apple* are put in group 13
-  frame 16 is on its way to segment-00000 at 1073152: 64 records, 790528 bytes
-  frame 16 is written to segment-00000 at 1073152: 64 records, 790528 bytes
+  frame 16 is on its way to segment-00002 at 765952: 18 records, 241664 bytes
+  frame 16 is written to segment-00002 at 765952: 18 records, 241664 bytes
   frame 16 is durable
-  18 of apple* are put in group 14
-  18 of apple* are put in group 15
-  64 of apple* are acknowledged
-  frame 17 is on its way to segment-00000 at 1863680: 18 records, 225280 bytes
-  frame 17 is written to segment-00000 at 1863680: 18 records, 225280 bytes
+put apple*100=#12K
+  64 of apple* are put in group 14
+  frame 17 is on its way to segment-00000 at 1097728: 64 records, 790528 bytes
+  frame 17 is written to segment-00000 at 1097728: 64 records, 790528 bytes
   frame 17 is durable
-  18 of apple* are acknowledged
-  frame 18 is on its way to segment-00004 at 0: 18 records, 225280 bytes
-  frame 18 is written to segment-00004 at 0: 18 records, 225280 bytes
-  frame 18 is durable
-  18 of apple* are acknowledged
-checkpoint
-put apple*80=#9K
-  64 of apple* are put in group 16
-  frame 19 is on its way to segment-00004 at 225280: 64 records, 593920 bytes
-  frame 19 is written to segment-00004 at 225280: 64 records, 593920 bytes
-  frame 19 is durable
-  16 of apple* are put in group 17
+  16 of apple* are put in group 15
+  20 of apple* are put in group 16
   64 of apple* are acknowledged
-  frame 20 is on its way to segment-00004 at 819200: 16 records, 151552 bytes
-  frame 20 is written to segment-00004 at 819200: 16 records, 151552 bytes
-  frame 20 is durable
+  frame 18 is on its way to segment-00000 at 1888256: 16 records, 200704 bytes
+  frame 18 is written to segment-00000 at 1888256: 16 records, 200704 bytes
+  frame 18 is durable
   16 of apple* are acknowledged
+  frame 19 is on its way to segment-00004 at 0: 20 records, 249856 bytes
+  frame 19 is written to segment-00004 at 0: 20 records, 249856 bytes
+  frame 19 is durable
+  20 of apple* are acknowledged
+checkpoint
+put apple*78=#9K
+  64 of apple* are put in group 17
+  frame 20 is on its way to segment-00004 at 249856: 64 records, 593920 bytes
+  frame 20 is written to segment-00004 at 249856: 64 records, 593920 bytes
+  frame 20 is durable
+  14 of apple* are put in group 18
+  64 of apple* are acknowledged
+  frame 21 is on its way to segment-00004 at 843776: 14 records, 131072 bytes
+  frame 21 is written to segment-00004 at 843776: 14 records, 131072 bytes
+  frame 21 is durable
+  14 of apple* are acknowledged
 segments
   segment-00000 is sealed, some of it live
   segment-00001 is ready, nothing of it live
@@ -674,20 +674,20 @@ work, at each step power-loss nothing, then show nothing, then start, then get a
   2088960 bytes are read at 0 of segment-00000
     it is started: epoch 2, 170 records, from checkpoint 3
     64 of apple* are abcd..., 9216 bytes
-    16 of apple* are abcd..., 9216 bytes
-    20 of apple* are abcd..., 12288 bytes
+    14 of apple* are abcd..., 9216 bytes
+    22 of apple* are abcd..., 12288 bytes
     28 of pear* are abcd..., 10240 bytes
     22 of pear* are abcd..., 10240 bytes
     20 of pear* are abcd..., 12288 bytes
-  frame 21 is on its way to segment-00002 at 1036288: 2 records, 28672 bytes
+  frame 22 is on its way to segment-00002 at 1007616: 2 records, 28672 bytes
   segment-00000 is emptied
-  frame 21 is written to segment-00002 at 1036288: 2 records, 28672 bytes
-  frame 21 is durable
+  frame 22 is written to segment-00002 at 1007616: 2 records, 28672 bytes
+  frame 22 is durable
   segment-00000 is spare
 work
   2088960 bytes are read at 0 of segment-00000
-  frame 21 is on its way to segment-00002 at 1036288: 2 records, 28672 bytes
+  frame 22 is on its way to segment-00002 at 1007616: 2 records, 28672 bytes
   segment-00000 is emptied
-  frame 21 is written to segment-00002 at 1036288: 2 records, 28672 bytes
-  frame 21 is durable
+  frame 22 is written to segment-00002 at 1007616: 2 records, 28672 bytes
+  frame 22 is durable
   segment-00000 is spare
