@@ -353,8 +353,7 @@ enum {
     LIMIT_ENGINE_SNAPSHOT_KEPT = 1 << 20,
 
     // Bytes of large values that an engine of the log has in buffers, being written or read: some
-    // of
-    // the largest that a server takes. One is always let in.
+    // of the largest that a server takes. One is always let in.
     LIMIT_LOG_LARGE_BYTES = 256 << 20,
 
     // Buffers of frames of one log engine, 2 MiB each: what a disk that hangs may leave waiting.
