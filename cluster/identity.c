@@ -78,6 +78,7 @@ static int identity_put(struct shard *shard, const char *key, struct slice value
 {
     struct identity_wait wait = identity_op(shard, key);
     struct engine_op *op = &wait.op;
+    op->flags = ENGINE_SPARED; // a start needs it, also on a disk that has only its reserve
     op->parts[0] = value;
     engine_put(shard->engine, &op, 1);
     identity_end(shard, &wait);
