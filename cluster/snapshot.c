@@ -402,6 +402,13 @@ static void step_begin(struct snapshot *snapshot, enum step step)
     snapshot_go(snapshot);
 }
 
+static bool is_taken(const struct snapshot *snapshot)
+{
+    struct io_stat stat;
+    return snapshot->order == SNAPSHOT_CREATE &&
+           io_stat(snapshot->shard->io, snapshot->path, &stat) == 0;
+}
+
 // The first error counts. What there is to undo is undone.
 static void step_failed(struct snapshot *snapshot, int error)
 {
@@ -411,6 +418,8 @@ static void step_failed(struct snapshot *snapshot, int error)
         step_begin(snapshot, CLOSE_FAILED);
     } else if (step >= PREPARE && step <= WRITE) {
         step_begin(snapshot, LEAVE);
+    } else if ((step == SYNC_SNAPSHOTS || step == CLOSE_FAILED) && is_taken(snapshot)) {
+        step_begin(snapshot, RENAME_AWAY); // nobody is to find what is said not to be made
     } else if (step == CLOSE_FAILED || (step >= MAKE_UNFINISHED && step <= RENAME)) {
         step_begin(snapshot, snapshot->order == SNAPSHOT_CREATE ? REMOVE : REMOVE_AWAY);
     } else {
@@ -427,13 +436,6 @@ static bool tries_again(struct snapshot *snapshot)
     snapshot->error = 0;
     snapshot->core = 0;
     return true;
-}
-
-static bool is_taken(const struct snapshot *snapshot)
-{
-    struct io_stat stat;
-    return snapshot->order == SNAPSHOT_CREATE &&
-           io_stat(snapshot->shard->io, snapshot->path, &stat) == 0;
 }
 
 static void step_over(struct snapshot *snapshot, int error)
